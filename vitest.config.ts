@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    reporters:
+      process.env.CI === "true"
+        ? ["default", ["json", { outputFile: "test-results/vitest.json" }]]
+        : ["default"],
+  },
+});
