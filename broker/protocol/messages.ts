@@ -1,0 +1,113 @@
+/**
+ * What is said on the bus: one strict schema a topic. Pure.
+ *
+ * Amounts are whole minor units; intervals are milliseconds and travel as *remaining* time, because no two clocks here
+ * agree. `journal` and `entry` name one line of a machine's journal: `go` and `void` answer exactly one `accepted`, so
+ * an old one can never open or close anything else.
+ */
+import { z } from "zod";
+import { amountMinor, currency } from "./money.js";
+import type { Down, Up } from "./topics.js";
+
+const id = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/);
+const intervalMs = z.int().positive().max(86_400_000);
+const entry = z.int().positive();
+const item = z.int().min(0).max(0xffff);
+const price = amountMinor;
+
+/** Why a machine will not sell. */
+export const notSelling = z.enum(["busy", "outOfService"]);
+
+const grant = z.strictObject({
+  grantId: id,
+  saleId: id,
+  amountMinor: amountMinor.positive(),
+  currency,
+  sessionMs: intervalMs, // how long the customer may choose
+  goMs: intervalMs, // how long the machine waits for `go` before it lets the grant lapse
+  maxVends: z.int().min(1).max(99),
+});
+const decision = z.strictObject({ grantId: id, journal: id, entry });
+
+export const down = {
+  reserve: z.strictObject({ reservationId: id, ttlMs: intervalMs }),
+  grant,
+  go: decision,
+  void: decision,
+  heard: z.strictObject({ journal: id, upTo: z.int().nonnegative() }),
+  answer: z.strictObject({ requestId: id, show: z.string().max(64) }),
+  config: z.strictObject({
+    version: z.int().positive(),
+    currency,
+    items: z.array(z.strictObject({ item, name: z.string().max(64), priceMinor: price })).max(500),
+  }),
+} as const satisfies Record<Down, z.ZodType>;
+
+const ofGrant = { grantId: id };
+const ofVend = { grantId: id, vend: z.int().positive(), item, priceMinor: price };
+
+/** One line of a machine's journal. */
+export const journalLine = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("accepted"), ...ofGrant }),
+  z.strictObject({
+    kind: z.literal("refused"),
+    ...ofGrant,
+    reason: z.enum(["busy", "outOfService", "currency"]),
+  }),
+  z.strictObject({
+    kind: z.literal("lapsed"),
+    ...ofGrant,
+    reason: z.enum(["noGo", "void", "boot", "notReady"]),
+  }),
+  z.strictObject({ kind: z.literal("opened"), ...ofGrant }),
+  z.strictObject({
+    kind: z.literal("denied"),
+    ...ofGrant,
+    item,
+    priceMinor: price,
+    reason: z.enum(["aboveCredit", "badPrice"]),
+  }),
+  z.strictObject({ kind: z.literal("approved"), ...ofVend }),
+  // assumed: the machine was reset after the approval, which the standard counts as sold (MDB/ICP 7.4.7).
+  // late: the result came after `unknown` had been said of the same vend.
+  z.strictObject({ kind: z.literal("succeeded"), ...ofVend, assumed: z.boolean(), late: z.boolean() }),
+  z.strictObject({ kind: z.literal("failed"), ...ofVend, late: z.boolean() }),
+  z.strictObject({
+    kind: z.literal("unknown"),
+    ...ofVend,
+    reason: z.enum(["boot", "timeout", "serial", "ended"]),
+  }),
+  z.strictObject({
+    kind: z.literal("closed"),
+    ...ofGrant,
+    reason: z.enum(["done", "failed", "ended", "timeout", "void", "boot", "unknown", "notOpened"]),
+  }),
+  z.strictObject({ kind: z.literal("cashSale"), item, priceMinor: price }),
+  z.strictObject({ kind: z.literal("alarm"), code: z.string().max(64), detail: z.string().max(256) }),
+]);
+export type JournalLine = z.infer<typeof journalLine>;
+
+export const up = {
+  status: z.strictObject({
+    online: z.boolean(),
+    bootId: id,
+    version: z.string().max(64),
+    mdb: z.enum(["lost", "off", "inactive", "disabled", "enabled", "session", "vend"]),
+    canSell: z.boolean(),
+    reason: z.string().max(64), // "" while it can sell
+  }),
+  reserved: z.discriminatedUnion("ok", [
+    z.strictObject({ reservationId: id, ok: z.literal(true) }),
+    z.strictObject({ reservationId: id, ok: z.literal(false), reason: notSelling }),
+  ]),
+  report: z.strictObject({ journal: id, entry, line: journalLine }),
+  request: z.strictObject({
+    requestId: id,
+    kind: z.enum(["selection", "scan", "voucher"]),
+    value: z.string().max(256),
+  }),
+} as const satisfies Record<Up, z.ZodType>;
+
+const bodies = { ...down, ...up };
+export type Body = { [L in keyof typeof bodies]: z.infer<(typeof bodies)[L]> };
+export const schemaOf = <L extends keyof typeof bodies>(leaf: L): (typeof bodies)[L] => bodies[leaf];
