@@ -1,0 +1,82 @@
+/**
+ * The embedded broker: a wire between machines and cloud.
+ *
+ * Owns      the aedes instance and every connection to it.
+ * Promises  nobody connects without a login; nobody speaks or listens outside {@link mayPublish} and
+ *           {@link maySubscribe}, last wills included; a refused subscription is answered as refused (0x80).
+ * Never     keeps a session: every connection is a clean one. Retained messages live in memory and go with it; both ends
+ *           say again what they owe, so a broker that comes back empty has lost nothing that matters.
+ * Crash     everyone reconnects.
+ */
+import { Aedes, type AuthenticateError, type Client, type Connection } from "aedes";
+import { authenticate, mayPublish, maySubscribe, type Login } from "./access.js";
+
+export interface BrokerLog {
+  info(what: object, message: string): void;
+  warn(what: object, message: string): void;
+}
+export type Broker = {
+  /** Takes over one accepted connection (a TCP socket with Nagle off, or a WebSocket as a stream). */
+  readonly handle: (stream: Connection) => void;
+  readonly close: () => Promise<void>;
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
+const RETURN_CODE = { badLogin: 5, badClientId: 2 } as const;
+
+/** `logins` is asked at every CONNECT, so a login added or taken away counts from the next connection on. */
+export async function makeBroker(logins: () => readonly Login[], log: BrokerLog): Promise<Broker> {
+  const known = new WeakMap<Client, Login>();
+  const aedes = await Aedes.createBroker({
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxClientsIdLength: 64,
+    maxTopicLevels: 4,
+    preConnect(_client, packet, done) {
+      packet.clean = true; // a wire keeps no sessions
+      done(null, true);
+    },
+    authenticate(client, username, password, done) {
+      const proved = authenticate(logins(), client.id, username, password);
+      if (proved.ok) {
+        known.set(client, proved.login);
+        done(null, true);
+        return;
+      }
+      log.warn({ clientId: client.id, username, reason: proved.reason }, "connection refused");
+      const refusal: Error = Object.assign(new Error(proved.reason), {
+        returnCode: RETURN_CODE[proved.reason],
+      });
+      done(refusal as AuthenticateError, false); // an Error with one of aedes' own codes, just above
+    },
+    authorizePublish(client, packet, done) {
+      const login = client === null ? undefined : known.get(client);
+      if (login !== undefined && mayPublish(login, packet.topic)) {
+        done(null);
+        return;
+      }
+      log.warn({ login: login?.username, topic: packet.topic.slice(0, 128) }, "publish refused");
+      done(new Error("not your topic"));
+    },
+    authorizeSubscribe(client, subscription, done) {
+      const login = known.get(client);
+      if (login !== undefined && maySubscribe(login, subscription.topic)) {
+        done(null, subscription);
+        return;
+      }
+      log.warn({ login: login?.username, filter: subscription.topic.slice(0, 128) }, "subscription refused");
+      done(null, null);
+    },
+  });
+  aedes.on("clientReady", (client) => log.info({ clientId: client.id }, "connected"));
+  aedes.on("clientDisconnect", (client) => log.info({ clientId: client.id }, "disconnected"));
+  // A broken connection is the connection's own business; without a listener it would end the process.
+  aedes.on("clientError", (client, error) =>
+    log.warn({ clientId: client.id, error: error.message }, "connection dropped"),
+  );
+  aedes.on("connectionError", (_client, error) => log.warn({ error: error.message }, "connection dropped"));
+  return {
+    handle: (stream) => void aedes.handle(stream),
+    close: () => new Promise((resolve) => aedes.close(() => resolve())),
+  };
+}

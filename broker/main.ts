@@ -1,0 +1,109 @@
+/** The broker as a process: reads its configuration, listens on TCP (and WebSocket), stops on SIGTERM or SIGINT. */
+import { readFileSync, statSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import { createWebSocketStream, WebSocketServer } from "ws";
+import { loginsFile, type Login } from "./access.js";
+import { makeBroker } from "./broker.js";
+import { brokerConfiguration, type BrokerConfiguration } from "./configuration.js";
+import { readConfigurationFile, type Configured } from "./protocol/configuration.js";
+
+export const usage = `scanvend broker --config FILE
+
+  The MQTT broker between machines and cloud.
+
+  --config FILE   JSON: host, port, webSocketPort, loginsFile
+  --help          this text`;
+
+/** Exit status: 0 stopped as asked, 2 called or configured wrongly. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { config: { type: "string" }, help: { type: "boolean", default: false } },
+  });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (values.config === undefined) return refuse(["--config: is needed"]);
+  const { config } = values;
+  const configured = readConfigurationFile(brokerConfiguration, () => readFileSync(config, "utf8"));
+  if (!configured.ok) return refuse(configured.problems);
+  const first = readLogins(configured.value.loginsFile);
+  if (!first.ok) return refuse(first.problems.map((problem) => `loginsFile: ${problem}`));
+  await serve(configured.value);
+  return 0;
+}
+
+function refuse(problems: readonly string[]): number {
+  process.stderr.write(
+    `scanvend broker cannot start:\n${problems.map((problem) => `  ${problem}\n`).join("")}`,
+  );
+  return 2;
+}
+
+async function serve(configuration: BrokerConfiguration): Promise<void> {
+  const log = pino({ name: "broker" });
+  const broker = await makeBroker(watched(configuration.loginsFile, log), log);
+  const sockets = new Set<Socket>();
+  const tcp = createServer({ noDelay: true }, (socket) => broker.handle(socket)); // Nagle costs 44 ms a message
+  const servers: Server[] = [tcp];
+  if (configuration.webSocketPort !== undefined) {
+    const http = createHttpServer();
+    const webSockets = new WebSocketServer({
+      server: http,
+      handleProtocols: () => "mqtt",
+      maxPayload: 1024 * 1024,
+    });
+    webSockets.on("connection", (socket) => broker.handle(createWebSocketStream(socket)));
+    servers.push(http);
+  }
+  for (const server of servers)
+    server.on("connection", (socket) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+    });
+  await listen(tcp, configuration.port, configuration.host);
+  if (servers[1] !== undefined)
+    await listen(servers[1], configuration.webSocketPort ?? 0, configuration.host);
+  log.info({ addresses: servers.map((server) => server.address() as AddressInfo) }, "listening"); // TCP servers have AddressInfo
+
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+  for (const server of servers) server.close();
+  await broker.close();
+  for (const socket of sockets) socket.destroy();
+}
+
+const listen = (server: Server, port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => resolve());
+  });
+
+function readLogins(path: string): Configured<readonly Login[]> {
+  const read = readConfigurationFile(loginsFile, () => readFileSync(path, "utf8"));
+  return read.ok ? { ok: true, value: read.value.logins } : read;
+}
+
+/** The logins as the file has them now. A file that cannot be read any more keeps the last good one in force. */
+function watched(path: string, log: { warn(what: object, message: string): void }): () => readonly Login[] {
+  let stamp = "";
+  let logins: readonly Login[] = [];
+  return () => {
+    try {
+      const { mtimeMs, size } = statSync(path);
+      if (`${mtimeMs} ${size}` === stamp) return logins;
+      const read = readLogins(path);
+      if (read.ok) logins = read.value;
+      else log.warn({ problems: read.problems }, "logins file refused; the last good one stays");
+      stamp = `${mtimeMs} ${size}`;
+    } catch (error) {
+      log.warn({ err: error }, "logins file unreadable; the last good one stays");
+    }
+    return logins;
+  };
+}

@@ -1,0 +1,162 @@
+/** The broker over real sockets: who gets in, and what each login may say and hear. */
+import { createHash } from "node:crypto";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Login } from "../../broker/access.js";
+import { makeBroker, type Broker } from "../../broker/broker.js";
+
+const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+const logins: Login[] = [
+  { role: "machine", username: "machine-1", passwordSha256: hash("one") },
+  { role: "machine", username: "machine-2", passwordSha256: hash("two") },
+  { role: "cloud", username: "cloud", passwordSha256: hash("cloud") },
+];
+const quiet = { info: () => undefined, warn: () => undefined };
+let broker: Broker;
+let server: Server;
+const clients: MqttClient[] = [];
+
+beforeAll(async () => {
+  broker = await makeBroker(() => logins, quiet);
+  server = createServer({ noDelay: true }, (socket) => broker.handle(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.endAsync(true)));
+  await broker.close();
+  server.close();
+});
+
+async function enter(username: string, password: string, options: IClientOptions = {}): Promise<MqttClient> {
+  const { port } = server.address() as AddressInfo; // TCP
+  const client = await connectAsync(`mqtt://127.0.0.1:${port}`, {
+    protocolVersion: 4,
+    clientId: username,
+    username,
+    password,
+    reconnectPeriod: 0,
+    ...options,
+  });
+  client.on("error", () => undefined);
+  clients.push(client);
+  return client;
+}
+const heard = (client: MqttClient): Promise<string> =>
+  new Promise((resolve) =>
+    client.once("message", (topic, payload) => resolve(`${topic} ${payload.toString()}`)),
+  );
+/** Resolves when the broker has dropped this connection. */
+const dropped = (client: MqttClient): Promise<void> =>
+  new Promise((resolve) => client.once("close", () => resolve()));
+
+test("a machine and the cloud hear each other on the machine's own topics", async () => {
+  const [machine, cloud] = [
+    await enter("machine-1", "one"),
+    await enter("cloud", "cloud", { clientId: "cloud.a" }),
+  ];
+  await cloud.subscribeAsync("scanvend/+/report", { qos: 1 });
+  await machine.subscribeAsync("scanvend/machine-1/grant", { qos: 1 });
+  const up = heard(cloud);
+  await machine.publishAsync("scanvend/machine-1/report", "r", { qos: 1 });
+  expect(await up).toBe("scanvend/machine-1/report r");
+  const down = heard(machine);
+  await cloud.publishAsync("scanvend/machine-1/grant", "g", { qos: 1 });
+  expect(await down).toBe("scanvend/machine-1/grant g");
+});
+
+// prettier-ignore
+const strangers: readonly [name: string, username: string, password: string, options: IClientOptions][] = [
+  ["without a name",                   "",          "",      { clientId: "machine-1" }],
+  ["with the wrong password",          "machine-1", "two",   {}],
+  ["with a name nobody has",           "machine-9", "one",   {}],
+  ["under another machine's id",       "machine-1", "one",   { clientId: "machine-2" }],
+  ["with a wildcard for a name",       "+",         "one",   {}],
+  ["as the cloud with a machine's password", "cloud", "one", {}],
+  ["under an id that only begins like the cloud's", "cloud", "cloud", { clientId: "cloudy" }],
+];
+for (const [name, username, password, options] of strangers)
+  test(`nobody gets in ${name}`, async () => {
+    await expect(enter(username, password, options)).rejects.toThrow(
+      /Connection refused|closed|Not authorized/i,
+    );
+  });
+
+const filters = [
+  "scanvend/machine-2/grant",
+  "scanvend/+/grant",
+  "#",
+  "+/+/+",
+  "$SYS/#",
+  "$share/g/scanvend/machine-1/grant",
+  "scanvend/machine-1/report",
+  "scanvend/machine-1/#",
+];
+for (const filter of filters)
+  test(`a machine may not listen on ${filter}`, async () => {
+    const machine = await enter("machine-1", "one");
+    const granted = await machine.subscribeAsync(filter, { qos: 1 }).then(
+      (grants) => grants.map(({ qos }) => qos),
+      () => [128],
+    );
+    expect(granted).toEqual([128]);
+  });
+
+const topics = [
+  "scanvend/machine-2/report",
+  "scanvend/machine-1/grant",
+  "$SYS/x/new/clients",
+  "scanvend/machine-1/report/x",
+  "scanvend//report",
+  "elsewhere",
+];
+for (const topic of topics)
+  test(`a machine that speaks on ${topic} is dropped, and nobody hears it`, async () => {
+    const cloud = await enter("cloud", "cloud", { clientId: "cloud.b" });
+    await cloud.subscribeAsync("scanvend/+/report", { qos: 1 });
+    const machine = await enter("machine-1", "one");
+    const gone = dropped(machine);
+    machine.publish(topic, "forged", { qos: 1 });
+    await gone;
+    const next = heard(cloud);
+    const honest = await enter("machine-2", "two");
+    await honest.publishAsync("scanvend/machine-2/report", "true", { qos: 1 });
+    expect(await next).toBe("scanvend/machine-2/report true");
+  });
+
+test("a last will on another machine's topic is never delivered, one on the own topic is", async () => {
+  const cloud = await enter("cloud", "cloud", { clientId: "cloud.c" });
+  await cloud.subscribeAsync("scanvend/+/status", { qos: 1 });
+  const will = (topic: string): IClientOptions => ({
+    will: { topic, payload: Buffer.from("gone"), qos: 1, retain: false },
+  });
+  const forger = await enter("machine-1", "one", will("scanvend/machine-2/status"));
+  const forgerGone = dropped(forger);
+  forger.stream.destroy();
+  await forgerGone;
+  const next = heard(cloud);
+  const honest = await enter("machine-2", "two", will("scanvend/machine-2/status"));
+  honest.stream.destroy();
+  expect(await next).toBe("scanvend/machine-2/status gone");
+  expect(cloud.connected).toBe(true);
+});
+
+test("a session is not kept: what was said while a machine was away is said again by whoever owes it", async () => {
+  const cloud = await enter("cloud", "cloud", { clientId: "cloud.d" });
+  const first = await enter("machine-1", "one", { clean: false });
+  await first.subscribeAsync("scanvend/machine-1/grant", { qos: 1 });
+  await first.endAsync();
+  await cloud.publishAsync("scanvend/machine-1/grant", "old", { qos: 1 });
+  const again = await enter("machine-1", "one", { clean: false });
+  await again.subscribeAsync("scanvend/machine-1/grant", { qos: 1 });
+  const next = heard(again);
+  await cloud.publishAsync("scanvend/machine-1/grant", "new", { qos: 1 });
+  expect(await next).toBe("scanvend/machine-1/grant new");
+});
+
+test("a login taken away counts from the next connection on", async () => {
+  logins.push({ role: "machine", username: "machine-3", passwordSha256: hash("three") });
+  await enter("machine-3", "three");
+  logins.pop();
+  await expect(enter("machine-3", "three")).rejects.toThrow();
+});
