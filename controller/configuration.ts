@@ -1,0 +1,54 @@
+/** The controller's configuration: one strict schema, and what is left out of a file has its value here. */
+import { z } from "zod";
+import { currency } from "../broker/protocol/money.js";
+import { machineId } from "../broker/protocol/topics.js";
+import { publicJwk } from "./identity.js";
+
+const ms = z.int().positive().max(3_600_000);
+const backOff = (firstMs: number, maxMs: number) =>
+  z
+    .strictObject({ firstMs: ms, maxMs: ms })
+    .refine((value) => value.firstMs <= value.maxMs, "firstMs must not be above maxMs")
+    .default({ firstMs, maxMs });
+
+/** A device path, or a serial server. */
+const serial = z
+  .string()
+  .refine(
+    (place) => /^\/.|^tcp:\/\/[A-Za-z0-9.-]+:[0-9]{1,5}$/.test(place) && URL.canParse(place, "tcp://host"),
+    "must be a device path (/dev/…) or tcp://host:port",
+  );
+const mqttUrl = z
+  .string()
+  .refine(
+    (url) => /^(mqtts?|wss?):\/\/./.test(url) && URL.canParse(url),
+    "must be an mqtt://, mqtts://, ws:// or wss:// address",
+  );
+
+export const configuration = z.strictObject({
+  machineId,
+  dataDir: z.string().min(1), // relative to the configuration file
+  serial,
+  driver: z.literal("qibixx").default("qibixx"),
+  baudRate: z.int().positive().default(115_200),
+  mqttUrl,
+  /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
+  cloudKeys: z
+    .array(z.strictObject({ kid: z.string().min(1).max(64), publicKey: publicJwk }))
+    .min(1, "must hold at least one key")
+    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, "must not name a kid twice"),
+  currency,
+  decimals: z.int().min(0).max(3).default(2),
+  /** Further adapter settings (`C,SETCONF`), for example `{"mdb-addr": "0x60"}`; they win over the built-in ones. */
+  adapterSettings: z
+    .record(z.string().regex(/^[a-z-]{1,32}$/), z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
+    .default({}),
+  vendResultMs: ms.default(25_000), // a coffee takes longer than a can
+  reportAgainMs: ms.default(2_000),
+  statusEveryMs: ms.default(60_000),
+  serialBackOff: backOff(250, 10_000),
+  mqttBackOff: backOff(250, 30_000),
+  journalCapacity: z.int().min(16).max(1_000_000).default(10_000), // unheard entries; past it the machine stops selling
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+export type Configuration = z.infer<typeof configuration>;

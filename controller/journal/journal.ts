@@ -1,0 +1,225 @@
+/**
+ * The machine's journal: what it owes the cloud, and what must outlive a power cut.
+ *
+ * Owns      one SQLite file; no second process can open it.
+ * Promises  entries are numbered from 1 without gaps and on disk, with the state they lead to, before `write` returns.
+ *           They leave only through `forget`, for this journal's id. The id is new whenever the file is.
+ * Never     looks inside a line or the state, talks to MQTT, or reads the clock.
+ * Bounded   `full` from `capacity` unheard entries on: the machine stops selling, and the sale it still holds has
+ *           `MARGIN` more to end in. Past that, `write` throws.
+ * Crash     a transaction is there or it is not. A damaged file is set aside under another name, never repaired.
+ *
+ * Why FULL is read back: better-sqlite3 compiles WAL with NORMAL, which loses commits at a power cut.
+ */
+import { existsSync, renameSync } from "node:fs";
+import Database from "better-sqlite3";
+import { z } from "zod";
+import { journalLine } from "../../broker/protocol/messages.js";
+import type { Entry } from "../sale/machine.js";
+
+export const MARGIN = 256;
+
+export type JournalOptions = {
+  readonly path: string;
+  readonly capacity: number;
+  /** The id of a journal that begins now, and the name under which a damaged one is kept. */
+  readonly newId: string;
+};
+export type OpenedJournal = {
+  readonly journal: Journal;
+  /** Where a damaged file was put, if there was one. */
+  readonly setAside?: string;
+};
+
+const head = z.object({
+  id: z.string().min(1),
+  last: z.int().nonnegative(),
+  heard: z.int().nonnegative(),
+  state: z.string(),
+});
+const entryRow = z.object({ n: z.int().positive(), line: z.string() });
+const windowRow = z.object({ kid: z.string(), highest: z.int() });
+
+const PROBE_BYTES = 65_536; // some sixteen pages; a write takes six
+const VERSION = 1;
+const schema = `
+  CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    last INTEGER NOT NULL,        -- the newest entry's number
+    heard INTEGER NOT NULL,       -- the highest number the cloud has said it has
+    state TEXT NOT NULL           -- the sale's durable state
+  ) STRICT;
+  CREATE TABLE entry (n INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+  CREATE TABLE replay (kid TEXT PRIMARY KEY, highest INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${String(VERSION)};
+`;
+
+/** Throws when the file cannot be opened at all (no rights, no space, another controller has it). */
+export function openJournal(options: JournalOptions): OpenedJournal {
+  const existed = existsSync(options.path);
+  try {
+    return { journal: new Journal(options) };
+  } catch (error) {
+    if (!existed || !isDamage(error)) throw error;
+  }
+  const setAside = `${options.path}.damaged-${options.newId}`;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    if (existsSync(options.path + suffix)) renameSync(options.path + suffix, setAside + suffix);
+  }
+  return { journal: new Journal(options), setAside };
+}
+
+/** The file says something a journal of ours cannot say. */
+class DamagedJournal extends Error {
+  override readonly name = "DamagedJournal";
+}
+
+class JournalPastMargin extends Error {
+  override readonly name = "JournalPastMargin";
+}
+
+/** The disk, or the bound, refused a write that may work later. Anything else thrown here is a bug or a damaged file. */
+export const mayWorkLater = (error: unknown): boolean =>
+  error instanceof JournalPastMargin || (error instanceof Database.SqliteError && !isDamage(error));
+
+const isDamage = (error: unknown): boolean =>
+  error instanceof DamagedJournal ||
+  (error instanceof Database.SqliteError &&
+    (error.code === "SQLITE_NOTADB" || error.code.startsWith("SQLITE_CORRUPT")));
+
+export class Journal {
+  readonly id: string;
+  readonly #db: Database.Database;
+  readonly #capacity: number;
+  #last: number;
+  #heard: number;
+  #state: string;
+
+  /** Use `openJournal`: it knows what to do about a damaged file. */
+  constructor({ path, capacity, newId }: JournalOptions) {
+    this.#capacity = capacity;
+    this.#db = new Database(path, { timeout: 1_000 });
+    try {
+      this.#prepare(newId);
+      const { id, last, heard, state } = this.#check();
+      this.id = id;
+      this.#last = last;
+      this.#heard = heard;
+      this.#state = state;
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  get last(): number {
+    return this.#last;
+  }
+  /** The highest number the cloud has said it has: what follows it is still owed. */
+  get heard(): number {
+    return this.#heard;
+  }
+  /** The sale's durable state as last written; "" in a new journal. */
+  get state(): string {
+    return this.#state;
+  }
+  get full(): boolean {
+    return this.#last - this.#heard >= this.#capacity;
+  }
+
+  /** One transaction: the entries, the state they lead to, and how far each cloud key's numbers have been heard. */
+  write(entries: readonly Entry[], state: string, replay: ReadonlyMap<string, number>): void {
+    const last = this.#last + entries.length;
+    if (last - this.#heard > this.#capacity + MARGIN)
+      throw new JournalPastMargin("the journal holds all it may");
+    if (entries.some(({ n }, index) => n !== this.#last + 1 + index))
+      throw new Error(`entries must follow ${String(this.#last)} without a gap`);
+    this.#db.transaction(() => {
+      const insert = this.#db.prepare("INSERT INTO entry (n, line) VALUES (?, ?)");
+      for (const { n, line } of entries) insert.run(n, JSON.stringify(line));
+      this.#db.prepare("UPDATE head SET last = ?, state = ?").run(last, state);
+      const keep = this.#db.prepare(
+        "INSERT INTO replay (kid, highest) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET highest = max(highest, excluded.highest)",
+      );
+      for (const [kid, highest] of replay) keep.run(kid, highest);
+    })();
+    this.#last = last;
+    this.#state = state;
+  }
+
+  /** The cloud has every entry up to here. What is not in this journal, or beyond its end, changes nothing. */
+  forget(upTo: number): void {
+    if (upTo <= this.#heard || upTo > this.#last) return;
+    this.#db.transaction(() => {
+      this.#db.prepare("DELETE FROM entry WHERE n <= ?").run(upTo);
+      this.#db.prepare("UPDATE head SET heard = ?").run(upTo);
+    })();
+    this.#heard = upTo;
+  }
+
+  /** Up to `limit` entries after `after`, in order. */
+  read(after: number, limit: number): readonly Entry[] {
+    const rows = this.#db
+      .prepare("SELECT n, line FROM entry WHERE n > ? ORDER BY n LIMIT ?")
+      .all(after, limit);
+    return rows.map((row) => {
+      const { n, line } = entryRow.parse(row);
+      return { n, line: journalLine.parse(JSON.parse(line)) };
+    });
+  }
+
+  /** How far each cloud key's numbers had been heard at the last `write`. */
+  replay(): ReadonlyMap<string, number> {
+    const rows = this.#db.prepare("SELECT kid, highest FROM replay").all();
+    return new Map(rows.map((row) => windowRow.parse(row)).map(({ kid, highest }) => [kid, highest]));
+  }
+
+  /** Throws unless a commit reaches the disk that takes more room than any `write`: a smaller one may still find some. */
+  probe(): void {
+    this.#db.transaction(() => {
+      this.#db
+        .prepare("INSERT INTO entry (n, line) VALUES (?, ?)")
+        .run(this.#last + 1, "?".repeat(PROBE_BYTES));
+      this.#db.prepare("DELETE FROM entry WHERE n > ?").run(this.#last);
+    })();
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #prepare(newId: string): void {
+    this.#db.pragma("locking_mode = EXCLUSIVE"); // a second controller on the same box must not start
+    const mode = this.#db.pragma("journal_mode = WAL", { simple: true });
+    this.#db.pragma("synchronous = FULL");
+    const synchronous = this.#db.pragma("synchronous", { simple: true });
+    if (mode !== "wal" || synchronous !== 2)
+      throw new Error(
+        `the journal needs WAL and synchronous FULL, not ${String(mode)}, ${String(synchronous)}`,
+      );
+    this.#db
+      .transaction(() => {
+        const version = this.#db.pragma("user_version", { simple: true });
+        if (version === VERSION) return;
+        if (version !== 0)
+          throw new Error(`the journal is of version ${String(version)}, not ${String(VERSION)}`);
+        this.#db.exec(schema);
+        this.#db.prepare("INSERT INTO head VALUES (1, ?, 0, 0, '')").run(newId);
+      })
+      .immediate();
+  }
+
+  #check(): z.infer<typeof head> {
+    const said = this.#db.pragma("integrity_check", { simple: true });
+    if (said !== "ok") throw new DamagedJournal(String(said));
+    const parsed = head.safeParse(this.#db.prepare("SELECT * FROM head").get());
+    if (!parsed.success) throw new DamagedJournal("the head is missing");
+    const count = this.#db
+      .prepare("SELECT count(*) AS entries FROM entry WHERE n > ? AND n <= ?")
+      .pluck()
+      .get(parsed.data.heard, parsed.data.last);
+    if (count !== parsed.data.last - parsed.data.heard) throw new DamagedJournal("entries are missing");
+    return parsed.data;
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * `scanvend controller`: the payment terminal's process.
+ *
+ * Owns      everything real: the clock, chance, the disk, the serial port, the broker's address, the signals.
+ * Promises  a wrong configuration stops the start, with every problem listed at once (exit 2). Logs are JSON lines on
+ *           stdout. SIGTERM and SIGINT end it cleanly; SIGKILL and a power cut are as safe, only less polite.
+ */
+import { createPublicKey, randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import type { Clock, Random } from "../broker/protocol/clock.js";
+import { readConfigurationFile, type Configured } from "../broker/protocol/configuration.js";
+import { newId, randomDigits } from "../broker/protocol/id.js";
+import { MqttBus, ReplayWindows } from "./bus/bus.js";
+import { nextConnection } from "./bus/connection-count.js";
+import { configuration, type Configuration } from "./configuration.js";
+import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
+import { openJournal } from "./journal/journal.js";
+import type { Log } from "./log.js";
+import { qibixx } from "./mdb/qibixx.js";
+import { qibixxSetup } from "./mdb/qibixx-setup.js";
+import { linksTo } from "./serial/serial-link.js";
+import { offline, Service } from "./service.js";
+
+const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL]
+       scanvend controller --config FILE --identify
+
+  --config FILE   the configuration, as JSON
+  --serial PLACE  a device path or tcp://host:port, instead of the configuration's
+  --mqtt URL      the broker, instead of the configuration's
+  --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
+
+/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const call = readCall(argv);
+  if (call === "help") {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (call === undefined) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  const read = readFile(call);
+  if (!read.ok) {
+    for (const problem of read.problems) process.stderr.write(`scanvend controller: ${problem}\n`);
+    return 2;
+  }
+  const settings = read.value;
+  mkdirSync(settings.dataDir, { recursive: true });
+  if (call.identify) {
+    const identity = hasIdentity(settings.dataDir)
+      ? readIdentity(settings.dataDir)
+      : createIdentity(settings.dataDir, settings.machineId, random);
+    process.stdout.write(`${JSON.stringify(publicHalf(identity))}\n`);
+    return 0;
+  }
+  if (!hasIdentity(settings.dataDir)) {
+    process.stderr.write(
+      `scanvend controller: no identity in ${settings.dataDir}: make one with --identify\n`,
+    );
+    return 2;
+  }
+  const identity = readIdentity(settings.dataDir);
+  if (identity.machineId !== settings.machineId) {
+    process.stderr.write(
+      `scanvend controller: machineId: the identity in dataDir is ${identity.machineId}'s\n`,
+    );
+    return 2;
+  }
+  const service = start(settings, identity);
+  await ending();
+  await service.close();
+  return 0;
+}
+
+function start(settings: Configuration, identity: Identity): { close(): Promise<void> } {
+  const log = makeLog(settings.logLevel);
+  const { journal, setAside } = openJournal({
+    path: join(settings.dataDir, "journal.db"),
+    capacity: settings.journalCapacity,
+    newId: newId(clock.nowMs(), random),
+  });
+  const bootId = randomDigits(16, random);
+  const cloudKeys = new Map(
+    settings.cloudKeys.map(({ kid, publicKey }) => [kid, createPublicKey({ key: publicKey, format: "jwk" })]),
+  );
+  const replay = new ReplayWindows(cloudKeys.keys(), journal.replay());
+  const service = new Service({
+    bootId,
+    terms: { currency: settings.currency, vendResultMs: settings.vendResultMs },
+    driver: qibixx(qibixxSetup(settings.currency, settings.decimals, settings.adapterSettings)),
+    journal,
+    replay,
+    newLink: linksTo(settings.serial, settings.baudRate),
+    openBus: (events) =>
+      new MqttBus(
+        {
+          url: settings.mqttUrl,
+          machineId: settings.machineId,
+          password: identity.mqttPassword,
+          signer: { kid: identity.kid, privateKey: identity.privateKey },
+          cloudKeys,
+          replay,
+          nextConnection: () => nextConnection(settings.dataDir),
+          offline: offline(bootId),
+          clock,
+          random,
+          backOff: settings.mqttBackOff,
+          log,
+        },
+        events,
+      ),
+    serialBackOff: settings.serialBackOff,
+    reportAgainMs: settings.reportAgainMs,
+    statusEveryMs: settings.statusEveryMs,
+    clock,
+    random,
+    log,
+  });
+  log.info(
+    { machineId: settings.machineId, bootId, journal: journal.id, last: journal.last },
+    "controller started",
+  );
+  if (setAside !== undefined) {
+    log.error({ setAside }, "the journal was damaged: a new one begins");
+    service.alarm("journalDamaged", `set aside as ${setAside}`);
+  }
+  return service;
+}
+
+type Call = {
+  readonly config: string;
+  readonly serial?: string | undefined;
+  readonly mqtt?: string | undefined;
+  readonly identify: boolean;
+};
+
+function readCall(argv: readonly string[]): Call | "help" | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        config: { type: "string" },
+        serial: { type: "string" },
+        mqtt: { type: "string" },
+        identify: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) return "help";
+    return values.config === undefined ? undefined : { ...values, config: values.config };
+  } catch (error) {
+    if (error instanceof TypeError) return undefined; // parseArgs: an option nobody declared
+    throw error;
+  }
+}
+
+function readFile(call: Call): Configured<Configuration> {
+  const text = (): string => readFileSync(call.config, "utf8");
+  const read = readConfigurationFile(configuration, text, { serial: call.serial, mqttUrl: call.mqtt });
+  if (!read.ok) return read;
+  return { ok: true, value: { ...read.value, dataDir: resolve(dirname(call.config), read.value.dataDir) } };
+}
+
+const hasIdentity = (dir: string): boolean => existsSync(join(dir, "identity.json"));
+
+const ending = (): Promise<void> =>
+  new Promise((resolveEnd) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolveEnd());
+  });
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monoMs: () => performance.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+const random: Random = {
+  bytes: (count) => randomBytes(count),
+  fraction: () => Math.random(),
+};
+
+function makeLog(level: Configuration["logLevel"]): Log {
+  const logger = pino({ level, base: null });
+  return {
+    debugging: logger.isLevelEnabled("debug"),
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+  };
+}

@@ -1,0 +1,428 @@
+/**
+ * The sale at the machine: grant, go, session, vend, result. Pure.
+ *
+ * Owns      the one sale a machine can hold, and the numbers of the journal's entries.
+ * Promises  an approval is asked for only under a grant that had its own `go` (bound to this journal and the entry that
+ *           accepted it) and that covers the price; at most `maxVends` times; and after its journal entry in the list of
+ *           effects. Every `accepted` ends in exactly one `lapsed` or `closed`, every `approved` in one result.
+ * Never     resumes after a restart, guesses a result, or believes a wall clock: `nowMs` is monotonic.
+ * Crash     `boot` ends whatever was held, from the durable state alone (system.md, 5.1).
+ *
+ * A reservation leaves nothing behind: the cloud holds at most one sale a machine, so the answer to "can you?" is all
+ * there is to it, and the grant asks again.
+ */
+import type { Body, JournalLine } from "../../broker/protocol/messages.js";
+import type { Ask, MdbState, Said } from "../mdb/driver.js";
+import type { Durable, Vend } from "./durable.js";
+
+type Grant = Body["grant"];
+type Decision = Body["go"];
+type Held =
+  | { readonly kind: "none" }
+  | { readonly kind: "accepted"; readonly grant: Grant; readonly entry: number; readonly goByMs: number }
+  | ({ readonly kind: "open" } & Session)
+  | ({
+      readonly kind: "approved";
+      readonly vend: Vend;
+      readonly resultByMs: number;
+      readonly voided: boolean;
+    } & Session);
+type Session = {
+  readonly grant: Grant;
+  readonly entry: number; // of `accepted`: what go and void answer
+  readonly endsMs: number;
+  readonly creditMinor: number; // what is left
+  readonly vends: number; // approved so far
+};
+type Open = Extract<Held, { kind: "open" }>;
+type Approved = Extract<Held, { kind: "approved" }>;
+
+/** Why the machine cannot sell though its bus is fine. */
+export type Trouble = "" | "journalFull" | "journalFailed";
+export type Terms = { readonly currency: string; readonly vendResultMs: number };
+
+export type Sale = {
+  readonly terms: Terms;
+  readonly journal: { readonly id: string; readonly last: number };
+  readonly mdb: MdbState;
+  readonly trouble: Trouble;
+  readonly held: Held;
+  readonly past: Durable["past"];
+  readonly alarmedMs: ReadonlyMap<string, number>;
+};
+
+export type SaleEvent = { readonly nowMs: number } & (
+  | { readonly kind: "reserve"; readonly reserve: Body["reserve"] }
+  | { readonly kind: "grant"; readonly grant: Grant }
+  | { readonly kind: "go" | "void"; readonly decision: Decision }
+  | { readonly kind: "said"; readonly said: Said }
+  | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
+  | { readonly kind: "trouble"; readonly trouble: Trouble }
+  | { readonly kind: "tick" }
+);
+
+export type Entry = { readonly n: number; readonly line: JournalLine };
+export type SaleEffect =
+  /** One transaction; nothing after it in the list may happen before it is on disk. */
+  | { readonly kind: "journal"; readonly entries: readonly Entry[]; readonly durable: Durable }
+  | { readonly kind: "ask"; readonly ask: Ask }
+  | { readonly kind: "reserved"; readonly reserved: Body["reserved"] }
+  | { readonly kind: "ignored"; readonly state: Held["kind"]; readonly event: string };
+export type SaleStep = readonly [next: Sale, effects: readonly SaleEffect[]];
+
+export const ALARM_EVERY_MS = 60_000; // a broken adapter must not fill the journal
+const NONE: Held = { kind: "none" };
+
+/** Starts from what the journal kept. Nothing is taken up again: what was held is over, and said to be. */
+export function boot(
+  durable: Durable,
+  journal: { readonly id: string; readonly last: number },
+  terms: Terms,
+): SaleStep {
+  const { held, past } = durable;
+  const sale: Sale = { terms, journal, mdb: "lost", trouble: "", held: NONE, past, alarmedMs: new Map() };
+  switch (held.kind) {
+    case "none":
+      return [sale, []];
+    case "accepted":
+      return lapse(sale, held.grantId, "boot");
+    case "open":
+      return commit(sale, { held: NONE, lines: [{ kind: "closed", grantId: held.grantId, reason: "boot" }] });
+    case "approved":
+      return commit(sale, {
+        held: NONE,
+        past: { vend: held.vend, known: false },
+        lines: [
+          { kind: "unknown", ...held.vend, reason: "boot" },
+          { kind: "closed", grantId: held.grantId, reason: "unknown" },
+        ],
+      });
+  }
+}
+
+export function step(sale: Sale, event: SaleEvent): SaleStep {
+  const needsDisk = event.kind !== "reserve" && event.kind !== "trouble"; // these two work while it is broken
+  if (!needsDisk || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
+  const [expired, first] = expire(sale, event.nowMs);
+  const [next, second] = act(expired, event);
+  return [next, inOneTransaction(first, second)];
+}
+
+/** When the state wants its next tick. */
+export function dueMs({ held }: Sale): number | undefined {
+  switch (held.kind) {
+    case "none":
+      return undefined;
+    case "accepted":
+      return held.goByMs;
+    case "open":
+      return held.endsMs;
+    case "approved":
+      return held.resultByMs;
+  }
+}
+
+/** What the status says of it: the reason is a code, "" while the machine can sell. */
+export function selling({ trouble, mdb }: Sale): { readonly canSell: boolean; readonly reason: string } {
+  const reason = trouble === "" ? outOfService[mdb] : trouble;
+  return { canSell: reason === "", reason };
+}
+
+// prettier-ignore
+const outOfService: Readonly<Record<MdbState, string>> = {
+  lost: "serialLost", off: "adapterOff", inactive: "mdbInactive", disabled: "mdbDisabled",
+  enabled: "", session: "", vend: "",
+};
+
+/** Busy ends by itself; out of service needs someone. Between two sessions the bus is still closing the last one. */
+function refusal(sale: Sale): "busy" | "outOfService" | undefined {
+  if (!selling(sale).canSell) return "outOfService";
+  return sale.held.kind !== "none" || sale.mdb !== "enabled" ? "busy" : undefined;
+}
+
+function act(sale: Sale, event: SaleEvent): SaleStep {
+  switch (event.kind) {
+    case "tick":
+      return [sale, []];
+    case "reserve":
+      return [sale, [{ kind: "reserved", reserved: onReserve(sale, event.reserve) }]];
+    case "grant":
+      return onGrant(sale, event.grant, event.nowMs);
+    case "go":
+      return onGo(sale, event.decision, event.nowMs);
+    case "void":
+      return onVoid(sale, event.decision);
+    case "said":
+      return onSaid(sale, event.said, event.nowMs);
+    case "alarm":
+      return alarm(sale, event.code, event.detail, event.nowMs);
+    case "trouble":
+      return [{ ...sale, trouble: event.trouble }, []];
+  }
+}
+
+function onReserve(sale: Sale, { reservationId }: Body["reserve"]): Body["reserved"] {
+  const reason = refusal(sale);
+  return reason === undefined ? { reservationId, ok: true } : { reservationId, ok: false, reason };
+}
+
+function onGrant(sale: Sale, grant: Grant, nowMs: number): SaleStep {
+  const { held } = sale;
+  const { grantId } = grant;
+  if (held.kind !== "none" && held.grant.grantId === grantId) return ignore(sale, "grant"); // delivered again
+  const reason = grant.currency === sale.terms.currency ? refusal(sale) : "currency";
+  if (reason !== undefined) return commit(sale, { held, lines: [{ kind: "refused", grantId, reason }] });
+  return commit(sale, {
+    held: { kind: "accepted", grant, entry: sale.journal.last + 1, goByMs: nowMs + grant.goMs },
+    lines: [{ kind: "accepted", grantId }],
+  });
+}
+
+function onGo(sale: Sale, decision: Decision, nowMs: number): SaleStep {
+  const { held } = sale;
+  if (held.kind !== "accepted" || !answers(sale, held, decision)) return ignore(sale, "go");
+  const { grant, entry } = held;
+  if (sale.mdb !== "enabled" || sale.trouble !== "") return lapse(sale, grant.grantId, "notReady");
+  const session = { grant, entry, endsMs: nowMs + grant.sessionMs, creditMinor: grant.amountMinor, vends: 0 };
+  return commit(sale, {
+    held: { kind: "open", ...session },
+    past: null, // a word about an older vend would from here on be taken for this session's
+    lines: [{ kind: "opened", grantId: grant.grantId }],
+    asks: [{ kind: "openSession", amountMinor: grant.amountMinor }],
+  });
+}
+
+function onVoid(sale: Sale, decision: Decision): SaleStep {
+  const { held } = sale;
+  if (held.kind === "none" || !answers(sale, held, decision)) return ignore(sale, "void");
+  switch (held.kind) {
+    case "accepted":
+      return lapse(sale, held.grant.grantId, "void");
+    case "open":
+      return close(sale, held, "void");
+    case "approved":
+      return [{ ...sale, held: { ...held, voided: true } }, []]; // a vend under way runs to its end first
+  }
+}
+
+/** An old decision can never open or close anything: it names the journal and the very entry it answers. */
+const answers = (
+  { journal }: Sale,
+  held: Exclude<Held, { kind: "none" }>,
+  { grantId, journal: id, entry }: Decision,
+): boolean => held.grant.grantId === grantId && journal.id === id && held.entry === entry;
+
+function onSaid(sale: Sale, said: Said, nowMs: number): SaleStep {
+  const { held } = sale;
+  switch (said.kind) {
+    case "mdb":
+      return [{ ...sale, mdb: said.mdb }, []];
+    case "opened":
+      // The sale ended while the session was being opened: nobody is there to use it.
+      return held.kind === "none" || held.kind === "accepted" ? [sale, [closeSession]] : [sale, []];
+    case "notOpened":
+      return held.kind === "open" ? close(sale, held, "notOpened", []) : ignore(sale, said.kind);
+    case "vendRequested":
+      return onVendRequested(sale, said, nowMs);
+    case "vendSucceeded":
+      return onSucceeded(sale, nowMs);
+    case "vendFailed":
+      return onNotVended(sale, "failed", said.kind);
+    case "vendCancelled":
+      return onNotVended(sale, "ended", said.kind);
+    case "reset":
+      // MDB/ICP 7.4.7: a reset after the approval counts as sold; before it, nothing was.
+      if (held.kind === "approved") {
+        const { vend } = held;
+        return commit(sale, {
+          held: NONE,
+          past: { vend, known: true },
+          lines: [
+            { kind: "succeeded", ...vend, assumed: true, late: false },
+            { kind: "closed", grantId: vend.grantId, reason: "done" },
+          ],
+        });
+      }
+      return held.kind === "open" ? close(sale, held, "ended", []) : ignore(sale, said.kind);
+    case "sessionEnded":
+    case "lost":
+      if (held.kind === "approved") return unknown(sale, held, said.kind === "lost" ? "serial" : "ended", []);
+      return held.kind === "open" ? close(sale, held, "ended", []) : ignore(sale, said.kind);
+  }
+}
+
+function onVendRequested(
+  sale: Sale,
+  { request, item, priceMinor = 0 }: Extract<Said, { kind: "vendRequested" }>,
+  nowMs: number,
+): SaleStep {
+  const { held } = sale;
+  if (held.kind !== "open") return [sale, [{ kind: "ask", ask: { kind: "deny", request } }]];
+  const { grantId } = held.grant;
+  if (priceMinor === 0 || priceMinor > held.creditMinor) {
+    const reason = priceMinor === 0 ? "badPrice" : "aboveCredit";
+    return commit(sale, {
+      held,
+      lines: [{ kind: "denied", grantId, item, priceMinor, reason }],
+      asks: [{ kind: "deny", request }],
+    });
+  }
+  const vends = held.vends + 1;
+  const vend: Vend = { grantId, vend: vends, item, priceMinor };
+  const resultByMs = nowMs + sale.terms.vendResultMs;
+  return commit(sale, {
+    held: { ...held, kind: "approved", vend, vends, resultByMs, voided: false },
+    lines: [{ kind: "approved", ...vend }],
+    asks: [{ kind: "approve", request }],
+  });
+}
+
+function onSucceeded(sale: Sale, nowMs: number): SaleStep {
+  const { held, past } = sale;
+  if (held.kind === "approved") return sold(sale, held, nowMs);
+  if (past === null) return alarm(sale, "orphanSuccess", "a vend was reported that nobody asked for", nowMs);
+  if (past.known) return ignore(sale, "vendSucceeded"); // said twice
+  return commit(sale, {
+    held,
+    past: { ...past, known: true },
+    lines: [{ kind: "succeeded", ...past.vend, assumed: false, late: true }],
+  });
+}
+
+function sold(sale: Sale, held: Approved, nowMs: number): SaleStep {
+  const { vend, grant, entry, endsMs, vends, voided } = held;
+  const { grantId } = vend;
+  const creditMinor = held.creditMinor - vend.priceMinor;
+  const past = { vend, known: true };
+  const succeeded: JournalLine = { kind: "succeeded", ...vend, assumed: false, late: false };
+  if (vends < grant.maxVends && creditMinor > 0 && !voided && nowMs < endsMs) {
+    const open: Open = { kind: "open", grant, entry, endsMs, creditMinor, vends };
+    return commit(sale, { held: open, past, lines: [succeeded] });
+  }
+  return commit(sale, {
+    held: NONE,
+    past,
+    lines: [succeeded, { kind: "closed", grantId, reason: "done" }],
+    asks: [{ kind: "closeSession" }],
+  });
+}
+
+/** Nothing fell: the VMC said so, or our approval never took hold. */
+function onNotVended(sale: Sale, reason: "failed" | "ended", event: string): SaleStep {
+  const { held, past } = sale;
+  if (held.kind === "approved") {
+    const { vend } = held;
+    return commit(sale, {
+      held: NONE,
+      past: { vend, known: true },
+      lines: [
+        { kind: "failed", ...vend, late: false },
+        { kind: "closed", grantId: vend.grantId, reason },
+      ],
+      asks: [{ kind: "closeSession" }],
+    });
+  }
+  if (past === null || past.known) return ignore(sale, event);
+  return commit(sale, {
+    held,
+    past: { ...past, known: true },
+    lines: [{ kind: "failed", ...past.vend, late: true }],
+  });
+}
+
+function expire(sale: Sale, nowMs: number): SaleStep {
+  const { held } = sale;
+  switch (held.kind) {
+    case "none":
+      return [sale, []];
+    case "accepted":
+      return nowMs < held.goByMs ? [sale, []] : lapse(sale, held.grant.grantId, "noGo");
+    case "open":
+      return nowMs < held.endsMs ? [sale, []] : close(sale, held, "timeout");
+    case "approved":
+      return nowMs < held.resultByMs
+        ? [sale, []]
+        : unknown(sale, held, "timeout", [{ kind: "closeSession" }]);
+  }
+}
+
+type CloseReason = Extract<JournalLine, { kind: "closed" }>["reason"];
+type LapseReason = Extract<JournalLine, { kind: "lapsed" }>["reason"];
+type UnknownReason = Extract<JournalLine, { kind: "unknown" }>["reason"];
+
+const lapse = (sale: Sale, grantId: string, reason: LapseReason): SaleStep =>
+  commit(sale, { held: NONE, lines: [{ kind: "lapsed", grantId, reason }] });
+
+const close = (
+  sale: Sale,
+  { grant }: Open,
+  reason: CloseReason,
+  asks: readonly Ask[] = [{ kind: "closeSession" }],
+): SaleStep =>
+  commit(sale, { held: NONE, lines: [{ kind: "closed", grantId: grant.grantId, reason }], asks });
+
+const unknown = (sale: Sale, { vend }: Approved, reason: UnknownReason, asks: readonly Ask[]): SaleStep =>
+  commit(sale, {
+    held: NONE,
+    past: { vend, known: false },
+    lines: [
+      { kind: "unknown", ...vend, reason },
+      { kind: "closed", grantId: vend.grantId, reason: "unknown" },
+    ],
+    asks,
+  });
+
+function alarm(sale: Sale, code: string, detail: string, nowMs: number): SaleStep {
+  const lastMs = sale.alarmedMs.get(code) ?? -Infinity;
+  if (sale.trouble !== "" || nowMs - lastMs < ALARM_EVERY_MS) return ignore(sale, `alarm ${code}`);
+  const alarmed = { ...sale, alarmedMs: new Map([...sale.alarmedMs, [code, nowMs]]) };
+  const line: JournalLine = { kind: "alarm", code: code.slice(0, 64), detail: detail.slice(0, 256) };
+  return commit(alarmed, { held: sale.held, lines: [line] });
+}
+
+type Change = {
+  readonly held: Held;
+  readonly past?: Durable["past"];
+  readonly lines: readonly JournalLine[];
+  readonly asks?: readonly Ask[];
+};
+
+/** The one place where entries get their numbers, and where the durable state is told apart from the rest. */
+function commit(sale: Sale, { held, past = sale.past, lines, asks = [] }: Change): SaleStep {
+  const { id, last } = sale.journal;
+  const entries = lines.map((line, index) => ({ n: last + 1 + index, line }));
+  const next: Sale = { ...sale, journal: { id, last: last + lines.length }, held, past };
+  return [
+    next,
+    [
+      { kind: "journal", entries, durable: { held: keep(held), past } },
+      ...asks.map((ask): SaleEffect => ({ kind: "ask", ask })),
+    ],
+  ];
+}
+
+function keep(held: Held): Durable["held"] {
+  if (held.kind === "none") return held;
+  const { entry, grant } = held;
+  const of = { grantId: grant.grantId, entry };
+  return held.kind === "approved" ? { kind: "approved", ...of, vend: held.vend } : { kind: held.kind, ...of };
+}
+
+/** Two commits of one step are one transaction: either all of the step is on disk or none of it. */
+function inOneTransaction(
+  first: readonly SaleEffect[],
+  second: readonly SaleEffect[],
+): readonly SaleEffect[] {
+  const all = [...first, ...second];
+  const journals = all.filter((effect) => effect.kind === "journal");
+  const newest = journals.at(-1);
+  if (newest === undefined) return all;
+  const entries = journals.flatMap((journal) => journal.entries);
+  return [{ ...newest, entries }, ...all.filter((effect) => effect.kind !== "journal")];
+}
+
+const closeSession: SaleEffect = { kind: "ask", ask: { kind: "closeSession" } };
+const ignore = (sale: Sale, event: string): SaleStep => [
+  sale,
+  [{ kind: "ignored", state: sale.held.kind, event }],
+];

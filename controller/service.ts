@@ -1,0 +1,343 @@
+/**
+ * The controller: joins the driver, the sale, the journal and the bus, and does what the two machines ask for.
+ *
+ * Owns      the order of things. Events are taken one at a time, to the end, in the order they came; the effects of one
+ *           are done in their order; a journal effect is on disk before the next one is looked at.
+ * Promises  when a write fails, nothing after it happens and the step is not taken: what the adapter said is kept and
+ *           taken again when the disk works, what the bus said is dropped, because the cloud says it again.
+ * Never     decides anything about a sale.
+ * Bounded   `MAX_OWED` words of the adapter while the disk is broken; past that it stops, and boot tells the truth.
+ * Crash     between any two effects: what was journaled is known, what was not has not happened.
+ */
+import type { Clock, Random } from "../broker/protocol/clock.js";
+import type { Message } from "../broker/protocol/envelope.js";
+import type { Body } from "../broker/protocol/messages.js";
+import type { BackOff } from "./back-off.js";
+import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
+import * as reports from "./bus/reports.js";
+import { mayWorkLater, type Journal } from "./journal/journal.js";
+import type { Log } from "./log.js";
+import type { Driver, DriverEffect, DriverEvent } from "./mdb/driver.js";
+import { readDurable } from "./sale/durable.js";
+import * as sale from "./sale/machine.js";
+import { SerialLine } from "./serial/serial-line.js";
+import type { SerialLink } from "./serial/serial-link.js";
+import { VERSION } from "./version.js";
+
+export const RETRY_MS = 1_000;
+export const MAX_OWED = 1_000;
+
+export type ServiceOptions<State> = {
+  readonly bootId: string;
+  readonly terms: sale.Terms;
+  readonly driver: Driver<State>;
+  readonly journal: Journal;
+  readonly replay: ReplayWindows;
+  readonly newLink: () => SerialLink;
+  readonly openBus: OpenBus;
+  readonly serialBackOff: BackOff;
+  readonly reportAgainMs: number;
+  readonly statusEveryMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
+type ForDriver = Untimed<DriverEvent>;
+type ForSale = Untimed<sale.SaleEvent>;
+type Work =
+  | { readonly to: "driver"; readonly event: ForDriver }
+  | { readonly to: "sale"; readonly event: ForSale }
+  | { readonly to: "reports"; readonly event: "connected" | "look" | Body["heard"] };
+
+/** What a status says of a machine that is not there: the last will's, and the goodbye's. */
+export const offline = (bootId: string): Body["status"] => ({
+  online: false,
+  bootId,
+  version: VERSION,
+  mdb: "lost",
+  canSell: false,
+  reason: "offline",
+});
+
+export class Service<State> {
+  readonly #options: ServiceOptions<State>;
+  readonly #line: SerialLine;
+  readonly #bus: Bus;
+  readonly #queue: Work[] = [];
+  readonly #owed: ForSale[] = [];
+  #driver: State;
+  #sale: sale.Sale;
+  #reports: reports.Reports;
+  #running = false;
+  #closed = false;
+  #retryMs: number | undefined; // set while the journal cannot be written
+  #statusSaid = "";
+  #statusMs = -Infinity;
+  #statusAgainMs = 0;
+  #cancelWake: () => void = () => undefined;
+
+  /** Ends what an earlier run left open, then begins. Throws when the journal cannot be written. */
+  constructor(options: ServiceOptions<State>) {
+    this.#options = options;
+    const { driver, journal, terms, clock, random, log } = options;
+    this.#driver = driver.initial;
+    const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
+    this.#sale = booted;
+    this.#reports = reports.reportsFrom(journal.heard);
+    for (const effect of effects) if (effect.kind === "journal") this.#write(effect);
+    this.#line = new SerialLine({
+      newLink: options.newLink,
+      clock,
+      random,
+      backOff: options.serialBackOff,
+      log,
+      onConnected: () => this.#take({ to: "driver", event: { kind: "connected" } }),
+      onDisconnected: () => this.#take({ to: "driver", event: { kind: "disconnected" } }),
+      onLine: (text) => {
+        if (log.debugging) log.debug({ dir: "rx", line: text }, "serial");
+        this.#take({ to: "driver", event: { kind: "line", text } });
+      },
+    });
+    this.#bus = options.openBus({
+      onConnected: () => {
+        this.#statusSaid = "";
+        this.#take({ to: "reports", event: "connected" });
+      },
+      onMessage: (message) => this.#hear(message),
+    });
+    this.#line.open();
+    this.#take({ to: "sale", event: { kind: "trouble", trouble: journal.full ? "journalFull" : "" } });
+  }
+
+  /** For what the start found out: it goes into the journal like any other alarm. */
+  alarm(code: string, detail: string): void {
+    this.#take({ to: "sale", event: { kind: "alarm", code, detail } });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelWake();
+    this.#line.close();
+    await this.#bus.close(offline(this.#options.bootId));
+    this.#options.journal.close();
+  }
+
+  #hear(message: Message): void {
+    switch (message.leaf) {
+      case "reserve":
+        this.#take({ to: "sale", event: { kind: "reserve", reserve: message.body } });
+        break;
+      case "grant":
+        this.#take({ to: "sale", event: { kind: "grant", grant: message.body } });
+        break;
+      case "go":
+      case "void":
+        this.#take({ to: "sale", event: { kind: message.leaf, decision: message.body } });
+        break;
+      case "heard":
+        this.#take({ to: "reports", event: message.body });
+        break;
+      default: // the bus subscribes to no other
+        break;
+    }
+  }
+
+  /** Everything that happens comes through here. */
+  #take(work: Work): void {
+    if (this.#closed) return;
+    this.#queue.push(work);
+    if (this.#running) return; // said from within a step: its turn comes
+    this.#running = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.to === "driver") this.#drive(next.event);
+      else if (next.to === "sale") this.#sell(next.event);
+      else this.#report(next.event);
+    }
+    this.#running = false;
+    this.#sayStatus();
+    this.#schedule();
+  }
+
+  #drive(event: ForDriver): void {
+    const timed = { ...event, nowMs: this.#options.clock.monoMs() } as DriverEvent; // Untimed took only nowMs away
+    const [next, effects] = this.#options.driver.step(this.#driver, timed);
+    this.#driver = next;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: DriverEffect): void {
+    const { log } = this.#options;
+    switch (effect.kind) {
+      case "send":
+        if (!this.#line.write(effect.text)) log.warn({ line: effect.text }, "serial line not open: not sent");
+        else if (log.debugging) log.debug({ dir: "tx", line: effect.text }, "serial");
+        break;
+      case "say":
+        this.#queue.push({ to: "sale", event: { kind: "said", said: effect.said } });
+        break;
+      case "alarm":
+        log.warn({ code: effect.code, detail: effect.detail }, "alarm");
+        this.#queue.push({ to: "sale", event: { kind: "alarm", code: effect.code, detail: effect.detail } });
+        break;
+      case "reopen":
+        this.#line.reopen(effect.why);
+        break;
+      case "ignored":
+        if (log.debugging) log.debug(effect, "ignored by the driver");
+        break;
+    }
+  }
+
+  #sell(event: ForSale): void {
+    if (this.#retryMs !== undefined && this.#waitsForDisk(event)) return;
+    if (!this.#step(event)) this.#waitsForDisk(event);
+  }
+
+  /** One step of the sale, all of it or (false) none of it. */
+  #step(event: ForSale): boolean {
+    const timed = { ...event, nowMs: this.#options.clock.monoMs() } as sale.SaleEvent; // Untimed took only nowMs away
+    const [next, effects] = sale.step(this.#sale, timed);
+    const [first] = effects; // at most one journal effect, and always the first: see the machine
+    if (first?.kind === "journal" && !this.#attempt(() => this.#write(first))) return false;
+    this.#sale = next;
+    for (const effect of effects) {
+      if (effect.kind === "ask") this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
+      else if (effect.kind === "reserved") this.#bus.publish("reserved", effect.reserved);
+      else if (effect.kind === "ignored" && this.#options.log.debugging)
+        this.#options.log.debug(effect, "ignored by the sale");
+    }
+    if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
+    return true;
+  }
+
+  #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
+    const { journal, replay, log } = this.#options;
+    journal.write(entries, JSON.stringify(durable), replay.highest());
+    for (const { n, line } of entries) log.info({ entry: { n, ...line } }, "journal");
+    this.#noticeFull();
+  }
+
+  /** While the disk is broken: the adapter's words wait, the cloud's are dropped, the rest needs no disk. */
+  #waitsForDisk(event: ForSale): boolean {
+    switch (event.kind) {
+      case "said":
+        if (this.#owed.length >= MAX_OWED) throw new Error("the journal has been unwritable for too long");
+        this.#owed.push(event);
+        return true;
+      case "grant":
+      case "go":
+      case "void":
+      case "alarm":
+      case "tick":
+        return true;
+      case "reserve":
+      case "trouble":
+        return false;
+    }
+  }
+
+  /** Does what needs the disk. False: it did not happen, and the machine sells nothing until it can again. */
+  #attempt(act: () => void): boolean {
+    try {
+      act();
+      return true;
+    } catch (error) {
+      if (!mayWorkLater(error)) throw error;
+      if (this.#retryMs === undefined) {
+        this.#options.log.error({ error: String(error) }, "the journal cannot be written: not selling");
+        this.#queue.push({ to: "sale", event: { kind: "trouble", trouble: "journalFailed" } });
+      }
+      this.#retryMs = this.#options.clock.monoMs() + RETRY_MS;
+      return false;
+    }
+  }
+
+  #retry(): void {
+    if (!this.#attempt(() => this.#options.journal.probe())) return;
+    for (let next = this.#owed[0]; next !== undefined; next = this.#owed[0]) {
+      if (!this.#step(next)) return;
+      this.#owed.shift();
+    }
+    this.#retryMs = undefined;
+    this.#options.log.info({}, "the journal can be written again");
+    this.#queue.push({ to: "sale", event: { kind: "trouble", trouble: "" } });
+    this.#noticeFull();
+  }
+
+  #noticeFull(): void {
+    const { full } = this.#options.journal;
+    if (this.#retryMs !== undefined || full === (this.#sale.trouble === "journalFull")) return;
+    this.#queue.push({ to: "sale", event: { kind: "trouble", trouble: full ? "journalFull" : "" } });
+  }
+
+  #report(event: "connected" | "look" | Body["heard"]): void {
+    const { journal, clock, log, reportAgainMs } = this.#options;
+    const at = { last: journal.last, nowMs: clock.monoMs() };
+    if (typeof event === "string") {
+      this.#say({ kind: event, ...at }, reportAgainMs);
+    } else if (event.journal !== journal.id || event.upTo > journal.last || event.upTo < journal.heard) {
+      // Another journal's, or one that this file or the cloud's database was put back behind: nothing may be forgotten.
+      log.warn(
+        { ...event, id: journal.id, last: journal.last, forgotten: journal.heard },
+        "heard does not fit",
+      );
+    } else if (this.#attempt(() => journal.forget(event.upTo))) {
+      this.#noticeFull();
+      this.#say({ kind: "heard", upTo: event.upTo, ...at }, reportAgainMs);
+    }
+  }
+
+  #say(event: reports.ReportsEvent, everyMs: number): void {
+    if (!this.#bus.connected) return;
+    const { journal } = this.#options;
+    const [next, { from, to }] = reports.step(this.#reports, event, everyMs);
+    this.#reports = next;
+    if (from === to) return;
+    for (const { n, line } of journal.read(from, to - from)) {
+      if (!this.#bus.publish("report", { journal: journal.id, entry: n, line })) return; // said again when due
+    }
+  }
+
+  #status(): Body["status"] {
+    const { mdb } = this.#sale;
+    return { online: true, bootId: this.#options.bootId, version: VERSION, mdb, ...sale.selling(this.#sale) };
+  }
+
+  #sayStatus(): void {
+    const status = this.#status();
+    const text = JSON.stringify(status);
+    const nowMs = this.#options.clock.monoMs();
+    if (!this.#bus.connected || (text === this.#statusSaid && nowMs < this.#statusMs)) return;
+    // Nobody answers a status, so one that changed is said again soon, in case it was lost, and then ever more slowly.
+    const { reportAgainMs, statusEveryMs } = this.#options;
+    this.#statusAgainMs =
+      text === this.#statusSaid ? Math.min(this.#statusAgainMs * 2, statusEveryMs) : reportAgainMs;
+    this.#statusMs = nowMs + this.#statusAgainMs;
+    if (this.#bus.publish("status", status)) this.#statusSaid = text;
+  }
+
+  /** One alarm clock for all: whoever is due first. */
+  #schedule(): void {
+    const { clock, driver } = this.#options;
+    const due = [
+      driver.dueMs(this.#driver),
+      this.#retryMs ?? sale.dueMs(this.#sale),
+      this.#bus.connected ? reports.dueMs(this.#reports) : undefined,
+      this.#bus.connected ? this.#statusMs : undefined,
+    ].filter((ms) => ms !== undefined);
+    this.#cancelWake();
+    if (due.length === 0) return;
+    const nowMs = clock.monoMs();
+    this.#cancelWake = clock.after(Math.max(0, Math.min(...due) - nowMs), () => this.#wake());
+  }
+
+  #wake(): void {
+    const nowMs = this.#options.clock.monoMs();
+    if (this.#retryMs !== undefined && nowMs >= this.#retryMs) this.#retry();
+    this.#queue.push({ to: "driver", event: { kind: "tick" } });
+    this.#queue.push({ to: "reports", event: "look" });
+    this.#take({ to: "sale", event: { kind: "tick" } });
+  }
+}

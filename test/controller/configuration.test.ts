@@ -1,0 +1,108 @@
+/** What the controller reads before it does anything: files, options, and every problem of them at once. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { readConfiguration } from "../../broker/protocol/configuration.js";
+import { configuration } from "../../controller/configuration.js";
+import { readIdentity } from "../../controller/identity.js";
+import { run } from "../../controller/main.js";
+import { VERSION } from "../../controller/version.js";
+
+const publicKey = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
+const whole = {
+  machineId: "m-1",
+  dataDir: "data",
+  serial: "/dev/serial/by-id/usb-Qibixx_MDB-HAT_0-if00",
+  mqttUrl: "mqtts://broker.example:8883",
+  cloudKeys: [{ kid: "cloud-1", publicKey }],
+  currency: "NZD",
+};
+
+let dir = "";
+let [out, err] = ["", ""];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "controller-"));
+  [out, err] = ["", ""];
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((err += String(text)), true));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(dir, { recursive: true });
+});
+function file(content: unknown): string {
+  const path = join(dir, "controller.json");
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+test("the least configuration is completed from the schema", () => {
+  const read = readConfiguration(configuration, whole);
+  expect(read).toMatchObject({
+    ok: true,
+    value: { driver: "qibixx", baudRate: 115_200, decimals: 2, vendResultMs: 25_000, reportAgainMs: 2_000 },
+  });
+});
+
+// prettier-ignore
+const wrong: readonly [key: string, value: unknown][] = [
+  ["machineId", "M/1"], ["machineId", "m"], ["dataDir", ""], ["serial", "ttyACM0"], ["serial", "tcp://host"],
+  ["serial", "tcp://host:99999"], ["driver", "wafer"], ["baudRate", 0], ["mqttUrl", "http://x"],
+  ["mqttUrl", "mqtt://host:99999"], ["mqttUrl", "mqtt://:1883"], ["cloudKeys", []],
+  ["cloudKeys", [{ kid: "a", publicKey }, { kid: "a", publicKey }]], ["currency", "nzd"], ["decimals", 2.5],
+  ["decimals", 4], ["vendResultMs", -1], ["serialBackOff", { firstMs: 5, maxMs: 1 }], ["journalCapacity", 1],
+  ["adapterSettings", { "mdb-addr": "0x60\nC,1" }], ["logLevel", "all"],
+];
+for (const [key, value] of wrong) {
+  test(`${key}: ${JSON.stringify(value)} is refused by name`, () => {
+    const read = readConfiguration(configuration, { ...whole, [key]: value });
+    expect(read.ok).toBe(false);
+    if (!read.ok) expect(read.problems.every((problem) => problem.startsWith(key))).toBe(true);
+  });
+}
+
+test("every problem is listed at once, those of the options too, with exit status 2", async () => {
+  const path = file({ ...whole, machineId: "M", currency: 3, colour: "red" });
+  expect(await run(["--config", path, "--serial", "COM1", "--mqtt", "no"])).toBe(2);
+  for (const key of ["machineId", "currency", "colour", "serial", "mqttUrl"])
+    expect(err).toContain(`${key}: `);
+});
+
+test("a missing or unreadable file is named, with exit status 2", async () => {
+  expect(await run(["--config", join(dir, "none.json")])).toBe(2);
+  expect(err).toContain("none.json");
+  expect(await run(["--config", file("{")])).toBe(2);
+  expect(err).toContain("is not JSON");
+});
+
+test("called wrongly it says how, with exit status 2; asked for help, with 0", async () => {
+  expect(await run([])).toBe(2);
+  expect(await run(["--colour"])).toBe(2);
+  expect(err).toContain("usage: scanvend controller");
+  expect(await run(["--help"])).toBe(0);
+  expect(out).toContain("usage: scanvend controller");
+});
+
+test("--identify makes the key once, beside the configuration, and prints its public half", async () => {
+  const path = file(whole);
+  expect(await run(["--config", path, "--identify"])).toBe(0);
+  const first = out;
+  expect(await run(["--config", path, "--identify"])).toBe(0);
+  expect(out).toBe(first + first);
+  const { kid } = readIdentity(join(dir, "data"));
+  expect(JSON.parse(first)).toMatchObject({ machineId: "m-1", kid });
+});
+
+test("without an identity, or with another machine's, it does not start", async () => {
+  expect(await run(["--config", file(whole)])).toBe(2);
+  expect(err).toContain("--identify");
+  await run(["--config", file(whole), "--identify"]);
+  expect(await run(["--config", file({ ...whole, machineId: "m-2" })])).toBe(2);
+  expect(err).toContain("m-1's");
+});
+
+test("the version is the package's", () => {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  expect(JSON.parse(text)).toMatchObject({ version: VERSION });
+});

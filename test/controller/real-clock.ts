@@ -1,0 +1,26 @@
+/** Real time and chance, as `main.ts` would give them, and a way to wait for what must come. */
+import { randomBytes } from "node:crypto";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import type { Log } from "../../controller/log.js";
+
+export const clock: Clock = {
+  nowMs: () => Date.now(),
+  monoMs: () => performance.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};
+export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => 0.5 };
+
+const nothing = (): void => undefined;
+export const quiet: Log = { debugging: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** Resolves as soon as `holds` does; fails with `what` when it does not within ten seconds. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

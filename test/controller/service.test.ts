@@ -1,0 +1,301 @@
+/**
+ * The whole controller but its process: a scripted adapter on a real TCP line, a real broker, a journal on a real disk.
+ * What leaves on the line and on the bus is checked against what the journal holds at that moment.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Secret } from "../../broker/protocol/configuration.js";
+import type { Body } from "../../broker/protocol/messages.js";
+import { nextConnection } from "../../controller/bus/connection-count.js";
+import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
+import { Journal } from "../../controller/journal/journal.js";
+import { qibixx } from "../../controller/mdb/qibixx.js";
+import { linksTo } from "../../controller/serial/serial-link.js";
+import { offline, Service } from "../../controller/service.js";
+import { clock, quiet, random, until } from "./real-clock.js";
+import { newKeys, TestCloud, testBroker, type TestBroker } from "./test-broker.js";
+
+const MACHINE = "m-1";
+const [machine, cloudKeys] = [newKeys("machine"), newKeys("cloud-1")];
+
+/** An adapter that comes up by itself; the rest of its lines are the test's. */
+class Adapter {
+  readonly received: string[] = [];
+  readonly #server: Server;
+  #socket: Socket | undefined;
+
+  constructor() {
+    this.#server = createServer((socket) => {
+      this.#socket = socket;
+      socket.on("error", () => undefined);
+      let rest = "";
+      socket.on("data", (bytes: Buffer) => {
+        const lines = (rest + bytes.toString()).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) this.#hear(line);
+      });
+    });
+  }
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `tcp://127.0.0.1:${(this.#server.address() as AddressInfo).port}`; // listening on TCP: never a path
+  }
+  say(...lines: readonly string[]): void {
+    this.#socket?.write(lines.map((line) => `${line}\r\n`).join(""));
+  }
+  async heard(line: string, times = 1): Promise<void> {
+    await until(
+      `the adapter to hear ${line}`,
+      () => this.received.filter((one) => one === line).length >= times,
+    );
+  }
+  unplug(): void {
+    this.#socket?.destroy();
+  }
+  close(): void {
+    this.#socket?.destroy();
+    this.#server.close();
+  }
+  #hear(line: string): void {
+    this.received.push(line);
+    if (line === "V") this.say("v,4.0.2.0,01");
+    else if (line === "X,0") this.say("x,ACK");
+    else if (line === "C,0") this.say("c,0");
+    else if (line.startsWith("C,SETCONF")) this.say("c,SET,OK");
+    else if (line === "C,1") this.say("c,1", "c,STATUS,ENABLED");
+    else if (line.startsWith("C,START")) this.say(`c,STATUS,IDLE,${line.slice(8)}`);
+    else if (line === "C,STOP") this.say("c,STATUS,ENABLED");
+  }
+}
+
+/** The real journal, on a disk that is full while `diskFull`. */
+let diskFull = false;
+class JournalOnFullDisk extends Journal {
+  override write(...args: Parameters<Journal["write"]>): void {
+    if (diskFull) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+    super.write(...args);
+  }
+  override probe(): void {
+    if (diskFull) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+    super.probe();
+  }
+}
+
+let dir = "";
+let adapter: Adapter;
+let broker: TestBroker;
+let cloud: TestCloud;
+let place = "";
+let journal: Journal;
+let service: Service<unknown> | undefined;
+beforeEach(async () => {
+  diskFull = false;
+  dir = mkdtempSync(join(tmpdir(), "controller-"));
+  adapter = new Adapter();
+  place = await adapter.listen();
+  broker = await testBroker();
+  cloud = await TestCloud.connect(broker.url, MACHINE, cloudKeys, machine.publicKey);
+});
+afterEach(async () => {
+  await service?.close();
+  service = undefined;
+  await cloud.close();
+  await broker.close();
+  adapter.close();
+  rmSync(dir, { recursive: true });
+});
+
+function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
+  journal = new JournalOnFullDisk({ path: join(dir, "journal.db"), capacity, newId: "j1" });
+  const replay = new ReplayWindows(["cloud-1"], journal.replay());
+  service = new Service({
+    bootId: "boot",
+    terms: { currency: "NZD", vendResultMs },
+    driver: qibixx({ decimals: 2, settings: [["mdb-decimal-places", "2"]] }),
+    journal,
+    replay,
+    newLink: linksTo(place, 0),
+    openBus: (events) =>
+      new MqttBus(
+        {
+          url: broker.url,
+          machineId: MACHINE,
+          password: new Secret("secret"),
+          signer: machine.signer,
+          cloudKeys: new Map([["cloud-1", cloudKeys.publicKey]]),
+          replay,
+          nextConnection: () => nextConnection(dir),
+          offline: offline("boot"),
+          clock,
+          random,
+          backOff: { firstMs: 10, maxMs: 50 },
+          log: quiet,
+        },
+        events,
+      ),
+    serialBackOff: { firstMs: 10, maxMs: 50 },
+    reportAgainMs: 200,
+    statusEveryMs: 60_000,
+    clock,
+    random,
+    log: quiet,
+  });
+}
+async function started(options = {}): Promise<void> {
+  start(options);
+  await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
+}
+async function grant(id: string, more: Partial<Body["grant"]> = {}): Promise<void> {
+  const terms = { amountMinor: 400, currency: "NZD", sessionMs: 60_000, goMs: 10_000, maxVends: 1 };
+  await cloud.say("grant", { grantId: id, saleId: id, ...terms, ...more });
+}
+/** What was reported of one grant, each entry once, in order: `accepted opened …`. */
+function story(grantId: string): string {
+  const lines = new Map(cloud.reports().map(({ entry, line }) => [entry, line]));
+  return [...lines]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([, line]) => ("grantId" in line && line.grantId === grantId ? [line.kind] : []))
+    .join(" ");
+}
+async function told(grantId: string, kinds: string): Promise<void> {
+  await until(`the report of ${kinds} (it is: ${story(grantId)})`, () => story(grantId) === kinds);
+}
+async function opened(id: string): Promise<void> {
+  await grant(id);
+  await told(id, "accepted");
+  const entry =
+    cloud.reports().find(({ line }) => line.kind === "accepted" && line.grantId === id)?.entry ?? 0;
+  await cloud.say("go", { grantId: id, journal: journal.id, entry });
+  await told(id, "accepted opened");
+}
+
+test("a status that changed is said again soon, long before the next one is due: the first may have been lost", async () => {
+  await started();
+  const able = (): number => cloud.statuses().filter(({ canSell }) => canSell).length;
+  await until("said again", () => able() >= 3);
+});
+
+test("one sale, from the reservation to the forgotten journal", async () => {
+  await started();
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 30_000 });
+  await until("reserved", () => cloud.reserved().length === 1);
+  expect(cloud.reserved()[0]).toEqual({ reservationId: "r1", ok: true });
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,3.5,7");
+  await adapter.heard("C,VEND,3.5");
+  expect(journal.read(0, 9).map(({ line }) => line.kind)).toEqual(["accepted", "opened", "approved"]);
+  await cloud.say("reserve", { reservationId: "r2", ttlMs: 30_000 });
+  await until("busy", () => cloud.reserved().length === 2);
+  expect(cloud.reserved()[1]).toEqual({ reservationId: "r2", ok: false, reason: "busy" });
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED", "c,VEND,SUCCESS");
+  await told("g1", "accepted opened approved succeeded closed");
+  await cloud.say("heard", { journal: journal.id, upTo: 5 });
+  await until("forgotten", () => journal.read(0, 9).length === 0);
+  expect(cloud.refused).toEqual([]);
+});
+
+test("a request dearer than the credit is denied, and the next one served", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,4.01,1");
+  await adapter.heard("C,VEND,-1");
+  adapter.say("c,STATUS,IDLE", "c,STATUS,VEND,4.00,2");
+  await adapter.heard("C,VEND,4.00");
+  await told("g1", "accepted opened denied approved");
+});
+
+test("a cancel in the same breath as the request keeps the approval from leaving", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1", "c,ERR,VEND 1");
+  await told("g1", "accepted opened approved failed closed");
+  await adapter.heard("C,STOP");
+  expect(adapter.received.filter((line) => line.startsWith("C,VEND"))).toEqual([]);
+});
+
+test("an unplug after the approval is unknown, until the adapter is back and says what happened", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  adapter.unplug();
+  await told("g1", "accepted opened approved unknown closed");
+  await until("enabled again", () => cloud.statuses().at(-1)?.canSell === true);
+  adapter.say("c,VEND,SUCCESS");
+  await told("g1", "accepted opened approved unknown closed succeeded");
+  expect(cloud.reports().at(-1)?.line).toMatchObject({ kind: "succeeded", late: true, priceMinor: 100 });
+});
+
+test("a controller that starts again ends what it had open, with the journal and the session of before", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  await service?.close();
+  await started();
+  await told("g1", "accepted opened closed");
+  expect(adapter.received.filter((line) => line === "C,0").length).toBe(2);
+  expect(journal.id).toBe("j1");
+});
+
+test("reports nobody heard are said again; a broker that forgot everything changes nothing", async () => {
+  await started();
+  await grant("g1", { currency: "AUD" });
+  await told("g1", "refused");
+  const before = cloud.reports().length;
+  await until("said again", () => cloud.reports().length > before);
+  await cloud.close();
+  await broker.close();
+  broker = await testBroker(broker.port);
+  cloud = await TestCloud.connect(broker.url, MACHINE, cloudKeys, machine.publicKey);
+  await told("g1", "refused");
+});
+
+test("heard of another journal, or beyond its end, forgets nothing", async () => {
+  await started();
+  await grant("g1", { currency: "AUD" });
+  await told("g1", "refused");
+  await cloud.say("heard", { journal: "j0", upTo: 1 });
+  await cloud.say("heard", { journal: "j1", upTo: 2 });
+  await grant("g2", { currency: "AUD" });
+  await told("g2", "refused");
+  expect(journal.read(0, 9).length).toBe(2);
+});
+
+test("a full journal stops selling and says so; a heard one sells again", async () => {
+  await started({ capacity: 2 });
+  for (const id of ["g1", "g2"]) await grant(id, { currency: "AUD" });
+  await until("full", () => cloud.statuses().at(-1)?.reason === "journalFull");
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 30_000 });
+  await until("refused", () => cloud.reserved().length === 1);
+  expect(cloud.reserved()[0]).toMatchObject({ ok: false, reason: "outOfService" });
+  await cloud.say("heard", { journal: "j1", upTo: 2 });
+  await until("selling", () => cloud.statuses().at(-1)?.canSell === true);
+});
+
+test("while the disk is broken nothing is approved and nothing is sold; afterwards the adapter's words count", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  diskFull = true;
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await until("not selling", () => cloud.statuses().at(-1)?.reason === "journalFailed");
+  await grant("g2");
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 30_000 });
+  await until("refused", () => cloud.reserved().length === 1);
+  expect(cloud.reserved()[0]).toMatchObject({ ok: false, reason: "outOfService" });
+  expect(story("g1")).toBe("accepted opened approved");
+  diskFull = false;
+  await told("g1", "accepted opened approved succeeded closed");
+  await until("selling", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(story("g2")).toBe("");
+});
