@@ -1,0 +1,87 @@
+/**
+ * How a request fails: the closed catalogue of codes, and the one place a failure becomes a status.
+ *
+ * Both of the cloud's services answer in the payment API's form: `{statusCode, error, message, reason?}`, where `message`
+ * is the code a program may rely on and `reason` is for people. What is missing and what is not yours are one answer
+ * (403), so that a stranger cannot tell which.
+ */
+const BAD_REQUEST = { statusCode: 400, error: "Bad Request" } as const;
+const FORBIDDEN = { statusCode: 403, error: "Forbidden" } as const;
+
+// prettier-ignore
+const catalogue = {
+  // any route
+  MALFORMED:                    BAD_REQUEST,
+  UNAUTHENTICATED:              { statusCode: 401, error: "Unauthorized" },
+  FORBIDDEN,
+  NOT_FOUND:                    { statusCode: 404, error: "Not Found" },
+  BODY_TOO_LARGE:               { statusCode: 413, error: "Payload Too Large" },
+  UNSUPPORTED_MEDIA_TYPE:       { statusCode: 415, error: "Unsupported Media Type" },
+  BUSY:                         { statusCode: 503, error: "Service Unavailable" },
+  UNAVAILABLE:                  { statusCode: 503, error: "Service Unavailable" },
+  // payments
+  LINE_ITEMS_SUM_CHECK_FAILED:  BAD_REQUEST,
+  REQUEST_PAID:                 FORBIDDEN,
+  REQUEST_EXPIRED:              FORBIDDEN,
+  REQUEST_CANCELLED:            FORBIDDEN,
+  INVALID_ASSET_TYPE:           FORBIDDEN,
+  INACTIVE_ASSET:               FORBIDDEN,
+  INSUFFICIENT_ASSET_VALUE:     FORBIDDEN,
+  INVALID_MERCHANT_CONFIG:      FORBIDDEN,
+  NO_AVAILABLE_PAYMENT_OPTIONS: FORBIDDEN,
+  IDEMPOTENT_OPERATION_FAILED:  FORBIDDEN,
+  NOT_PAID:                     FORBIDDEN,
+  ALREADY_REFUNDED:             FORBIDDEN,
+  INVALID_AMOUNT:               FORBIDDEN,
+  REPEAT_REFERENCE:             FORBIDDEN,
+  REFUND_DECLINED:              FORBIDDEN,
+  CONFIRMATION_NOT_FOUND:       FORBIDDEN,
+  REDIRECT_URL_INVALID:         FORBIDDEN,
+  VOID_WINDOW_EXCEEDED:         FORBIDDEN,
+  DUPLICATE_API_KEY:            FORBIDDEN,
+  // vending
+  MACHINE_OFFLINE:              FORBIDDEN,
+  MACHINE_BUSY:                 FORBIDDEN,
+  MACHINE_OUT_OF_SERVICE:       FORBIDDEN,
+  CREDIT_OUT_OF_RANGE:          FORBIDDEN,
+  PAYMENTS_UNAVAILABLE:         { statusCode: 503, error: "Service Unavailable" },
+} as const satisfies Record<string, { readonly statusCode: number; readonly error: string }>;
+
+export type FaultCode = keyof typeof catalogue;
+
+/** A request that fails for a reason its caller can do something about. Anything else that is thrown is a bug. */
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: FaultCode;
+  readonly reason: string | undefined;
+
+  constructor(code: FaultCode, reason?: string, options?: ErrorOptions) {
+    super(reason === undefined ? code : `${code}: ${reason}`, options);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+export type ErrorBody = {
+  readonly statusCode: number;
+  readonly error: string;
+  readonly message: string;
+  readonly reason?: string;
+};
+
+/** Three codes are written as the payment API writes them. */
+const WORDS: Partial<Record<FaultCode, string>> = {
+  UNAUTHENTICATED: "Missing authentication",
+  FORBIDDEN: "Forbidden",
+  NOT_FOUND: "Not Found",
+};
+
+/** The one place a failure becomes a status. It decides nothing else, and it does not log. */
+export function toBody(error: unknown): ErrorBody {
+  if (!(error instanceof Fault))
+    return { statusCode: 500, error: "Internal Server Error", message: "INTERNAL_ERROR" };
+  const { code, reason } = error;
+  // A malformed body's message is the sentence itself, with the field's name in front: "value.amount: must be …".
+  const message = code === "MALFORMED" && reason !== undefined ? reason : (WORDS[code] ?? code);
+  return { ...catalogue[code], message, ...(reason === undefined || message === reason ? {} : { reason }) };
+}

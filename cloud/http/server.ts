@@ -1,0 +1,81 @@
+/**
+ * The HTTP conventions both services keep: strict JSON bodies, errors in one form, unknown routes 404, no coercion.
+ *
+ * Never coerces: Fastify's own validator would turn `true` into 1 and `"1e2"` into 100, so it is not used; every body,
+ * parameter and query is read with a zod schema through {@link read}.
+ */
+import { fastifySSE } from "@fastify/sse";
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { z } from "zod";
+import { Fault, toBody, type FaultCode } from "./fault.js";
+import { StoreBusy, StoreFailed } from "../store/store.js";
+
+/** A payment request with 500 line items is under 100 KB. */
+const BODY_LIMIT_BYTES = 256 * 1024;
+/** Whoever takes longer to say what they want is not a phone with a bad line. */
+const REQUEST_WITHIN_MS = 30_000;
+/** An `externalRef` of 255 characters, each escaped as up to nine. The schemas bound what comes out. */
+const PARAM_LIMIT = 9 * 255;
+
+/** Server-sent events are there for any route that says `sse`. */
+export async function makeServer(
+  logger: FastifyBaseLogger,
+  newRequestId: () => string,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_WITHIN_MS,
+    genReqId: newRequestId,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAM_LIMIT },
+  });
+  // Clients say that they send JSON even where they send nothing: a void has no body.
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, undefined);
+    else void parse(request, body, done);
+  });
+  await app.register(fastifySSE);
+  app.addHook("onSend", (request, reply, _payload, done) => {
+    reply.header("x-request-id", request.id);
+    done();
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    const answer = toBody(asFault(error));
+    if (answer.statusCode >= 500) request.log.error({ err: error }, "not answered as asked");
+    return reply.code(answer.statusCode).send(answer);
+  });
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send(toBody(new Fault("NOT_FOUND"))));
+  return app;
+}
+
+/** Fastify turns away an unreadable body before any route runs; that, too, is the caller's business. */
+function asFault(error: unknown): unknown {
+  if (error instanceof Fault) return error;
+  if (error instanceof StoreBusy)
+    return new Fault("BUSY", "too much at once; try again in a moment", { cause: error });
+  if (error instanceof StoreFailed)
+    return new Fault("UNAVAILABLE", "it could not be written, and nothing was changed", { cause: error });
+  if (!(error instanceof Error) || !("statusCode" in error)) return error;
+  const known: Partial<Record<number, FaultCode>> = {
+    400: "MALFORMED",
+    413: "BODY_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+  };
+  const code = known[Number(error.statusCode)];
+  return code === undefined
+    ? error
+    : new Fault(code, code === "MALFORMED" ? `body: ${error.message}` : undefined, { cause: error });
+}
+
+/** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
+export function read<T>(schema: z.ZodType<T>, input: unknown): T {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map(
+    (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
+  );
+  throw new Fault("MALFORMED", wrong.join("; "));
+}

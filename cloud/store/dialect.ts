@@ -1,0 +1,27 @@
+/** The few words in which SQLite and PostgreSQL differ, for migrations: everything else is one text for both. */
+import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely } from "kysely";
+
+const isSqlite = (db: Kysely<unknown>): boolean => db.getExecutor().adapter instanceof SqliteAdapter;
+
+/** A whole number of 64 bits. (SQLite's STRICT tables know it as INTEGER, PostgreSQL as bigint.) */
+export const int64 = (db: Kysely<unknown>): "integer" | "bigint" => (isSqlite(db) ? "integer" : "bigint");
+
+/** Makes a SQLite table refuse what is not of its column's type, as PostgreSQL always does. */
+export const strict =
+  (db: Kysely<unknown>) =>
+  <T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> =>
+    isSqlite(db) ? table.modifyEnd(sql`strict`) : table;
+
+/** Forbids changing or deleting the rows of a table: what was written stays. */
+export async function appendOnly(db: Kysely<unknown>, table: string): Promise<void> {
+  if (isSqlite(db)) {
+    for (const verb of ["update", "delete"] as const)
+      await sql`create trigger ${sql.id(`${table}_no_${verb}`)} before ${sql.raw(verb)} on ${sql.id(table)}
+        begin select raise(abort, ${sql.lit(`${table} is append-only`)}); end`.execute(db);
+    return;
+  }
+  await sql`create or replace function refuse_change() returns trigger language plpgsql as
+    $$ begin raise exception '% is append-only', tg_table_name; end $$`.execute(db);
+  await sql`create trigger ${sql.id(`${table}_append_only`)} before update or delete on ${sql.id(table)}
+    for each row execute function refuse_change()`.execute(db);
+}

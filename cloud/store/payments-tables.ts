@@ -1,0 +1,116 @@
+/** The payment platform's tables. Times are ms since 1970; amounts are whole numbers of the currency's smallest unit. */
+export type PaymentsTables = {
+  account: { id: string; type: "org" | "individual"; name: string; test: number; created_ms: number };
+  api_key: {
+    id: string; // the public part of the key, by which it is looked up
+    account_id: string;
+    name: string;
+    role: string;
+    secret_hash: string; // SHA-256 of the secret part, hex: the secret itself is nowhere
+    enabled: number;
+    created_ms: number;
+    created_by: string;
+    modified_ms: number;
+    modified_by: string;
+    version: number;
+  };
+  merchant: {
+    id: string;
+    account_id: string;
+    name: string;
+    country: string;
+    test: number;
+    created_ms: number;
+  };
+  merchant_config: {
+    id: string;
+    merchant_id: string;
+    payment_options: string; // JSON: [{type, walletId}]
+    allowed_redirect_urls: string; // JSON: text[]
+    created_ms: number;
+  };
+  /** What a balance is kept for: a wallet, or the issuance of test money (the only one that may be negative). */
+  ledger_account: { id: string; kind: "wallet" | "issuance"; currency: string; balance_minor: number };
+  /** One movement of money. Rows are only added. */
+  transfer: {
+    id: string;
+    kind: "payment" | "refund" | "top-up";
+    ref: string; // what asked for it: a payment request, or the asset that was topped up
+    created_ms: number;
+  };
+  /** What a transfer did to one account. Rows are only added; a transfer's rows sum to zero per currency. */
+  entry: { transfer_id: string; account_id: string; currency: string; amount_minor: number };
+  /** A money asset; its balance is the ledger account of the same id. */
+  asset: {
+    id: string;
+    account_id: string;
+    type: string;
+    description: string;
+    status: "active" | "archived";
+    created_ms: number;
+  };
+  payment_request: {
+    id: string;
+    short_code: string;
+    config_id: string;
+    merchant_id: string;
+    merchant_account_id: string;
+    merchant_name: string;
+    value_minor: number;
+    currency: string;
+    payment_options: string; // JSON: [{assetType, amountMinor, walletId}]
+    status: "new" | "paid" | "cancelled" | "expired";
+    cancellation_reason: string | null;
+    expiry_seconds: number;
+    expires_ms: number;
+    external_ref: string | null;
+    details: string; // JSON: the optional fields that are only kept and returned
+    activities: number; // how many were written; the next one's number is one more
+    created_by: string;
+    created_by_account_id: string;
+    created_by_account_name: string;
+    created_ms: number;
+    updated_ms: number;
+  };
+  /** Money a payment request took from one asset, and how much of it went back. */
+  payment: {
+    id: string; // of its activity and its transfer
+    payment_request_id: string;
+    asset_id: string;
+    asset_type: string;
+    payer_account_id: string;
+    wallet_id: string; // the merchant's
+    amount_minor: number;
+    refunded_minor: number;
+    created_ms: number;
+  };
+  /** A payment request's story. Rows are only added. */
+  activity: {
+    id: string;
+    payment_request_id: string;
+    merchant_id: string;
+    number: number;
+    type: string;
+    amount_minor: number;
+    created_by: string;
+    created_ms: number;
+    details: string; // JSON: the fields only this type of activity has
+  };
+  /** What was asked under which key, and the id of what it made: asked again, it is answered again. Rows are only added. */
+  operation: { subject_id: string; kind: string; key: string; asked: string; result_id: string };
+  webhook_subscription: { id: string; account_id: string; url: string; types: string; created_ms: number };
+  /** The outbox: a notification on its way to one subscription. */
+  delivery: {
+    id: string;
+    notification_id: string; // what a receiver deduplicates by
+    subscription_id: string;
+    body: string; // the exact bytes that are signed and sent
+    state: "due" | "delivered" | "abandoned";
+    due_ms: number;
+    attempts: number;
+    created_ms: number;
+    settled_ms: number | null;
+    last_error: string | null;
+  };
+  signing_key: { kid: string; private_jwk: string; public_jwk: string; created_ms: number };
+};
