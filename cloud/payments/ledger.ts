@@ -1,0 +1,98 @@
+/**
+ * The ledger: money moves between accounts by transfers, and in no other way.
+ *
+ * Owns      the tables ledger_account, transfer and entry.
+ * Promises  a transfer's entries sum to zero per currency (M1); a balance is the sum of its account's entries, changed in
+ *           the same transaction; no wallet goes below zero; the same transfer twice moves money once.
+ *           Transfers and entries are only ever added: the database itself refuses to change them.
+ * Never     decides whether money should move, and never moves any outside the caller's transaction.
+ * Crash     a transfer is there with all its entries and balances, or not at all.
+ */
+import type { Tx } from "../store/store.js";
+
+export type Entry = {
+  readonly accountId: string;
+  readonly currency: string;
+  /** What the account gains, or, below zero, what it gives. */
+  readonly amountMinor: number;
+};
+export type Transfer = {
+  readonly id: string;
+  readonly kind: "payment" | "refund" | "top-up";
+  /** What asked for it: a payment request, or the asset topped up. */
+  readonly ref: string;
+  readonly createdMs: number;
+  readonly entries: readonly Entry[];
+};
+
+/** A wallet has less than it was to give. Thrown, so that the caller's whole transaction is taken back. */
+export class Overdrawn extends Error {
+  override readonly name = "Overdrawn";
+  readonly accountId: string;
+  constructor(accountId: string) {
+    super(`${accountId} has too little`);
+    this.accountId = accountId;
+  }
+}
+
+/** Moves the money. Answers false when this transfer was made before: then nothing changes. */
+export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
+  assertBalanced(transfer);
+  const { id, kind, ref, createdMs, entries } = transfer;
+  const made = await tx
+    .insertInto("transfer")
+    .values({ id, kind, ref, created_ms: createdMs })
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (made === undefined) return false;
+  for (const { accountId, currency, amountMinor } of entries) {
+    const changed = await tx
+      .updateTable("ledger_account")
+      .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
+      .where("id", "=", accountId)
+      .where("currency", "=", currency)
+      .where((e) => e.or([e("kind", "=", "issuance"), e("balance_minor", ">=", -amountMinor)]))
+      .executeTakeFirst();
+    if (changed.numUpdatedRows !== 1n) throw new Overdrawn(accountId);
+  }
+  await tx
+    .insertInto("entry")
+    .values(
+      entries.map(({ accountId, currency, amountMinor }) => ({
+        transfer_id: id,
+        account_id: accountId,
+        currency,
+        amount_minor: amountMinor,
+      })),
+    )
+    .execute();
+  return true;
+}
+
+export async function openWallet(tx: Tx, id: string, currency: string): Promise<void> {
+  await tx.insertInto("ledger_account").values({ id, kind: "wallet", currency, balance_minor: 0 }).execute();
+}
+
+/** Where a currency's test money comes from; made when first needed. It owes what all test wallets hold. */
+export async function openTestIssuance(tx: Tx, currency: string): Promise<string> {
+  const id = `issuance.${currency.toLowerCase()}.test`;
+  await tx
+    .insertInto("ledger_account")
+    .values({ id, kind: "issuance", currency, balance_minor: 0 })
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .execute();
+  return id;
+}
+
+/** A transfer that does not balance is a bug in whoever made it. */
+function assertBalanced({ id, entries }: Transfer): void {
+  const sums = new Map<string, number>();
+  for (const { currency, amountMinor } of entries) {
+    if (!Number.isSafeInteger(amountMinor) || amountMinor === 0)
+      throw new RangeError(`transfer ${id}: ${amountMinor} is not an amount`);
+    sums.set(currency, (sums.get(currency) ?? 0) + amountMinor);
+  }
+  if (entries.length < 2 || [...sums.values()].some((sum) => sum !== 0))
+    throw new RangeError(`transfer ${id} does not balance`);
+}

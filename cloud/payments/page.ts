@@ -1,0 +1,35 @@
+/** Lists, a page at a time: `{items, nextPageKey}`, newest first, `nextPageKey` absent on the last page. Pure. */
+import { z } from "zod";
+
+const LIMIT = 100;
+
+/** What a list's query may say. The key is the last id of the page before: an id says nothing to a stranger. */
+export const pageQuery = z.object({
+  pageKey: z.string().min(1).max(64).optional(),
+  paginationLimit: z
+    .string()
+    .regex(/^[1-9][0-9]{0,2}$/, "must be a whole number from 1 to 100")
+    .transform(Number)
+    .pipe(z.int().max(LIMIT, "must be a whole number from 1 to 100"))
+    .optional(),
+});
+export type PageQuery = z.infer<typeof pageQuery>;
+export type Page<T> = { readonly items: readonly T[]; readonly nextPageKey?: string };
+
+const DEFAULT_LIMIT = 20;
+export const pageSize = ({ paginationLimit }: PageQuery): number => paginationLimit ?? DEFAULT_LIMIT;
+
+/** `rows` is one more than a page, if there were as many: that is how it is known that another page follows. */
+export function toPage<Row, Item>(
+  rows: readonly Row[],
+  size: number,
+  keyOf: (row: Row) => string,
+  render: (row: Row) => Item,
+): Page<Item> {
+  const shown = rows.slice(0, size);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(render),
+    ...(rows.length > size && last !== undefined ? { nextPageKey: keyOf(last) } : {}),
+  };
+}

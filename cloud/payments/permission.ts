@@ -1,0 +1,43 @@
+/**
+ * Who may do what: one table, role by action. Pure.
+ *
+ * `own` is on what belongs to the key's account, `any` on anyone's; what is not in the table is refused.
+ */
+const permissions = {
+  // prettier-ignore
+  "account-owner": {
+    "payment-requests:create":   "own",
+    "payment-requests:read":     "any",
+    "payment-requests:list":     "own",
+    "payment-requests:pay":      "any",
+    "payment-requests:refund":   "own",
+    "payment-requests:void":     "own",
+    "payment-activities:read":   "own",
+    "assets:read":               "own",
+    "assets:spend":              "own",
+    "assets:top-up":             "own",
+    "wallets:create":            "own",
+    "api-keys:read":             "own",
+    "api-keys:write":            "own",
+  },
+  // prettier-ignore
+  "merchant-terminal": {
+    "payment-requests:create":   "any",
+    "payment-requests:read":     "any",
+    "payment-requests:list":     "own",
+    "payment-requests:pay":      "own",
+    "payment-requests:refund":   "own",
+    "payment-requests:void":     "own",
+    "payment-activities:read":   "own",
+    "assets:spend":              "own",
+  },
+} as const satisfies Record<string, Readonly<Partial<Record<string, "own" | "any">>>>;
+
+export type Role = keyof typeof permissions;
+export type Action = keyof (typeof permissions)["account-owner"];
+export const roles = ["account-owner", "merchant-terminal"] as const satisfies readonly Role[];
+
+export function may(role: Role, action: Action, isOwn: boolean): boolean {
+  const granted: Readonly<Partial<Record<Action, "own" | "any">>> = permissions[role];
+  return granted[action] === "any" || (granted[action] === "own" && isOwn);
+}

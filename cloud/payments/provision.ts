@@ -1,0 +1,125 @@
+/**
+ * Setting up merchants and wallets, each in the caller's transaction.
+ *
+ * API keys are answered in full here and nowhere again: whoever calls keeps them.
+ */
+import { newId } from "../../broker/protocol/id.js";
+import type { Tx } from "../store/store.js";
+import { insertApiKey } from "./api-key.js";
+import { testMoney } from "./asset-type.js";
+import { insertWallet, issueTestMoney } from "./assets.js";
+import type { Making } from "./making.js";
+import type { NotificationType } from "./request.js";
+
+export type { Making };
+export type NewMerchant = {
+  /** The account's name; its API keys are called "owner" and "terminal". */
+  readonly name: string;
+  /** What customers read. */
+  readonly merchantName: string;
+  readonly country: string;
+  readonly currency: string;
+  /** Where a customer's browser may be sent back to. */
+  readonly allowedRedirectUrls: readonly string[];
+};
+export type ProvisionedMerchant = {
+  readonly ownerAccountId: string;
+  readonly ownerKey: string;
+  readonly terminalKey: string;
+  readonly merchantId: string;
+  readonly configId: string;
+  readonly walletId: string;
+};
+
+/** An account with a merchant, a wallet to be paid into, a config that names it, and a key for each role. */
+export async function provisionMerchant(
+  tx: Tx,
+  making: Making,
+  asked: NewMerchant,
+): Promise<ProvisionedMerchant> {
+  const nowMs = making.clock.nowMs();
+  const { ownerAccountId, ownerKey } = await insertAccount(tx, making, "org", asked.name);
+  const terminal = { name: "terminal", role: "merchant-terminal", createdBy: PROVISIONED } as const;
+  const terminalKey = await insertApiKey(tx, making, ownerAccountId, terminal);
+  const walletId = (await insertWallet(tx, making, ownerAccountId, asked.currency)).id;
+  const merchantId = newId(nowMs, making.random);
+  await tx
+    .insertInto("merchant")
+    .values({
+      id: merchantId,
+      account_id: ownerAccountId,
+      name: asked.merchantName,
+      country: asked.country,
+      test: 1,
+      created_ms: nowMs,
+    })
+    .execute();
+  const configId = `mc_${newId(nowMs, making.random)}`;
+  await tx
+    .insertInto("merchant_config")
+    .values({
+      id: configId,
+      merchant_id: merchantId,
+      payment_options: JSON.stringify([{ type: testMoney(asked.currency), walletId }]),
+      allowed_redirect_urls: JSON.stringify(asked.allowedRedirectUrls),
+      created_ms: nowMs,
+    })
+    .execute();
+  return { ownerAccountId, ownerKey, terminalKey, merchantId, configId, walletId };
+}
+
+export type NewWallet = { readonly name: string; readonly currency: string; readonly topUpMinor: number };
+export type ProvisionedWallet = {
+  readonly accountId: string;
+  readonly apiKey: string;
+  readonly assetId: string;
+};
+
+/** A person's account with one wallet of test money, filled with `topUpMinor` (0 leaves it empty). */
+export async function provisionWallet(tx: Tx, making: Making, asked: NewWallet): Promise<ProvisionedWallet> {
+  const { ownerAccountId, ownerKey } = await insertAccount(tx, making, "individual", asked.name);
+  const asset = await insertWallet(tx, making, ownerAccountId, asked.currency);
+  if (asked.topUpMinor > 0) await issueTestMoney(tx, making, asset, asked.topUpMinor);
+  return { accountId: ownerAccountId, apiKey: ownerKey, assetId: asset.id };
+}
+
+/** Points the account's webhook at `url`, for these types. What already waits in the outbox goes there too. */
+export async function setWebhookUrl(
+  tx: Tx,
+  { clock, random }: Making,
+  accountId: string,
+  url: string,
+  types: readonly NotificationType[],
+): Promise<void> {
+  const wanted = { url, types: types.join(" ") };
+  const known = await tx
+    .updateTable("webhook_subscription")
+    .set(wanted)
+    .where("account_id", "=", accountId)
+    .returning("id")
+    .execute();
+  if (known.length > 0) return;
+  const nowMs = clock.nowMs();
+  await tx
+    .insertInto("webhook_subscription")
+    .values({ id: newId(nowMs, random), account_id: accountId, ...wanted, created_ms: nowMs })
+    .execute();
+}
+
+const PROVISIONED = "crn::service:provision";
+
+async function insertAccount(
+  tx: Tx,
+  making: Making,
+  type: "org" | "individual",
+  name: string,
+): Promise<{ readonly ownerAccountId: string; readonly ownerKey: string }> {
+  const nowMs = making.clock.nowMs();
+  const ownerAccountId = newId(nowMs, making.random);
+  await tx
+    .insertInto("account")
+    .values({ id: ownerAccountId, type, name, test: 1, created_ms: nowMs })
+    .execute();
+  const owner = { name: "owner", role: "account-owner", createdBy: PROVISIONED } as const;
+  return { ownerAccountId, ownerKey: await insertApiKey(tx, making, ownerAccountId, owner) };
+}

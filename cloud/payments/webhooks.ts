@@ -1,0 +1,230 @@
+/**
+ * Webhooks: the outbox's deliveries, signed and sent until they are heard.
+ *
+ * Owns      sending; the delivery rows from the moment they are committed.
+ * Promises  at least once, for two weeks, with back-off and jitter; a delivery is claimed in the database before it is
+ *           sent, so that several processes can share the outbox. Order is not promised: a receiver that needs it asks.
+ *           What is sent is the row's exact text, signed as an ES256 JWT that carries its SHA-256.
+ * Never     follows a redirect, reads an answer's body, or waits for a receiver longer than TIMEOUT_MS.
+ * Bounded   by MAX_SENDING deliveries at once; the rest wait as rows.
+ * Crash     a claim is a lease: what was claimed and not settled is due again when it runs out, with the same id.
+ */
+import { createHash } from "node:crypto";
+import { SignJWT } from "jose";
+import { sql } from "kysely";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import type { Store } from "../store/store.js";
+import { ALGORITHM, type SigningKey } from "./signing-key.js";
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Pick<Response, "status" | "body">>;
+/** The log as this room needs it; pino's fits. */
+export interface Log {
+  info(what: object, message: string): void;
+  warn(what: object, message: string): void;
+  error(what: object, message: string): void;
+}
+export type WebhookParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly fetch: Fetch;
+  readonly log: Log;
+};
+
+const MAX_SENDING = 32;
+const TIMEOUT_MS = 5_000;
+/** Longer than any attempt takes, so that a lease never runs out under a living process. */
+const LEASE_MS = 2 * TIMEOUT_MS;
+const LOOK_MS = 1_000;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60 * 60 * 1000;
+const GIVE_UP_MS = 14 * 24 * 60 * 60 * 1000;
+const TOKEN_SECONDS = 5 * 60;
+
+type Due = {
+  readonly id: string;
+  readonly url: string;
+  readonly body: string;
+  readonly attempts: number;
+  readonly created_ms: number;
+};
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: string };
+
+/** How long to wait after the nth failed attempt: doubling, at most an hour, spread over the upper half of that. */
+export function retryDelayMs(attempts: number, fraction: number): number {
+  const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 30));
+  return Math.round(longest * (0.5 + fraction / 2));
+}
+
+export class Webhooks {
+  readonly #parts: WebhookParts;
+  readonly #stop = new AbortController();
+  readonly #sending = new Set<Promise<void>>();
+  #key: SigningKey | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #isLooking = false;
+  #isWanted = false;
+  #hasMore = false;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(parts: WebhookParts) {
+    this.#parts = parts;
+  }
+
+  start(key: SigningKey): void {
+    this.#key = key;
+    this.#look();
+  }
+
+  /** Something may be due: called right after a commit, so that a webhook leaves at once. */
+  kick(): void {
+    this.#isWanted = true;
+    if (this.#key === undefined || this.#isLooking) return;
+    this.#round = this.#rounds(this.#key);
+  }
+
+  async close(): Promise<void> {
+    this.#cancelTimer();
+    this.#stop.abort();
+    await this.#round;
+    await Promise.all(this.#sending);
+  }
+
+  /** Finds what became due by time alone. */
+  #look(): void {
+    this.kick();
+    this.#cancelTimer = this.#parts.clock.after(LOOK_MS, () => this.#look());
+  }
+
+  async #rounds(key: SigningKey): Promise<void> {
+    this.#isLooking = true;
+    try {
+      while (this.#isWanted && !this.#stop.signal.aborted) {
+        const free = MAX_SENDING - this.#sending.size;
+        if (free === 0) break; // whoever ends next kicks
+        this.#isWanted = false;
+        const claimed = await this.#claim(free);
+        this.#hasMore = claimed.length === free;
+        for (const due of claimed) this.#begin(due, key);
+      }
+    } catch (error) {
+      // A busy or failing store: the rows are still due, and the timer looks again.
+      this.#parts.log.error({ err: error }, "webhooks: could not look for what is due");
+    } finally {
+      this.#isLooking = false; // in the turn that saw nothing wanted, so that no kick falls between the two
+    }
+  }
+
+  #begin(due: Due, key: SigningKey): void {
+    const sending = this.#deliver(due, key)
+      .catch((error: unknown) =>
+        this.#parts.log.error({ err: error, delivery: due.id }, "webhooks: not settled"),
+      )
+      .finally(() => {
+        this.#sending.delete(sending);
+        if (this.#hasMore || this.#isWanted) this.kick();
+      });
+    this.#sending.add(sending);
+  }
+
+  /** Takes up to `limit` due deliveries for this process. Whoever raises `attempts` first has the row. */
+  async #claim(limit: number): Promise<readonly Due[]> {
+    const { store, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    const due = await store.read
+      .selectFrom("delivery")
+      .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
+      .select(["delivery.id", "delivery.body", "delivery.attempts", "delivery.created_ms"])
+      .select("webhook_subscription.url")
+      .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
+      .where("delivery.due_ms", "<=", nowMs)
+      .orderBy("delivery.due_ms")
+      .limit(limit)
+      .execute();
+    if (due.length === 0) return [];
+    return store.write(async (tx) => {
+      const mine: Due[] = [];
+      for (const row of due) {
+        const attempts = row.attempts + 1;
+        const claimed = await tx
+          .updateTable("delivery")
+          .set({ attempts, due_ms: nowMs + LEASE_MS })
+          .where("id", "=", row.id)
+          .where("state", "=", "due")
+          .where("attempts", "=", row.attempts)
+          .executeTakeFirst();
+        if (claimed.numUpdatedRows === 1n) mine.push({ ...row, attempts });
+      }
+      return mine;
+    });
+  }
+
+  async #deliver(due: Due, key: SigningKey): Promise<void> {
+    const outcome = await this.#send(due, key);
+    const { store, clock, random, log } = this.#parts;
+    const nowMs = clock.nowMs();
+    const isOver = nowMs - due.created_ms >= GIVE_UP_MS;
+    // An attempt that our own end cut short says nothing about the receiver: it is due again at once.
+    const delayMs = this.#stop.signal.aborted ? 0 : retryDelayMs(due.attempts, random.fraction());
+    const settled = outcome.ok
+      ? { state: "delivered" as const, settled_ms: nowMs, last_error: null }
+      : isOver
+        ? { state: "abandoned" as const, settled_ms: nowMs, last_error: outcome.error }
+        : { due_ms: nowMs + delayMs, last_error: outcome.error };
+    await store.write(async (tx) => {
+      await tx
+        .updateTable("delivery")
+        .set(settled)
+        .where("id", "=", due.id)
+        .where("state", "=", "due")
+        .where("attempts", "=", due.attempts)
+        .execute();
+    });
+    if (!outcome.ok)
+      log.warn(
+        { delivery: due.id, attempts: due.attempts, error: outcome.error, isOver },
+        "webhooks: not heard",
+      );
+  }
+
+  async #send({ url, body }: Due, key: SigningKey): Promise<Outcome> {
+    const { clock, fetch } = this.#parts;
+    const patience = new AbortController();
+    const calm = clock.after(TIMEOUT_MS, () => patience.abort(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: await this.#sign(url, body, key) },
+        body,
+        redirect: "manual",
+        signal: AbortSignal.any([patience.signal, this.#stop.signal]),
+      });
+      await response.body?.cancel();
+      const { status } = response;
+      return status >= 200 && status < 300 ? { ok: true } : { ok: false, error: `status ${status}` };
+    } catch (error) {
+      // The one place where not reaching a stranger's server is expected: whatever the reason, it was not heard.
+      return { ok: false, error: reasonOf(error) };
+    } finally {
+      calm();
+    }
+  }
+
+  /** The audience is the address itself, without a query: a token for one receiver is worth nothing at another. */
+  #sign(url: string, body: string, { kid, key }: SigningKey): Promise<string> {
+    const iat = Math.floor(this.#parts.clock.nowMs() / 1000);
+    const { origin, pathname } = new URL(url);
+    return new SignJWT({ request_body_sha256: createHash("sha256").update(body).digest("hex") })
+      .setProtectedHeader({ alg: ALGORITHM, kid })
+      .setIssuedAt(iat)
+      .setExpirationTime(iat + TOKEN_SECONDS)
+      .setAudience(pathname === "/" ? origin : origin + pathname)
+      .sign(key);
+  }
+}
+
+/** fetch hides why it failed in `cause`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,147 @@
+/** The payment API's answers: the one place rows become what clients read. Pure. */
+import type { Selectable } from "kysely";
+import { fromMinor } from "../../broker/protocol/money.js";
+import type { Tables } from "../store/tables.js";
+import { describeAssetType, readAssetType } from "./asset-type.js";
+import { statusAt, type Option } from "./request.js";
+import type { Details } from "./request-form.js";
+import { activityShortCode } from "./short-code.js";
+
+type Row<T extends keyof Tables> = Readonly<Selectable<Tables[T]>>;
+export type ApiKeyRow = Row<"api_key">;
+export type RequestRow = Row<"payment_request">;
+export type PaymentRow = Row<"payment">;
+export type ActivityRow = Row<"activity">;
+export type AssetRow = Row<"asset"> & Pick<Row<"ledger_account">, "currency" | "balance_minor">;
+export type EntryRow = Pick<Row<"entry">, "account_id" | "amount_minor" | "currency"> &
+  Pick<Row<"transfer">, "id" | "kind" | "ref" | "created_ms">;
+
+export const timestamp = (ms: number): string => new Date(ms).toISOString();
+
+export function renderRequest(
+  row: RequestRow,
+  options: readonly Option[],
+  payments: readonly PaymentRow[],
+  { nowMs, publicUrl }: { readonly nowMs: number; readonly publicUrl: string },
+): object {
+  const paidMinor = payments.reduce((sum, payment) => sum + payment.amount_minor, 0);
+  return {
+    ...(JSON.parse(row.details) as Details), // written by create alone, from the schema's own output
+    ...renderSummary(row, options, { nowMs, publicUrl }),
+    updatedAt: timestamp(row.updated_ms),
+    expirySeconds: row.expiry_seconds,
+    remainingAmount: String(row.value_minor - paidMinor),
+    createdByAccountId: row.created_by_account_id,
+    createdByAccountName: row.created_by_account_name,
+    ...(row.external_ref === null ? {} : { externalRef: row.external_ref }),
+    ...(row.cancellation_reason === null ? {} : { cancellationReason: row.cancellation_reason }),
+    ...(payments.length === 0 ? {} : { paidBy: renderPaidBy(payments, row.currency) }),
+  };
+}
+
+/** What anyone may see of a request that waits to be paid. */
+export function renderSummary(
+  row: RequestRow,
+  options: readonly Option[],
+  { nowMs, publicUrl }: { readonly nowMs: number; readonly publicUrl: string },
+): object {
+  return {
+    id: row.id,
+    shortCode: row.short_code,
+    url: `${publicUrl}/pay/${row.id}`,
+    value: fromMinor(row.value_minor, row.currency),
+    paymentOptions: options.map(({ assetType, amountMinor }) => ({ assetType, amount: String(amountMinor) })),
+    merchantId: row.merchant_id,
+    merchantName: row.merchant_name,
+    configId: row.config_id,
+    status: statusAt(row.status, row.expires_ms, nowMs),
+    liveness: livenessOf(options),
+    createdAt: timestamp(row.created_ms),
+    expiresAt: timestamp(row.expires_ms),
+    merchantConditions: [],
+  };
+}
+
+/** Options of one request never mix test and main money. */
+export const livenessOf = (options: readonly Option[]): string =>
+  options.every(({ assetType }) => readAssetType(assetType)?.liveness === "main") ? "main" : "test";
+
+export function renderPaidBy(
+  payments: readonly Pick<PaymentRow, "asset_type" | "payer_account_id" | "amount_minor" | "created_ms">[],
+  currency: string,
+): object {
+  return {
+    assetTotals: payments.map((payment) => ({
+      type: payment.asset_type,
+      description: describeAssetType(payment.asset_type),
+      settlementDate: timestamp(payment.created_ms),
+      total: fromMinor(payment.amount_minor, currency),
+      payerAccountId: payment.payer_account_id,
+    })),
+  };
+}
+
+export function renderActivity(
+  row: ActivityRow,
+  request: Pick<
+    RequestRow,
+    "short_code" | "currency" | "config_id" | "merchant_account_id" | "merchant_name" | "created_by"
+  >,
+): object {
+  return {
+    ...(JSON.parse(row.details) as object), // written with the row, from the effect that made it
+    id: row.id,
+    type: row.type,
+    value: fromMinor(row.amount_minor, request.currency),
+    paymentRequestId: row.payment_request_id,
+    merchantId: row.merchant_id,
+    merchantConfigId: request.config_id,
+    merchantAccountId: request.merchant_account_id,
+    merchantName: request.merchant_name,
+    createdAt: timestamp(row.created_ms),
+    createdBy: row.created_by,
+    paymentRequestCreatedBy: request.created_by,
+    activityNumber: String(row.number),
+    shortCode: activityShortCode(request.short_code, row.number),
+  };
+}
+
+export function renderAsset(row: AssetRow): object {
+  const balance = String(row.balance_minor);
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    category: "money",
+    type: row.type,
+    liveness: readAssetType(row.type)?.liveness,
+    description: row.description,
+    status: row.status,
+    createdAt: timestamp(row.created_ms),
+    currency: row.currency,
+    balance,
+    availableBalance: balance, // nothing is held: what is there can be spent
+  };
+}
+
+export const renderTransaction = (row: EntryRow): object => ({
+  id: row.id,
+  assetId: row.account_id,
+  type: row.amount_minor > 0 ? "increment-balance" : "decrement-balance",
+  kind: row.kind,
+  value: fromMinor(Math.abs(row.amount_minor), row.currency),
+  ref: row.ref,
+  refType: row.kind === "top-up" ? "asset" : "payment-request",
+  createdAt: timestamp(row.created_ms),
+});
+
+export const renderApiKey = (row: ApiKeyRow): object => ({
+  accountId: row.account_id,
+  name: row.name,
+  role: row.role,
+  enabled: row.enabled === 1,
+  createdAt: timestamp(row.created_ms),
+  createdBy: row.created_by,
+  modifiedAt: timestamp(row.modified_ms),
+  modifiedBy: row.modified_by,
+  version: String(row.version),
+});

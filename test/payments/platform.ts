@@ -1,0 +1,160 @@
+/** A payment platform for a test: a real server on a free port, a real database file, and a clock the test can move. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { newId } from "../../broker/protocol/id.js";
+import { makeServer } from "../../cloud/http/server.js";
+import {
+  provisionMerchant,
+  provisionWallet,
+  type ProvisionedMerchant,
+  type ProvisionedWallet,
+} from "../../cloud/payments/provision.js";
+import { makePayments } from "../../cloud/payments/service.js";
+import { openStore, type Store } from "../../cloud/store/store.js";
+import { audit } from "./audit.js";
+
+export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
+
+/** Time stands still until it is moved; what is due then happens at once. */
+export class TestClock implements Clock {
+  #nowMs = Date.parse("2026-11-23T00:00:00.000Z");
+  readonly #timers = new Set<{ readonly atMs: number; readonly act: () => void }>();
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+  monoMs(): number {
+    return this.#nowMs;
+  }
+  after(ms: number, act: () => void): () => void {
+    const timer = { atMs: this.#nowMs + ms, act };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    for (const timer of [...this.#timers].sort((a, b) => a.atMs - b.atMs)) {
+      if (timer.atMs > this.#nowMs || !this.#timers.delete(timer)) continue;
+      timer.act();
+    }
+  }
+}
+
+/** An answer as a client sees it. Tests look into bodies freely: what they expect of one is what they assert. */
+export type Answer = { readonly status: number; readonly body: Body; readonly headers: Headers };
+export type Body = Readonly<Record<string, unknown>>;
+
+export type Platform = {
+  readonly url: string;
+  readonly store: Store;
+  readonly path: string;
+  readonly clock: TestClock;
+  readonly merchant: ProvisionedMerchant;
+  readonly wallet: ProvisionedWallet;
+  get(key: string, path: string): Promise<Answer>;
+  post(key: string, path: string, body?: unknown): Promise<Answer>;
+  put(key: string, path: string, body: unknown): Promise<Answer>;
+  newWallet(topUpMinor: number, currency?: string): Promise<ProvisionedWallet>;
+  newMerchant(currency?: string): Promise<ProvisionedMerchant>;
+  /** A new payment request of the merchant's. */
+  request(value?: string, more?: object): Promise<string>;
+  pay(id: string, wallet?: ProvisionedWallet, key?: string): Promise<Answer>;
+  balance(assetId: string): Promise<number>;
+  close(): Promise<void>;
+};
+
+export const CURRENCY = "NZD";
+export const ASSET_TYPE = "centrapay.nzd.test";
+
+/** `path` opens a database that is already there; without it a new one is made and removed at the end. */
+export async function openPlatform({ path }: { readonly path?: string } = {}): Promise<Platform> {
+  const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
+  const file = path ?? join(dir ?? "", "cloud.db");
+  const store = await openStore({ path: file, maxGroup: 200, maxWaiting: 10_000 });
+  const clock = new TestClock();
+  const making = { clock, random };
+  const newMerchant = (currency = CURRENCY): Promise<ProvisionedMerchant> =>
+    store.write((tx) =>
+      provisionMerchant(tx, making, {
+        name: "Snack Street Ltd",
+        merchantName: "Snack Street",
+        country: "NZ",
+        currency,
+        allowedRedirectUrls: ["https://shop.example/return"],
+      }),
+    );
+  const newWallet = (topUpMinor: number, currency = CURRENCY): Promise<ProvisionedWallet> =>
+    store.write((tx) => provisionWallet(tx, making, { name: "Ada", currency, topUpMinor }));
+
+  const log = pino({ level: "silent" });
+  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const payments = makePayments({ store, clock, random, publicUrl: "https://pay.example", log, fetch });
+  payments.routes(app);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = app.server.address() as AddressInfo; // listening on TCP, so it is one
+  const url = `http://127.0.0.1:${port}`;
+  await payments.start();
+  const merchant = await newMerchant();
+  const wallet = await newWallet(10_000);
+
+  async function call(method: string, key: string, at: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(url + at, {
+      method,
+      headers: {
+        ...(key === "" ? {} : { "x-api-key": key }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Body }; // JSON objects only
+  }
+  const post = (key: string, at: string, body?: unknown): Promise<Answer> => call("POST", key, at, body);
+  return {
+    url,
+    store,
+    path: file,
+    clock,
+    merchant,
+    wallet,
+    newWallet,
+    newMerchant,
+    post,
+    get: (key, at) => call("GET", key, at),
+    put: (key, at, body) => call("PUT", key, at, body),
+    async request(value = "350", more = {}) {
+      const { body } = await post(merchant.terminalKey, "/api/payment-requests", {
+        configId: merchant.configId,
+        value: { amount: value, currency: CURRENCY },
+        ...more,
+      });
+      if (typeof body["id"] !== "string") throw new Error(`no payment request: ${JSON.stringify(body)}`);
+      return body["id"];
+    },
+    pay: (id, payer = wallet, key = newId(clock.nowMs(), random)) =>
+      post(payer.apiKey, `/api/payment-requests/${id}/pay`, {
+        assetType: ASSET_TYPE,
+        assetId: payer.assetId,
+        idempotencyKey: key,
+      }),
+    async balance(assetId) {
+      const row = await store.read
+        .selectFrom("ledger_account")
+        .select("balance_minor")
+        .where("id", "=", assetId)
+        .executeTakeFirstOrThrow();
+      return row.balance_minor;
+    },
+    async close() {
+      await audit(store); // whatever a test did, the promises about money hold after it
+      await app.close();
+      await payments.close();
+      await store.close();
+      if (dir !== undefined) rmSync(dir, { recursive: true });
+    },
+  };
+}
