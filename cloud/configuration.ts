@@ -1,0 +1,75 @@
+/** What the cloud is told at its start. */
+import { z } from "zod";
+
+const ms = z.int().positive();
+/** What travels to a machine is at most a day (messages.ts): a longer one would be refused by every machine, unseen. */
+const msOnBus = ms.max(86_400_000);
+const url = z
+  .url({ protocol: /^https?$/, error: "must be an http(s) address" })
+  // In the one form that a webhook's audience has, whatever capitals or default port it was written with.
+  .transform((text) => new URL(text).href.replace(/\/+$/, ""));
+
+export const cloudConfiguration = z.strictObject({
+  /** Which services run in this process. */
+  services: z
+    .array(z.enum(["payments", "vending"]))
+    .min(1)
+    .default(["payments", "vending"]),
+  host: z.string().default("127.0.0.1"),
+  port: z.int().min(0).max(65_535).default(8080),
+  /** The address people and programs reach us at; what stickers and payment requests carry. */
+  publicUrl: url,
+  databaseUrl: z.string().regex(/^file:.+/, "must be file:PATH of a SQLite database"),
+  /** Where the pages were built to; leave it out to serve none. */
+  webDir: z.string().optional(),
+
+  // vending
+  mqttUrl: z
+    .url({ protocol: /^(mqtt|mqtts|ws|wss)$/, error: "must be an mqtt(s) or ws(s) address" })
+    .default("mqtt://127.0.0.1:1883"),
+  mqttUsername: z.string().default("cloud"),
+  /** The payment platform; left out, our own public address. */
+  paymentsUrl: url.optional(),
+  /** Where the platform's webhooks reach us; left out, our own public address. */
+  vendingUrl: url.optional(),
+  /** How soon something owed to a machine or the platform is said again. */
+  againMs: ms.default(2_000),
+  /** How long a machine may take to say that it is there. */
+  reserveMs: ms.default(3_000),
+  /** How long the payment platform may take to make a payment request. */
+  requestMs: ms.default(10_000),
+  /** How long a customer may take to pay. The machine's reservation is half a minute longer, and a day at most. */
+  expirySeconds: z.int().min(10).max(86_370).default(120),
+  /** How long a paid sale waits for its machine before everything goes back. */
+  grantMs: ms.default(20_000),
+  /** How long a machine waits for the cloud's word on a grant it has accepted. */
+  goMs: msOnBus.default(30_000),
+  /** How long the customer may choose at the machine. */
+  sessionMs: msOnBus.default(90_000),
+  /** When a machine that went dark with a sale open is given up and the customer refunded. */
+  darkAfterMs: ms.default(86_400_000),
+  /** When a vend nobody can vouch for is decided. */
+  unknownAfterMs: ms.default(900_000),
+  /** How many of those are decided for one wallet in thirty days; past that they count as given out, and are flagged. */
+  unknownRefundCap: z.int().nonnegative().default(3),
+});
+export type CloudConfiguration = z.infer<typeof cloudConfiguration>;
+
+/** Secrets come by their own file and print as `[secret]`. */
+export const cloudSecrets = z.strictObject({
+  mqttPassword: z.string().min(1).optional(),
+  paymentsApiKey: z.string().min(1).optional(),
+});
+export type CloudSecrets = z.infer<typeof cloudSecrets>;
+
+/** Environment variables that take the place of a key, for containers and units. */
+export const ENVIRONMENT = {
+  PUBLIC_URL: "publicUrl",
+  DATABASE_URL: "databaseUrl",
+  MQTT_URL: "mqttUrl",
+  PAYMENTS_URL: "paymentsUrl",
+} as const satisfies Record<string, keyof CloudConfiguration>;
+export const SECRET_ENVIRONMENT = {
+  MQTT_PASSWORD: "mqttPassword",
+  PAYMENTS_API_KEY: "paymentsApiKey",
+} as const satisfies Record<string, keyof CloudSecrets>;

@@ -1,0 +1,163 @@
+/** The cloud as a process: payments and vending side by side, or either alone. Stops on SIGTERM or SIGINT. */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { connect } from "mqtt";
+import { pino } from "pino";
+import type { z } from "zod";
+import type { Clock, Random } from "../broker/protocol/clock.js";
+import { readConfigurationFile, Secret, type Configured } from "../broker/protocol/configuration.js";
+import { newId } from "../broker/protocol/id.js";
+import {
+  cloudConfiguration,
+  cloudSecrets,
+  ENVIRONMENT,
+  SECRET_ENVIRONMENT,
+  type CloudConfiguration,
+  type CloudSecrets,
+} from "./configuration.js";
+import { makeServer } from "./http/server.js";
+import { pages } from "./pages.js";
+import { makePayments } from "./payments/service.js";
+import { openStore } from "./store/store.js";
+import { makeVending } from "./vending/service.js";
+
+export const usage = `scanvend cloud --config FILE [--secrets FILE]
+
+  The payment platform and the merchant's vending backend.
+
+  --config FILE    JSON; see docs/configuration.md
+  --secrets FILE   JSON: mqttPassword, paymentsApiKey
+  --help           this text
+
+  In their place: ${[...Object.keys(ENVIRONMENT), ...Object.keys(SECRET_ENVIRONMENT)].join(", ")}`;
+
+/** Exit status: 0 stopped as asked, 2 called or configured wrongly. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      config: { type: "string" },
+      secrets: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const configuration = fromFile(cloudConfiguration, values.config, ENVIRONMENT);
+  const secrets = fromFile(cloudSecrets, values.secrets, SECRET_ENVIRONMENT);
+  const problems = [
+    ...(configuration.ok ? [] : configuration.problems),
+    ...(secrets.ok
+      ? missing(secrets.value, configuration.ok ? configuration.value.services : ["vending"])
+      : secrets.problems),
+  ];
+  if (!configuration.ok || !secrets.ok || problems.length > 0) {
+    process.stderr.write(
+      `scanvend cloud cannot start:\n${problems.map((problem) => `  ${problem}\n`).join("")}`,
+    );
+    return 2;
+  }
+  await serve(configuration.value, secrets.value);
+  return 0;
+}
+
+/** A file's keys, with the environment's in their place. */
+function fromFile<T>(
+  schema: z.ZodType<T>,
+  path: string | undefined,
+  names: Readonly<Record<string, string>>,
+): Configured<T> {
+  const instead = Object.entries(names).map(([name, key]) => [key, process.env[name]] as const);
+  return readConfigurationFile(
+    schema,
+    () => (path === undefined ? "{}" : readFileSync(path, "utf8")),
+    Object.fromEntries(instead),
+  );
+}
+
+const missing = (secrets: CloudSecrets, services: CloudConfiguration["services"]): readonly string[] =>
+  services.includes("vending")
+    ? (["mqttPassword", "paymentsApiKey"] as const).flatMap((key) =>
+        secrets[key] === undefined ? [`${key}: is needed for vending`] : [],
+      )
+    : [];
+
+async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
+  const log = pino({ name: "cloud" });
+  const clock: Clock = {
+    nowMs: () => Date.now(),
+    monoMs: () => performance.now(),
+    after: (ms, act) => {
+      const timer = setTimeout(act, ms);
+      return () => clearTimeout(timer);
+    },
+  };
+  const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
+  const store = await openStore({
+    path: configuration.databaseUrl.slice("file:".length),
+    maxGroup: 200,
+    maxWaiting: 10_000,
+  });
+  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const { publicUrl } = configuration;
+  const payments = configuration.services.includes("payments")
+    ? makePayments({ store, clock, random, publicUrl, log, fetch })
+    : undefined;
+  const vending = configuration.services.includes("vending")
+    ? makeVending({
+        store,
+        clock,
+        random,
+        log,
+        http: fetch,
+        paymentsUrl: configuration.paymentsUrl ?? publicUrl,
+        paymentsApiKey: new Secret(secrets.paymentsApiKey ?? ""),
+        webhookUrl: webhookUrl(configuration.vendingUrl ?? publicUrl),
+        terms: {
+          policy: configuration,
+          sessionMs: configuration.sessionMs,
+          goMs: configuration.goMs,
+          expirySeconds: configuration.expirySeconds,
+        },
+        connect: () =>
+          connect(configuration.mqttUrl, {
+            protocolVersion: 4,
+            clean: true,
+            clientId: `${configuration.mqttUsername}.${newId(clock.nowMs(), random)}`,
+            username: configuration.mqttUsername,
+            password: secrets.mqttPassword ?? "",
+            reconnectPeriod: 500 + Math.floor(random.fraction() * 500),
+            connectTimeout: 5_000,
+            queueQoSZero: false,
+          }),
+      })
+    : undefined;
+
+  app.get("/healthz", () => ({ ok: true }));
+  app.get("/readyz", async (_request, reply) => {
+    const parts = { payments: payments !== undefined, vending: vending?.ready() ?? false };
+    const ready = vending === undefined || parts.vending;
+    return reply.code(ready ? 200 : 503).send({ ready, ...parts });
+  });
+  payments?.routes(app);
+  vending?.routes(app);
+  if (configuration.webDir !== undefined) await pages(app, configuration.webDir, publicUrl);
+  await app.listen({ host: configuration.host, port: configuration.port });
+  await payments?.start();
+  await vending?.start();
+  log.info({ publicUrl, services: configuration.services }, "serving");
+
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+  await app.close();
+  await vending?.close();
+  await payments?.close();
+  await store.close();
+}
+
+/** Where the payment platform's webhooks come in. */
+export const webhookUrl = (vendingUrl: string): string => `${vendingUrl}/api/vending/webhooks/payments`;

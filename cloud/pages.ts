@@ -1,0 +1,37 @@
+/** The pages people open, and their QR codes. The pages are built files; nothing is rendered here. */
+import fastifyStatic from "@fastify/static";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { Fault } from "./http/fault.js";
+import { read } from "./http/server.js";
+import { qrSvg } from "./qr.js";
+
+const named = z.object({ name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) });
+
+/** Scripts, styles and pictures of our own and nothing else; nothing inline. (The rig's page frames these, so framing is allowed.) */
+const PAGE_HEADERS = {
+  "cache-control": "no-cache",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** `/m/{code}`, `/pay/{id}` and `/wallet`, each the same single-page app; and the QR codes that lead to the first two. */
+export async function pages(app: FastifyInstance, webDir: string, publicUrl: string): Promise<void> {
+  await app.register(fastifyStatic, { root: webDir, index: false, wildcard: false });
+  for (const place of ["m", "pay"] as const) {
+    app.get(`/${place}/:name`, async (request, reply) => {
+      read(named, request.params);
+      return reply.headers(PAGE_HEADERS).sendFile("index.html");
+    });
+    app.get(`/${place}/:name/qr.svg`, async (request, reply) => {
+      const { name } = read(named, request.params);
+      return reply.type("image/svg+xml").send(await qrSvg(`${publicUrl}/${place}/${name}`));
+    });
+  }
+  app.get("/wallet", async (_request, reply) => reply.headers(PAGE_HEADERS).sendFile("index.html"));
+  app.get("/", () => {
+    throw new Fault("NOT_FOUND", "open a machine's page: /m/{code}");
+  });
+}

@@ -1,0 +1,282 @@
+/**
+ * The attendant: takes each open sale from step to step.
+ *
+ * Owns      the acts a sale owes (messages to its machine, calls to the payment platform) and their repetition.
+ * Promises  every event is one durable change of one row, and only what that row then owes is said. Whatever is owed is
+ *           said again, ever more slowly, until it is answered; a sale left by a crash is taken up from its row.
+ * Never     decides about money: `step` does.
+ * Bounded   by `LOOK` sales a turn; the rest are due at the next.
+ * Crash     costs a repetition, never a message: nothing is remembered here that is not in the rows.
+ */
+import { EventEmitter } from "node:events";
+import type { Clock } from "../../broker/protocol/clock.js";
+import { fromMinor, toMinor } from "../../broker/protocol/money.js";
+import type { Store, Tx } from "../store/store.js";
+import type { Bus } from "./bus.js";
+import type { Log } from "./log.js";
+import { machineBy } from "./machines.js";
+import type { PaymentRequest, PaymentsClient } from "./payments-client.js";
+import { owed, refundReference, type Event, type Owed, type Policy, type Sale } from "./sale.js";
+import { changeSale, dueSales, saleBy, unknownRefunds, type Change, type SaleKey } from "./sales.js";
+
+const LOOK = 200;
+const LOOK_EVERY_MS = 200;
+const UNKNOWN_WINDOW_MS = 30 * 86_400_000;
+
+/** What a grant and a payment request carry besides the sale's own figures. All in ms but the last. */
+export type Terms = {
+  readonly policy: Policy;
+  readonly sessionMs: number;
+  readonly goMs: number;
+  readonly expirySeconds: number;
+};
+export type AttendantParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly payments: PaymentsClient;
+  readonly bus: () => Bus;
+  readonly terms: Terms;
+  readonly log: Log;
+};
+/** An event without its time, which is the moment it is written. */
+export type Untimed<E = Event> = E extends Event ? Omit<E, "nowMs"> : never;
+/** `from`: the machine an event came from, which must be the sale's own. `paymentRequest`: its JSON, to be kept. */
+type Extra = { readonly from?: string; readonly paymentRequest?: string };
+
+export class Attendant {
+  readonly #parts: AttendantParts;
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #underWay = new Set<string>();
+  #stopLooking: () => void = () => undefined;
+  #closed = false;
+
+  constructor(parts: AttendantParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes up whatever is due, now and from now on. */
+  start(): void {
+    const look = (): void => {
+      if (this.#closed) return;
+      void this.#lookAround().finally(() => {
+        this.#stopLooking = this.#parts.clock.after(LOOK_EVERY_MS, look);
+      });
+    };
+    look();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopLooking();
+  }
+
+  /** Calls `act` after every change of this sale, until the answer is called. */
+  watch(saleId: string, act: () => void): () => void {
+    this.#changes.on(saleId, act);
+    return () => this.#changes.off(saleId, act);
+  }
+
+  /** One event for one sale: written, then acted on. */
+  async apply(by: SaleKey, key: string, event: Untimed, extra: Extra = {}): Promise<void> {
+    const change = await this.#parts.store.write((tx) => this.applyIn(tx, by, key, event, extra));
+    if (change !== undefined) this.changed(change, event.kind);
+  }
+
+  /** The same for a caller that has a transaction of its own; it calls {@link changed} after its commit. */
+  async applyIn(
+    tx: Tx,
+    by: SaleKey,
+    key: string,
+    event: Untimed,
+    extra: Extra = {},
+  ): Promise<Change | undefined> {
+    const { clock, terms } = this.#parts;
+    const found = await saleBy(tx, by, key);
+    if (found === undefined || (extra.from !== undefined && extra.from !== found.sale.machineId))
+      return undefined;
+    return changeSale(tx, found, { ...event, nowMs: clock.nowMs() }, terms.policy, extra);
+  }
+
+  /** After a commit: tells the watchers and does what the sale now owes. */
+  changed({ sale, changed }: Change, because: Event["kind"]): void {
+    if (changed) this.#changes.emit(sale.id);
+    if (changed || because === "tick") this.#act(sale, because === "tick");
+  }
+
+  /** Looks at every open sale of a machine that has just been heard again (or at all of them: the bus is back). */
+  async takeUp(of: { readonly machineId: string } | "all"): Promise<void> {
+    await this.#look(of === "all" ? { nowMs: Number.MAX_SAFE_INTEGER } : of);
+  }
+
+  async #lookAround(): Promise<void> {
+    try {
+      await this.#look({ nowMs: this.#parts.clock.nowMs() });
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "open sales could not be looked at; trying again");
+    }
+  }
+
+  /** All at once, so that they share their commits. */
+  async #look(due: Parameters<typeof dueSales>[1]): Promise<void> {
+    const ids = await dueSales(this.#parts.store.read, due, LOOK);
+    await Promise.all(ids.map((id) => this.#tick(id)));
+  }
+
+  async #tick(id: string): Promise<void> {
+    const { store, clock, terms } = this.#parts;
+    const change = await store.write(async (tx) => {
+      const found = await saleBy(tx, "id", id);
+      if (found === undefined) return undefined;
+      const nowMs = clock.nowMs();
+      const { state, payer } = found.sale;
+      // Counted in the transaction that decides: several of one payer's sales may fall due at once.
+      const past = state === "unknown" ? await unknownRefunds(tx, payer, nowMs - UNKNOWN_WINDOW_MS) : 0;
+      return changeSale(tx, found, { kind: "tick", unknownRefunds: past, nowMs }, terms.policy);
+    });
+    if (change !== undefined) this.changed(change, "tick");
+  }
+
+  #act(sale: Sale, again: boolean): void {
+    for (const one of owed(sale)) {
+      if (one.kind === "pollRequest" && !again) continue; // polling is the fall-back; the webhook comes first
+      const name = `${sale.id} ${one.kind}`;
+      if (this.#closed || this.#underWay.has(name)) continue;
+      this.#underWay.add(name);
+      this.#do(sale, one)
+        .catch((error: unknown) =>
+          this.#parts.log.error({ err: error, sale: sale.id, owed: one.kind }, "not done; it stays owed"),
+        )
+        .finally(() => this.#underWay.delete(name));
+    }
+  }
+
+  async #do(sale: Sale, act: Owed): Promise<void> {
+    const { terms } = this.#parts;
+    const bus = this.#parts.bus();
+    switch (act.kind) {
+      case "reserve":
+        return bus.say(sale.machineId, "reserve", {
+          reservationId: sale.id,
+          ttlMs: (terms.expirySeconds + 30) * 1000,
+        });
+      case "grant":
+        return bus.say(sale.machineId, "grant", {
+          grantId: sale.grantId,
+          saleId: sale.id,
+          amountMinor: sale.creditMinor,
+          currency: sale.currency,
+          sessionMs: terms.sessionMs,
+          goMs: terms.goMs,
+          maxVends: (await this.#machine(sale)).maxVends,
+        });
+      case "go":
+      case "void":
+        return bus.say(sale.machineId, act.kind, {
+          grantId: sale.grantId,
+          journal: act.journal,
+          entry: act.entry,
+        });
+      case "createRequest":
+        return this.#createRequest(sale);
+      case "pollRequest":
+        return this.#pollRequest(sale);
+      case "voidRequest":
+        return this.#voidRequest(sale);
+      case "refund":
+        return this.#refund(sale);
+    }
+  }
+
+  async #machine({ machineId }: Sale) {
+    const machine = await machineBy(this.#parts.store.read, "id", machineId);
+    if (machine === undefined) throw new Error(`machine ${machineId} is gone`); // sales refer to it: the database forbids that
+    return machine;
+  }
+
+  async #createRequest(sale: Sale): Promise<void> {
+    const { payments, terms, log } = this.#parts;
+    const machine = await this.#machine(sale);
+    const answer = await payments.create({
+      configId: machine.configId,
+      value: fromMinor(sale.creditMinor, sale.currency),
+      externalRef: sale.id,
+      deviceId: machine.id,
+      terminalId: machine.code,
+      expirySeconds: terms.expirySeconds,
+    });
+    if (answer.kind === "done") {
+      const { id } = answer.value;
+      await this.apply(
+        "id",
+        sale.id,
+        { kind: "requested", paymentRequestId: id },
+        { paymentRequest: JSON.stringify(answer.value) },
+      );
+    } else if (answer.kind === "refused") {
+      log.error(
+        { sale: sale.id, code: answer.code },
+        "the payment platform refused to make a payment request",
+      );
+      await this.apply("id", sale.id, { kind: "refused", code: "PAYMENTS_UNAVAILABLE" });
+    } else log.warn({ sale: sale.id, reason: answer.reason }, "no payment request yet");
+  }
+
+  async #pollRequest(sale: Sale): Promise<void> {
+    if (sale.paymentRequestId === null) return;
+    const answer = await this.#parts.payments.get(sale.paymentRequestId);
+    if (answer.kind !== "done") return; // unknown: looked at again
+    const event = fromRequest(answer.value);
+    if (event !== undefined) await this.apply("id", sale.id, event);
+  }
+
+  async #voidRequest(sale: Sale): Promise<void> {
+    if (sale.paymentRequestId === null) return;
+    const answer = await this.#parts.payments.void(sale.paymentRequestId);
+    if (answer.kind === "done") {
+      const refundedMinor = answer.value.type === "refund" ? toMinor(answer.value.value) : 0;
+      await this.apply("id", sale.id, { kind: "requestVoided", refundedMinor });
+    } else if (answer.kind === "refused") {
+      const request = await this.#parts.payments.get(sale.paymentRequestId); // its status is the source of truth
+      if (request.kind !== "done") return;
+      const event =
+        request.value.status === "paid" ? { kind: "voidRefused" as const } : fromRequest(request.value);
+      if (event !== undefined) await this.apply("id", sale.id, event);
+    }
+  }
+
+  async #refund(sale: Sale): Promise<void> {
+    if (sale.paymentRequestId === null) return;
+    const { payments, log } = this.#parts;
+    const value = fromMinor(sale.refundDueMinor, sale.currency);
+    const reference = refundReference(sale);
+    const answer = await payments.refund(sale.paymentRequestId, value, reference);
+    if (answer.kind === "done") await this.apply("id", sale.id, { kind: "refunded", reference });
+    else if (answer.kind === "refused") {
+      log.error({ sale: sale.id, code: answer.code }, "refund refused: look at this payment request");
+      await this.apply("id", sale.id, { kind: "refundRefused", reference, code: answer.code });
+    } else
+      log.warn(
+        { sale: sale.id, reason: answer.reason },
+        "refund not answered; asked again under the same reference",
+      );
+  }
+}
+
+/** What a payment request's own state says happened: the fall-back for a webhook that does not come. */
+function fromRequest(request: PaymentRequest): Untimed | undefined {
+  switch (request.status) {
+    case "new":
+      return undefined;
+    case "paid":
+      return {
+        kind: "paid",
+        amountMinor: toMinor(request.value) - Number(request.remainingAmount ?? 0),
+        currency: request.value.currency,
+        payer: request.paidBy?.assetTotals[0]?.payerAccountId ?? null,
+      };
+    case "expired":
+      return { kind: "requestExpired" };
+    case "cancelled":
+      return { kind: "requestVoided", refundedMinor: 0 };
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The sales desk: what a customer's request does, from asking the machine to the answer the page gets.
+ *
+ * Promises  nothing is charged before the machine has said yes to this very sale; one customer a machine; the same
+ *           idempotency key is one sale, and one answer.
+ * Crash     a sale half made is taken up by the attendant; the customer's retry under its key finds it.
+ */
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { newId } from "../../broker/protocol/id.js";
+import { toMinor } from "../../broker/protocol/money.js";
+import { Fault } from "../http/fault.js";
+import type { Store } from "../store/store.js";
+import type { Attendant, Terms } from "./attendant.js";
+import { machineBy, machineState, type Machine } from "./machines.js";
+import { begin, isFinal, type Refusal, type Sale } from "./sale.js";
+import { insertSale, isHeld, saleBy, saleByKey, type StoredSale } from "./sales.js";
+
+export type DeskParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly attendant: Attendant;
+  readonly terms: Terms;
+};
+export type Asked = {
+  readonly amount: string;
+  /** Left out, it is the machine's. */
+  readonly currency?: string;
+  readonly idempotencyKey: string;
+};
+
+export class Desk {
+  readonly #parts: DeskParts;
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts a sale and answers when its payment request is there.
+   * Faults: FORBIDDEN (no such machine), MALFORMED (currency), CREDIT_OUT_OF_RANGE, IDEMPOTENT_OPERATION_FAILED,
+   * MACHINE_OFFLINE, MACHINE_BUSY, MACHINE_OUT_OF_SERVICE, PAYMENTS_UNAVAILABLE.
+   */
+  async start(code: string, asked: Asked): Promise<StoredSale> {
+    const machine = await this.machine(code);
+    const id = await this.#claim(machine, asked);
+    const made = await this.#when(id, ({ state }) => state !== "reserving" && state !== "requesting");
+    const { state, refusal } = made.sale;
+    if (state === "refused") throw new Fault((refusal ?? "MACHINE_OFFLINE") as Refusal); // `step` writes only these
+    if (state === "reserving") throw new Fault("MACHINE_OFFLINE");
+    if (state === "requesting") throw new Fault("PAYMENTS_UNAVAILABLE");
+    return made;
+  }
+
+  /** Gives up. What was paid comes back; a sale that has opened is closed by the machine, and says so in its own time. */
+  async cancel(id: string): Promise<StoredSale> {
+    await this.#parts.attendant.apply("id", id, { kind: "cancelAsked" });
+    await this.sale(id);
+    return this.#when(id, ({ state }) => state !== "cancelling" && state !== "settling");
+  }
+
+  /** The sale, or FORBIDDEN: missing and not yours are one answer. An attempt that was refused never became a sale. */
+  async sale(id: string): Promise<StoredSale> {
+    const found = await saleBy(this.#parts.store.read, "id", id);
+    if (found === undefined || found.sale.paymentRequestId === null) throw new Fault("FORBIDDEN");
+    return found;
+  }
+
+  async machine(code: string): Promise<Machine> {
+    const machine = await machineBy(this.#parts.store.read, "code", code);
+    if (machine === undefined) throw new Fault("FORBIDDEN");
+    return machine;
+  }
+
+  /** The id of the sale this request is about: the one its key made before, or a new one that holds the machine. */
+  async #claim(machine: Machine, asked: Asked): Promise<string> {
+    const { store, clock, random, attendant, terms } = this.#parts;
+    const { idempotencyKey, currency = machine.currency } = asked;
+    const creditMinor = toMinor(asked);
+    if (currency !== machine.currency)
+      throw new Fault("MALFORMED", `credit.currency: this machine sells in ${machine.currency}`);
+    const before = await saleByKey(store.read, machine.id, idempotencyKey);
+    if (before !== undefined) return sameContent(before.sale, creditMinor).id;
+    if (creditMinor < machine.minCreditMinor || creditMinor > machine.maxCreditMinor)
+      throw new Fault(
+        "CREDIT_OUT_OF_RANGE",
+        `from ${machine.minCreditMinor} to ${machine.maxCreditMinor} minor units`,
+      );
+    // Of what the last status said only "offline" is taken at its word; the rest the machine is about to be asked.
+    if (machineState(machine, false, clock.nowMs()) === "offline") throw new Fault("MACHINE_OFFLINE");
+    const nowMs = clock.nowMs();
+    const fresh = begin(
+      {
+        id: newId(nowMs, random),
+        grantId: newId(nowMs, random),
+        machineId: machine.id,
+        creditMinor,
+        currency,
+      },
+      nowMs,
+    );
+    const claimed = await store.write(async (tx) => {
+      const raced = await saleByKey(tx, machine.id, idempotencyKey);
+      if (raced !== undefined) return sameContent(raced.sale, creditMinor);
+      if (await isHeld(tx, machine.id)) throw new Fault("MACHINE_BUSY");
+      await insertSale(tx, fresh, idempotencyKey, nowMs, terms.policy);
+      return fresh;
+    });
+    if (claimed === fresh) attendant.changed({ sale: fresh, changed: true }, "tick");
+    return claimed.id;
+  }
+
+  /** The sale once it is as asked, or as it is when its own deadlines have passed. */
+  async #when(id: string, ready: (sale: Sale) => boolean): Promise<StoredSale> {
+    const { store, clock, attendant, terms } = this.#parts;
+    let wake: () => void = () => undefined;
+    const late = new AbortController();
+    const unwatch = attendant.watch(id, () => wake());
+    const giveUp = clock.after(terms.policy.reserveMs + terms.policy.requestMs + 1_000, () => {
+      late.abort();
+      wake();
+    });
+    try {
+      for (;;) {
+        const changed = new Promise<void>((resolve) => (wake = resolve)); // before the look: no change falls between
+        const found = await saleBy(store.read, "id", id);
+        if (found === undefined) throw new Fault("FORBIDDEN");
+        if (late.signal.aborted || ready(found.sale) || isFinal(found.sale)) return found;
+        await changed;
+      }
+    } finally {
+      unwatch();
+      giveUp();
+    }
+  }
+}
+
+/** A machine has one currency, so the amount is all that can differ. */
+function sameContent(sale: Sale, creditMinor: number): Sale {
+  if (sale.creditMinor === creditMinor) return sale;
+  throw new Fault("IDEMPOTENT_OPERATION_FAILED", "this idempotencyKey was used for another credit");
+}

@@ -1,0 +1,126 @@
+/**
+ * What machines say, taken in.
+ *
+ * Promises  a journal's line is committed once, in order, without gaps, in one transaction with what it changes; whatever
+ *           else comes is answered with how far that journal has been heard, so that the machine goes on from there.
+ * Never     says `heard` before the commit: until then the machine keeps the line.
+ * Crash     an unanswered line comes again.
+ */
+import type { Clock } from "../../broker/protocol/clock.js";
+import type { Body } from "../../broker/protocol/messages.js";
+import type { Store } from "../store/store.js";
+import type { Attendant } from "./attendant.js";
+import type { Bus, Heard } from "./bus.js";
+import type { Log } from "./log.js";
+import { countResult, keepStatus } from "./machines.js";
+
+export type JournalsParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly attendant: Attendant;
+  readonly bus: () => Bus;
+  readonly log: Log;
+};
+
+export class Journals {
+  readonly #parts: JournalsParts;
+  readonly #toSay = new Map<string, Body["heard"]>(); // by machine and journal: the latest word is enough
+
+  constructor(parts: JournalsParts) {
+    this.#parts = parts;
+  }
+
+  /** One verified message from a machine. Failures are logged here; the machine says it again. */
+  hear({ message, n }: Heard): void {
+    this.#take(message, n).catch((error: unknown) =>
+      this.#parts.log.error(
+        { err: error, machine: message.machine, leaf: message.leaf },
+        "message not taken in",
+      ),
+    );
+  }
+
+  async #take(message: Heard["message"], n: number): Promise<void> {
+    switch (message.leaf) {
+      case "status":
+        return this.#status(message.machine, message.body, n);
+      case "reserved":
+        return this.#reserved(message.machine, message.body);
+      case "report":
+        return this.#report(message.machine, message.body);
+      default:
+        this.#parts.log.warn(
+          { machine: message.machine, leaf: message.leaf },
+          "nothing here answers that yet",
+        );
+    }
+  }
+
+  async #status(machine: string, status: Body["status"], n: number): Promise<void> {
+    const { store, clock, attendant } = this.#parts;
+    const newer = await store.write((tx) => keepStatus(tx, machine, status, n, clock.nowMs()));
+    if (newer && status.online) await attendant.takeUp({ machineId: machine });
+  }
+
+  async #reserved(machine: string, answer: Body["reserved"]): Promise<void> {
+    const code = !answer.ok && answer.reason === "busy" ? "MACHINE_BUSY" : "MACHINE_OUT_OF_SERVICE";
+    const event = answer.ok ? ({ kind: "reserved" } as const) : ({ kind: "refused", code } as const);
+    await this.#parts.attendant.apply("id", answer.reservationId, event, { from: machine });
+  }
+
+  async #report(machine: string, { journal, entry, line }: Body["report"]): Promise<void> {
+    const { store, clock, attendant, log } = this.#parts;
+    const { upTo, change } = await store.write(async (tx) => {
+      const known = await tx
+        .selectFrom("machine_journal")
+        .select("up_to")
+        .where("machine_id", "=", machine)
+        .where("journal", "=", journal)
+        .executeTakeFirst();
+      const from = known?.up_to ?? 0;
+      if (entry !== from + 1) return { upTo: from, change: undefined };
+      const atMs = clock.nowMs();
+      await tx
+        .insertInto("machine_report")
+        .values({ machine_id: machine, journal, entry, at_ms: atMs, line: JSON.stringify(line) })
+        .execute();
+      await tx
+        .insertInto("machine_journal")
+        .values({ machine_id: machine, journal, up_to: entry })
+        .onConflict((conflict) => conflict.columns(["machine_id", "journal"]).doUpdateSet({ up_to: entry }))
+        .execute();
+      await countResult(tx, machine, line);
+      const event = { kind: "line", journal, entry, line } as const;
+      return {
+        upTo: entry,
+        change:
+          "grantId" in line
+            ? await attendant.applyIn(tx, "grant_id", line.grantId, event, { from: machine })
+            : undefined,
+      };
+    });
+    if (line.kind === "alarm" && upTo === entry)
+      log.warn({ machine, code: line.code, detail: line.detail }, "alarm");
+    if (change !== undefined) attendant.changed(change, "line");
+    this.#sayHeard(machine, { journal, upTo });
+  }
+
+  /** Once a turn and journal, however many lines came: `heard` speaks for all up to it. */
+  #sayHeard(machine: string, heard: Body["heard"]): void {
+    const { clock, bus, log } = this.#parts;
+    const name = `${machine} ${heard.journal}`;
+    const waiting = this.#toSay.get(name);
+    this.#toSay.set(name, waiting !== undefined && waiting.upTo > heard.upTo ? waiting : heard);
+    if (waiting !== undefined) return;
+    clock.after(0, () => {
+      const latest = this.#toSay.get(name);
+      this.#toSay.delete(name);
+      if (latest === undefined) return;
+      bus()
+        .say(machine, "heard", latest)
+        .catch((error: unknown) =>
+          log.warn({ err: error, machine }, "heard not said; the machine asks again"),
+        );
+    });
+  }
+}

@@ -1,0 +1,113 @@
+/** The machines: who they are, what they sell, which keys speak for them, and what they last said of themselves. */
+import { z } from "zod";
+import type { Body, JournalLine } from "../../broker/protocol/messages.js";
+import { schemaOf } from "../../broker/protocol/messages.js";
+import type { Reader, Tx } from "../store/store.js";
+
+export type Machine = {
+  readonly id: string;
+  readonly code: string;
+  readonly name: string;
+  readonly place: string;
+  readonly currency: string;
+  readonly decimals: number;
+  readonly configId: string;
+  readonly suggestedCreditMinor: readonly number[];
+  readonly minCreditMinor: number;
+  readonly maxCreditMinor: number;
+  readonly maxVends: number;
+  readonly status: Body["status"] | undefined;
+  readonly statusAtMs: number;
+};
+export type Item = {
+  readonly item: number;
+  readonly name: string;
+  readonly priceMinor: number;
+  readonly suspect: boolean;
+};
+export type MachineState = "ready" | "busy" | "offline" | "outOfService";
+
+/** A machine says its status every minute; three missed ones and it counts as gone, whatever the last one said. */
+const STATUS_STALE_MS = 180_000;
+/** So many failures in a row and an item is no longer offered. One success clears it. */
+const SUSPECT_AFTER = 3;
+
+/** The machine with this sticker code (or id), or `undefined`. */
+export async function machineBy(db: Reader, by: "code" | "id", value: string): Promise<Machine | undefined> {
+  const row = await db.selectFrom("machine").selectAll().where(by, "=", value).executeTakeFirst();
+  if (row === undefined) return undefined;
+  return {
+    id: row.id,
+    code: row.code,
+    name: row.name,
+    place: row.place,
+    currency: row.currency,
+    decimals: row.decimals,
+    configId: row.config_id,
+    suggestedCreditMinor: z.array(z.int()).parse(JSON.parse(row.suggested_credit)),
+    minCreditMinor: row.min_credit_minor,
+    maxCreditMinor: row.max_credit_minor,
+    maxVends: row.max_vends,
+    status: row.status === null ? undefined : schemaOf("status").parse(JSON.parse(row.status)),
+    statusAtMs: row.status_at_ms,
+  };
+}
+
+export async function itemsOf(db: Reader, machineId: string): Promise<readonly Item[]> {
+  const rows = await db
+    .selectFrom("machine_item")
+    .selectAll()
+    .where("machine_id", "=", machineId)
+    .orderBy("item")
+    .execute();
+  return rows.map((row) => ({
+    item: row.item,
+    name: row.name,
+    priceMinor: row.price_minor,
+    suspect: row.failures >= SUSPECT_AFTER,
+  }));
+}
+
+/** What a customer may be told before anything is charged. `held`: another customer's sale holds the machine. */
+export function machineState({ status, statusAtMs }: Machine, held: boolean, nowMs: number): MachineState {
+  if (status?.online !== true || nowMs - statusAtMs > STATUS_STALE_MS) return "offline";
+  if (held || status.mdb === "session" || status.mdb === "vend") return "busy";
+  return status.canSell ? "ready" : "outOfService";
+}
+
+/** Keeps a status if it is newer than the one we have: a machine's numbers only rise. */
+export async function keepStatus(
+  tx: Tx,
+  machineId: string,
+  status: Body["status"],
+  n: number,
+  nowMs: number,
+): Promise<boolean> {
+  const kept = await tx
+    .updateTable("machine")
+    .set({ status: JSON.stringify(status), status_n: n, status_at_ms: nowMs })
+    .where("id", "=", machineId)
+    .where("status_n", "<", n)
+    .returning("id")
+    .executeTakeFirst();
+  return kept !== undefined;
+}
+
+/** Counts an item's failures in a row. */
+export async function countResult(tx: Tx, machineId: string, line: JournalLine): Promise<void> {
+  if (line.kind !== "failed" && line.kind !== "succeeded") return;
+  await tx
+    .updateTable("machine_item")
+    .set((eb) => ({ failures: line.kind === "failed" ? eb("failures", "+", 1) : 0 }))
+    .where("machine_id", "=", machineId)
+    .where("item", "=", line.item)
+    .execute();
+}
+
+export type KeptKey = { readonly kid: string; readonly machineId: string; readonly publicKey: string };
+
+/** Every machine key in force. */
+export async function keysInForce(db: Reader): Promise<readonly KeptKey[]> {
+  const rows = await db.selectFrom("machine_key").selectAll().where("revoked_ms", "is", null).execute();
+  return rows.map((row) => ({ kid: row.kid, machineId: row.machine_id, publicKey: row.public_key }));
+}

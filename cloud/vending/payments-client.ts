@@ -1,0 +1,105 @@
+/**
+ * The payment platform, as the merchant's backend uses it: over its public HTTP API with an API key, and nothing else.
+ *
+ * Promises  an answer is one of three: done, refused (the platform's own 4xx and its code) or unknown (anything else: no
+ *           answer, a 5xx, a body that is not what the API promises). Unknown is never turned into one of the others.
+ */
+import { z } from "zod";
+import type { Secret } from "../../broker/protocol/configuration.js";
+import { money, type Money } from "../../broker/protocol/money.js";
+
+/** As much of a payment request as we act on; the rest is passed on as it came. */
+export const paymentRequest = z.looseObject({
+  id: z.string(),
+  status: z.enum(["new", "paid", "cancelled", "expired"]),
+  url: z.string(),
+  value: money,
+  expiresAt: z.iso.datetime(),
+  remainingAmount: z.string().optional(),
+  paidBy: z
+    .looseObject({ assetTotals: z.array(z.looseObject({ payerAccountId: z.string().optional() })) })
+    .optional(),
+});
+export type PaymentRequest = z.infer<typeof paymentRequest>;
+const activity = z.looseObject({ type: z.string(), value: money });
+export type Activity = z.infer<typeof activity>;
+
+export type Answer<T> =
+  | { readonly kind: "done"; readonly value: T }
+  | { readonly kind: "refused"; readonly code: string }
+  | { readonly kind: "unknown"; readonly reason: string };
+
+export type NewRequest = {
+  readonly configId: string;
+  readonly value: Money;
+  readonly externalRef: string;
+  readonly deviceId: string;
+  readonly terminalId: string;
+  readonly expirySeconds: number;
+};
+
+export interface PaymentsClient {
+  create(request: NewRequest): Promise<Answer<PaymentRequest>>;
+  get(id: string): Promise<Answer<PaymentRequest>>;
+  refund(id: string, value: Money, externalRef: string): Promise<Answer<Activity>>;
+  void(id: string): Promise<Answer<Activity>>;
+}
+
+const TIMEOUT_MS = 10_000;
+
+export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof fetch): PaymentsClient {
+  async function call<T>(
+    schema: z.ZodType<T>,
+    method: "GET" | "POST",
+    path: string,
+    body?: object,
+  ): Promise<Answer<T>> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await http(`${baseUrl}/api/payment-requests${path}`, {
+        method,
+        headers: {
+          "x-api-key": apiKey.reveal(),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        redirect: "error",
+      });
+      text = await response.text();
+    } catch (error) {
+      return { kind: "unknown", reason: error instanceof Error ? error.name : "no answer" };
+    }
+    const json = parse(text);
+    if (response.status === 200) {
+      const parsed = schema.safeParse(json);
+      return parsed.success
+        ? { kind: "done", value: parsed.data }
+        : { kind: "unknown", reason: "an answer that is not the API's" };
+    }
+    const refusal = z.looseObject({ message: z.string() }).safeParse(json);
+    const definite = response.status === 400 || response.status === 403 || response.status === 404;
+    if (definite && refusal.success) return { kind: "refused", code: refusal.data.message };
+    return { kind: "unknown", reason: `status ${response.status}` };
+  }
+  const at = (id: string, verb: string): string => `/${encodeURIComponent(id)}${verb}`;
+  return {
+    create: (request) =>
+      call(paymentRequest, "POST", "", {
+        ...request,
+        lineItems: [{ name: "Vending credit", qty: "1", price: request.value.amount }],
+      }),
+    get: (id) => call(paymentRequest, "GET", at(id, "")),
+    refund: (id, value, externalRef) => call(activity, "POST", at(id, "/refund"), { value, externalRef }),
+    void: (id) => call(activity, "POST", at(id, "/void")),
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the schema refuses it
+  }
+}

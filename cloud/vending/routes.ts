@@ -1,0 +1,158 @@
+/** `/api/vending`: read, call, render. No rule about money lives here. */
+import type { FastifyInstance } from "fastify";
+import { createRemoteJWKSet } from "jose";
+import { z } from "zod";
+import type { Clock } from "../../broker/protocol/clock.js";
+import { amount, money, toMinor } from "../../broker/protocol/money.js";
+import { Fault } from "../http/fault.js";
+import { read } from "../http/server.js";
+import type { Store } from "../store/store.js";
+import type { Attendant } from "./attendant.js";
+import type { Desk } from "./desk.js";
+import type { Log } from "./log.js";
+import { itemsOf, machineBy, machineState } from "./machines.js";
+import type { PaymentsClient } from "./payments-client.js";
+import { machineView, saleView, type SaleView } from "./render.js";
+import { isHeld, storyOf, type StoredSale } from "./sales.js";
+import { verifyWebhook } from "./webhook.js";
+
+export type RouteParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly desk: Desk;
+  readonly attendant: Attendant;
+  readonly payments: PaymentsClient;
+  readonly log: Log;
+  /** Where the payment platform is, and the address it knows us by. */
+  readonly paymentsUrl: string;
+  readonly webhookUrl: string;
+};
+
+const atMachine = z.object({ code: z.string().min(1).max(64) });
+const atSale = z.object({ id: z.string().min(1).max(64) });
+const newSale = z.strictObject({
+  /** Money, or its amount alone: then it is in the machine's currency. */
+  credit: z.union([money.strict(), amount], {
+    error: "must be {amount, currency}: minor units as a string of digits, and a currency code",
+  }),
+  idempotencyKey: z
+    .string("must be a string")
+    .min(1, "must not be empty")
+    .max(128, "must be at most 128 characters"),
+});
+/** A page that watches a sale is told this often that the line is alive, and looks again itself at other processes' changes. */
+const BEAT_MS = 1_000;
+
+export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
+  const { store, clock, desk, attendant } = parts;
+
+  app.get("/api/vending/machines/:code", async (request) => {
+    const machine = await desk.machine(read(atMachine, request.params).code);
+    const held = await isHeld(store.read, machine.id);
+    return machineView(
+      machine,
+      machineState(machine, held, clock.nowMs()),
+      await itemsOf(store.read, machine.id),
+    );
+  });
+
+  app.post("/api/vending/machines/:code/sales", async (request) => {
+    const { code } = read(atMachine, request.params);
+    const { credit, idempotencyKey } = read(newSale, request.body);
+    const asked = typeof credit === "string" ? { amount: credit } : credit;
+    return view(await desk.start(code, { ...asked, idempotencyKey }));
+  });
+
+  app.get("/api/vending/sales/:id", async (request) =>
+    view(await desk.sale(read(atSale, request.params).id)),
+  );
+
+  app.post("/api/vending/sales/:id/cancel", async (request) =>
+    view(await desk.cancel(read(atSale, request.params).id)),
+  );
+
+  // Without a HEAD of its own: that would be a stream too, and never end.
+  app.get(
+    "/api/vending/sales/:id/events",
+    { sse: "only", exposeHeadRoute: false },
+    async (request, reply) => {
+      const { id } = read(atSale, request.params);
+      let seen = 0;
+      let sending = Promise.resolve();
+      const look = async (): Promise<void> => {
+        const stored = await desk.sale(id);
+        if (stored.version === seen || !reply.sse.isConnected) return;
+        seen = stored.version;
+        await reply.sse.send({ id: String(seen), data: await view(stored) });
+      };
+      const lookSoon = (): void => {
+        sending = sending
+          .then(look)
+          .catch((error: unknown) => parts.log.warn({ err: error, sale: id }, "watching ended"));
+      };
+      await look(); // a sale that is not there is refused before the stream begins
+      reply.sse.keepAlive();
+      const unwatch = attendant.watch(id, lookSoon);
+      let stopBeat = clock.after(BEAT_MS, function beat() {
+        lookSoon();
+        stopBeat = clock.after(BEAT_MS, beat);
+      });
+      reply.sse.onClose(() => {
+        unwatch();
+        stopBeat();
+      });
+    },
+  );
+
+  void app.register((raw, _options, done) => {
+    raw.removeContentTypeParser("application/json");
+    raw.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, parsed) =>
+      parsed(null, body),
+    );
+    const keys = createRemoteJWKSet(new URL(`${parts.paymentsUrl}/api/.well-known/jwks.json`));
+    raw.post("/api/vending/webhooks/payments", async (request) => {
+      if (!Buffer.isBuffer(request.body)) throw new Fault("MALFORMED", "body: must be JSON");
+      const verified = await verifyWebhook(request.headers.authorization, request.body, {
+        audience: parts.webhookUrl,
+        nowMs: clock.nowMs(),
+        keys,
+      });
+      if (!verified.ok) {
+        parts.log.warn({ reason: verified.reason }, "webhook refused");
+        throw new Fault("UNAUTHENTICATED", verified.reason);
+      }
+      const { id, paid } = verified.delivery;
+      const change = await store.write(async (tx) => {
+        const fresh = await tx
+          .insertInto("webhook_seen")
+          .values({ id, at_ms: clock.nowMs() })
+          .onConflict((conflict) => conflict.column("id").doNothing())
+          .returning("id")
+          .executeTakeFirst();
+        if (fresh === undefined || paid === undefined) return undefined;
+        return attendant.applyIn(tx, "payment_request_id", paid.paymentRequestId, {
+          kind: "paid",
+          amountMinor: toMinor(paid.value),
+          currency: paid.value.currency,
+          payer: paid.paidBy?.assetTotals[0]?.payerAccountId ?? null,
+        });
+      });
+      if (change !== undefined) attendant.changed(change, "paid");
+      return {};
+    });
+    done();
+  });
+
+  /** A sale as its customer sees it, with the payment request as the platform has it now (or last had it). */
+  async function view({ sale, paymentRequest }: StoredSale): Promise<SaleView> {
+    const machine = await machineBy(store.read, "id", sale.machineId);
+    if (machine === undefined || sale.paymentRequestId === null) throw new Fault("FORBIDDEN");
+    const [items, story, fresh] = await Promise.all([
+      itemsOf(store.read, machine.id),
+      storyOf(store.read, sale.id),
+      parts.payments.get(sale.paymentRequestId),
+    ]);
+    const last: unknown = paymentRequest === null ? null : JSON.parse(paymentRequest);
+    return saleView(sale, machine, items, story, fresh.kind === "done" ? fresh.value : last);
+  }
+}

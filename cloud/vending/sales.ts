@@ -1,0 +1,198 @@
+/** The sales' rows: the value `step` works on, the columns it is found by, and its story. */
+import { sql } from "kysely";
+import type { Reader, Tx } from "../store/store.js";
+import {
+  attendAfterMs,
+  holdsMachine,
+  sale as saleSchema,
+  step,
+  type Event,
+  type Note,
+  type Policy,
+  type Sale,
+} from "./sale.js";
+
+export type StoredSale = {
+  readonly sale: Sale;
+  readonly version: number;
+  /** The payment request as the platform gave it, as JSON text; `null` before there is one. */
+  readonly paymentRequest: string | null;
+};
+type Row = {
+  readonly doc: string;
+  readonly version: number;
+  readonly payment_request: string | null;
+};
+const COLUMNS = ["doc", "version", "payment_request"] as const;
+/** A note a person can look back on is worth keeping; a machine that repeats itself for ever is not. */
+const MAX_NOTES = 500;
+
+const stored = (row: Row): StoredSale => ({
+  sale: saleSchema.parse(JSON.parse(row.doc)),
+  version: row.version,
+  paymentRequest: row.payment_request,
+});
+
+export type SaleKey = "id" | "grant_id" | "payment_request_id";
+
+export async function saleBy(db: Reader, by: SaleKey, value: string): Promise<StoredSale | undefined> {
+  const row = await db.selectFrom("sale").select(COLUMNS).where(by, "=", value).executeTakeFirst();
+  return row === undefined ? undefined : stored(row);
+}
+
+/** The sale that this idempotency key made at this machine. */
+export async function saleByKey(db: Reader, machineId: string, key: string): Promise<StoredSale | undefined> {
+  const row = await db
+    .selectFrom("sale")
+    .select(COLUMNS)
+    .where("machine_id", "=", machineId)
+    .where("idempotency_key", "=", key)
+    .executeTakeFirst();
+  return row === undefined ? undefined : stored(row);
+}
+
+export async function isHeld(db: Reader, machineId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("sale")
+    .select("id")
+    .where("machine_id", "=", machineId)
+    .where("holds_machine", "=", sql.lit(1)) // a literal, or SQLite plans anew each time to take the partial index
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Ids of the sales that must be looked at by now, the longest overdue first; of one machine, all that wait for anything. */
+export async function dueSales(
+  db: Reader,
+  due: { readonly nowMs: number } | { readonly machineId: string },
+  limit: number,
+): Promise<readonly string[]> {
+  const open = db.selectFrom("sale").select("id").where("next_at_ms", "is not", null);
+  const chosen =
+    "nowMs" in due ? open.where("next_at_ms", "<=", due.nowMs) : open.where("machine_id", "=", due.machineId);
+  const rows = await chosen.orderBy("next_at_ms").limit(limit).execute();
+  return rows.map(({ id }) => id);
+}
+
+/** How often this payer was refunded for a vend nobody could vouch for, since then. */
+export async function unknownRefunds(db: Reader, payer: string | null, sinceMs: number): Promise<number> {
+  if (payer === null) return 0;
+  const row = await db
+    .selectFrom("sale")
+    .select((eb) => eb.fn.countAll<number | string>().as("count"))
+    .where("payer", "=", payer)
+    .where("created_ms", ">=", sinceMs)
+    .where("unknown_refunded", "=", sql.lit(1))
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+export async function storyOf(
+  db: Reader,
+  saleId: string,
+): Promise<readonly (Note & { readonly atMs: number })[]> {
+  const rows = await db
+    .selectFrom("sale_note")
+    .selectAll()
+    .where("sale_id", "=", saleId)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => ({
+    atMs: row.at_ms,
+    code: row.code,
+    ...(row.item === null ? {} : { item: row.item }),
+    ...(row.minor === null ? {} : { minor: row.minor }),
+  }));
+}
+
+export async function insertSale(
+  tx: Tx,
+  fresh: Sale,
+  key: string,
+  nowMs: number,
+  policy: Policy,
+): Promise<void> {
+  await tx
+    .insertInto("sale")
+    .values({
+      id: fresh.id,
+      machine_id: fresh.machineId,
+      grant_id: fresh.grantId,
+      idempotency_key: key,
+      credit_minor: fresh.creditMinor,
+      payment_request: null,
+      created_ms: nowMs,
+      version: 1,
+      ...columns(fresh, nowMs, policy),
+    })
+    .execute();
+}
+
+export type Change = { readonly sale: Sale; readonly changed: boolean };
+
+/** One event, one step, one row: reads the sale, lets `step` decide, writes what came of it and the notes it made. */
+export async function changeSale(
+  tx: Tx,
+  { sale: before, version }: StoredSale,
+  event: Event,
+  policy: Policy,
+  extra: { readonly paymentRequest?: string } = {},
+): Promise<Change> {
+  const [after, notes] = step(before, event, policy);
+  const changed = after !== before || notes.length > 0;
+  // What changes nothing is not written: it would put off what is owed, for as long as it is repeated.
+  if (!changed && event.kind !== "tick") return { sale: before, changed };
+  await tx
+    .updateTable("sale")
+    .set({
+      ...columns(after, event.nowMs, policy),
+      ...(changed ? { version: version + 1 } : {}),
+      ...(after.state === "refused" ? { idempotency_key: null } : {}),
+      ...(extra.paymentRequest === undefined || after === before
+        ? {}
+        : { payment_request: extra.paymentRequest }),
+    })
+    .where("id", "=", after.id)
+    .execute();
+  await tellStory(tx, after.id, notes, event.nowMs);
+  return { sale: after, changed };
+}
+
+async function tellStory(tx: Tx, saleId: string, notes: readonly Note[], nowMs: number): Promise<void> {
+  if (notes.length === 0) return;
+  const last = await tx
+    .selectFrom("sale_note")
+    .select((eb) => eb.fn.max<number | string>("seq").as("seq"))
+    .where("sale_id", "=", saleId)
+    .executeTakeFirst();
+  const from = Number(last?.seq ?? 0) + 1;
+  if (from > MAX_NOTES) return;
+  await tx
+    .insertInto("sale_note")
+    .values(
+      notes.map((note, index) => ({
+        sale_id: saleId,
+        seq: from + index,
+        at_ms: nowMs,
+        code: note.code,
+        item: note.item ?? null,
+        minor: note.minor ?? null,
+      })),
+    )
+    .execute();
+}
+
+/** What the row says beside the value itself, so that it can be found, held and counted. */
+function columns(value: Sale, nowMs: number, policy: Policy) {
+  const afterMs = attendAfterMs(value, nowMs, policy);
+  return {
+    doc: JSON.stringify(value),
+    state: value.state,
+    holds_machine: holdsMachine(value) ? 1 : 0,
+    payment_request_id: value.paymentRequestId,
+    payer: value.payer,
+    refunded_minor: value.refundedMinor,
+    unknown_refunded: value.flags.includes("unknownRefunded") ? 1 : 0,
+    next_at_ms: afterMs === undefined ? null : nowMs + afterMs,
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * The merchant's vending backend, put together.
+ *
+ * Owns      the sales, the machines and the cloud's end of the bus.
+ * Promises  M2 to M7 of ARCHITECTURE.md on the cloud's side.
+ */
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import type { MqttClient } from "mqtt";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import type { Signer } from "../../broker/protocol/envelope.js";
+import type { Secret } from "../../broker/protocol/configuration.js";
+import type { Store } from "../store/store.js";
+import { Attendant, type Terms } from "./attendant.js";
+import { makeBus, publicKey, type Bus } from "./bus.js";
+import { Desk } from "./desk.js";
+import { Journals } from "./journals.js";
+import type { Log } from "./log.js";
+import { keysInForce } from "./machines.js";
+import { makePaymentsClient } from "./payments-client.js";
+import { vendingRoutes } from "./routes.js";
+
+export type VendingParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly http: typeof fetch;
+  readonly paymentsUrl: string;
+  readonly paymentsApiKey: Secret;
+  readonly webhookUrl: string;
+  readonly terms: Terms;
+  /** Opens the connection to the broker; the client reconnects by itself. */
+  readonly connect: () => MqttClient;
+};
+export type Vending = {
+  readonly routes: (app: FastifyInstance) => void;
+  /** True while machines can be reached. */
+  readonly ready: () => boolean;
+  readonly start: () => Promise<void>;
+  readonly close: () => Promise<void>;
+};
+
+const NUMBERS_AT_ONCE = 1_000;
+const KEYS_AGAIN_MS = 5_000;
+
+export function makeVending(parts: VendingParts): Vending {
+  const { store, clock, random, log, terms } = parts;
+  const payments = makePaymentsClient(parts.paymentsUrl, parts.paymentsApiKey, parts.http);
+  let bus: Bus = { up: false, say: () => Promise.resolve(), close: () => Promise.resolve() }; // until the start
+  const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
+  const journals = new Journals({ store, clock, attendant, bus: () => bus, log });
+  const desk = new Desk({ store, clock, random, attendant, terms });
+  let stopKeys: () => void = () => undefined;
+
+  return {
+    routes: (app) => vendingRoutes(app, { ...parts, desk, attendant, payments }),
+    ready: () => bus.up,
+    async start() {
+      const keys = new Map<string, { readonly machineId: string; readonly key: KeyObject }>();
+      const readKeys = async (): Promise<void> => {
+        const inForce = await keysInForce(store.read);
+        keys.clear();
+        for (const { kid, machineId, publicKey: jwk } of inForce)
+          keys.set(kid, { machineId, key: publicKey(jwk) });
+      };
+      await readKeys();
+      // A machine enrolled (or a key revoked) by another process counts within seconds.
+      stopKeys = clock.after(KEYS_AGAIN_MS, function again() {
+        readKeys()
+          .catch((error: unknown) => log.error({ err: error }, "machine keys not read; the last ones stay"))
+          .finally(() => (stopKeys = clock.after(KEYS_AGAIN_MS, again)));
+      });
+      bus = makeBus({
+        client: parts.connect(),
+        signer: await readSigner(store),
+        keyOf: (kid, machine) => {
+          const known = keys.get(kid);
+          return known?.machineId === machine ? known.key : undefined;
+        },
+        nextNumber: numbers(store),
+        hear: (heard) => journals.hear(heard),
+        onUp: () =>
+          void attendant
+            .takeUp("all")
+            .catch((error: unknown) => log.error({ err: error }, "open sales not taken up")),
+        log,
+      });
+      attendant.start();
+    },
+    async close() {
+      stopKeys();
+      attendant.close();
+      await bus.close();
+    },
+  };
+}
+
+/** The newest key of the cloud that is not retired. */
+async function readSigner(store: Store): Promise<Signer> {
+  const row = await store.read
+    .selectFrom("bus_key")
+    .selectAll()
+    .where("retired_ms", "is", null)
+    .orderBy("created_ms", "desc")
+    .executeTakeFirst();
+  if (row === undefined) throw new Error("the cloud has no key for the bus: provision it first");
+  return { kid: row.kid, privateKey: createPrivateKey(row.private_key) };
+}
+
+/** Numbers for what we sign: drawn from the database a block at a time, so that none is ever used twice. */
+function numbers(store: Store): () => Promise<number> {
+  let next = 0;
+  let end = 0;
+  let drawing: Promise<void> | undefined;
+  const draw = async (): Promise<void> => {
+    const { next: to } = await store.write((tx) =>
+      tx
+        .updateTable("bus_number")
+        .set((eb) => ({ next: eb("next", "+", NUMBERS_AT_ONCE) }))
+        .returning("next")
+        .executeTakeFirstOrThrow(),
+    );
+    next = to - NUMBERS_AT_ONCE;
+    end = to;
+  };
+  return async () => {
+    while (next >= end) await (drawing ??= draw().finally(() => (drawing = undefined)));
+    return next++;
+  };
+}

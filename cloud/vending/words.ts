@@ -1,0 +1,47 @@
+/** Every sentence the merchant backend says about a sale, by code. One catalogue a language; the logic knows codes only. */
+import { minorToDecimal } from "../../broker/protocol/money.js";
+
+export type Told = { readonly code: string; readonly item?: string; readonly money?: string };
+type Sentence = (told: { readonly item: string; readonly money: string }) => string;
+
+const en: Readonly<Record<string, Sentence>> = {
+  awaitingPayment: ({ money }) => `The machine is reserved for you. Waiting for a payment of ${money}.`,
+  cancelAsked: () => "You asked to cancel.",
+  cancelled: () => "Cancelled. Nothing is owed.",
+  expired: () => "Nobody paid in time. Nothing is owed.",
+  paid: ({ money }) => `Payment of ${money} received. Sending the credit to the machine.`,
+  accepted: () => "The machine has accepted the credit.",
+  opened: ({ money }) => `The machine shows ${money}. Choose an item at its keypad.`,
+  deniedAboveCredit: ({ item, money }) =>
+    `${item} costs ${money}, more than the credit. Choose something else.`,
+  denied: ({ item }) =>
+    `The machine asked for ${item} at a price that cannot be charged. Choose something else.`,
+  approved: ({ item, money }) => `${item} for ${money}: the machine is giving it out.`,
+  succeeded: ({ item, money }) => `${item} was given out for ${money}.`,
+  assumed: ({ item, money }) =>
+    `The machine restarted while giving out ${item} (${money}). That counts as given out; it is marked for a check.`,
+  failed: ({ item }) => `${item} did not come out. You do not pay for it.`,
+  unknown: () =>
+    "The machine could not say whether the product came out. We are finding out; you will not lose your money.",
+  nothingVended: () => "The session ended and nothing was given out.",
+  machineRefused: () => "The machine could not take the credit.",
+  machineSilent: () => "The machine did not answer. Nothing can come out any more.",
+  dark: () => "The machine has been silent for too long.",
+  unknownRefunded: () => "Nobody could say whether the product came out, so it is decided for you.",
+  unknownKept: () =>
+    "Nobody could say whether the product came out. It was counted as given out; a person will look at it.",
+  refunding: ({ money }) => `Refunding ${money}.`,
+  refunded: ({ money }) => `${money} is back in your wallet.`,
+  refundRefused: () => "The refund was not accepted. A person is looking at it.",
+  settled: () => "All settled.",
+  lateVend: ({ item, money }) =>
+    `The machine reported later that ${item} (${money}) had come out. You keep the refund.`,
+};
+
+/** The sentence for a note. An unknown code is shown as it is: better a bare fact than none. */
+export const sentence = (told: Told): string =>
+  en[told.code]?.({ item: told.item ?? "", money: told.money ?? "" }) ?? told.code;
+
+/** "NZD 3.50". */
+export const moneyText = (minor: number, currency: string, decimals: number): string =>
+  `${currency} ${minorToDecimal(minor, decimals)}`;

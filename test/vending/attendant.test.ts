@@ -1,0 +1,61 @@
+/** The attendant: what is owed stays owed, on time, whatever else happens to a sale meanwhile. */
+import { expect, test } from "vitest";
+import { clock, Cloud, Machine } from "./cloud.js";
+
+test("a cancel asked for again and again does not put off what the first one owes", async () => {
+  await using cloud = await Cloud.start({ webhooks: true, terms: { againMs: 60_000 } });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  const { id, paymentRequestId } = await machine.sale("impatient");
+  await cloud.pay(paymentRequestId);
+  const { grantId } = await machine.grant(id);
+  await machine.report("j", 1, { kind: "accepted", grantId });
+  await cloud.reaches(id, "open");
+  const cancel = async (): Promise<number | null> => {
+    expect((await cloud.call("POST", `/api/vending/sales/${id}/cancel`)).status).toBe(200);
+    const sale = cloud.store.read.selectFrom("sale").select("next_at_ms").where("id", "=", id);
+    return (await sale.executeTakeFirstOrThrow()).next_at_ms;
+  };
+  const first = await cancel();
+  const laterMs = clock.nowMs() + 5;
+  await expect.poll(() => clock.nowMs(), { interval: 1 }).toBeGreaterThan(laterMs);
+  expect(await cancel()).toBe(first);
+});
+
+test("one wallet's cap holds when several of its unknown vends fall due together", async () => {
+  await using cloud = await Cloud.start({ webhooks: true, terms: { unknownRefundCap: 1 } });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  const ids: string[] = [];
+  for (const key of ["a", "b", "c"]) {
+    const { id, paymentRequestId } = await machine.sale(key);
+    ids.push(id);
+    await cloud.pay(paymentRequestId);
+    const { grantId } = await machine.grant(id);
+    const vend = { grantId, vend: 1, item: 11, priceMinor: 250 };
+    await machine.report(key, 1, { kind: "accepted", grantId });
+    await machine.report(key, 2, { kind: "approved", ...vend });
+    await machine.report(key, 3, { kind: "closed", grantId, reason: "boot" });
+    await cloud.reaches(id, "unknown");
+  }
+  // A cloud that was away for a while finds all of them due.
+  await cloud.store.write(async (tx) => {
+    for (const { id, doc } of await tx.selectFrom("sale").select(["id", "doc"]).execute()) {
+      const long = JSON.stringify({ ...(JSON.parse(doc) as object), sinceMs: 1 }); // sales.ts wrote an object
+      await tx.updateTable("sale").set({ doc: long, next_at_ms: 1 }).where("id", "=", id).execute();
+    }
+  });
+  const sales = await Promise.all(ids.map((id) => cloud.reaches(id, "settled")));
+  const back = sales.map(({ refunded }) => (refunded as { readonly amount: string }).amount); // money, as all sales say it
+  expect(back.sort()).toEqual(["150", "150", "400"]);
+});
+
+test("watching a sale is for GET alone: a HEAD of an endless stream would never be answered", async () => {
+  await using cloud = await Cloud.start({ webhooks: true });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  const { id } = await machine.sale("head");
+  const signal = AbortSignal.timeout(5_000);
+  const { status } = await fetch(`${cloud.url}/api/vending/sales/${id}/events`, { method: "HEAD", signal });
+  expect(status).toBe(404);
+});

@@ -1,0 +1,443 @@
+/**
+ * The whole cloud and a broker in this process, on real sockets and a real file; the machine is the test's to play.
+ * Between vending and payments stands a plain HTTP relay that a test can break.
+ */
+import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer as createHttp, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { connect, connectAsync, type MqttClient } from "mqtt";
+import { pino } from "pino";
+import { makeBroker, type Broker } from "../../broker/broker.js";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { Secret } from "../../broker/protocol/configuration.js";
+import { open, seal, type Message } from "../../broker/protocol/envelope.js";
+import { newId } from "../../broker/protocol/id.js";
+import type { Body, JournalLine } from "../../broker/protocol/messages.js";
+import { topicOf, type Down, type Up } from "../../broker/protocol/topics.js";
+import { makeServer } from "../../cloud/http/server.js";
+import { webhookUrl } from "../../cloud/main.js";
+import { provisionMerchant, provisionWallet, setWebhookUrl } from "../../cloud/payments/provision.js";
+import { makePayments, type Payments } from "../../cloud/payments/service.js";
+import { openStore, type Store } from "../../cloud/store/store.js";
+import type { Terms } from "../../cloud/vending/attendant.js";
+import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
+import { makeVending, type Vending } from "../../cloud/vending/service.js";
+
+export const clock: Clock = {
+  nowMs: () => Date.now(),
+  monoMs: () => performance.now(),
+  after: (ms, act) => {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};
+export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
+const making = { clock, random };
+const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+export const MACHINE = "machine-1";
+export const OTHER = "machine-2";
+
+const portOf = (server: Pick<Server, "address">): number => (server.address() as AddressInfo).port; // listening on TCP
+const jwkOf = (key: KeyObject) => key.export({ format: "jwk" });
+type Account = { readonly accountId: string; readonly apiKey: string; readonly assetId: string };
+/** What the relay does with a call: passes it on, passes it on and loses the answer, or answers 503 by itself. */
+export type Relay = "pass" | "loseAnswer" | "down";
+
+export class Cloud implements AsyncDisposable {
+  readonly #dir: string;
+  readonly #broker: Broker;
+  readonly #brokerServer: Server;
+  readonly #app: FastifyInstance;
+  readonly #payments: Payments;
+  readonly #vending: Vending;
+  readonly #relayServer: ReturnType<typeof createHttp>;
+  readonly store: Store;
+  readonly url: string;
+  readonly wallet: Account;
+  readonly merchant: {
+    readonly ownerAccountId: string;
+    readonly ownerKey: string;
+    readonly walletId: string;
+  };
+  readonly keys: Readonly<Record<string, KeyObject>>;
+  readonly cloudKey: KeyObject;
+  relay: (call: { readonly method: string; readonly path: string }) => Relay = () => "pass";
+  readonly calls: string[] = [];
+
+  private constructor(parts: {
+    dir: string;
+    broker: Broker;
+    brokerServer: Server;
+    app: FastifyInstance;
+    payments: Payments;
+    vending: Vending;
+    relayServer: ReturnType<typeof createHttp>;
+    store: Store;
+    url: string;
+    wallet: Account;
+    merchant: { ownerAccountId: string; ownerKey: string; walletId: string };
+    keys: Record<string, KeyObject>;
+    cloudKey: KeyObject;
+  }) {
+    this.#dir = parts.dir;
+    this.#broker = parts.broker;
+    this.#brokerServer = parts.brokerServer;
+    this.#app = parts.app;
+    this.#payments = parts.payments;
+    this.#vending = parts.vending;
+    this.#relayServer = parts.relayServer;
+    this.store = parts.store;
+    this.url = parts.url;
+    this.wallet = parts.wallet;
+    this.merchant = parts.merchant;
+    this.keys = parts.keys;
+    this.cloudKey = parts.cloudKey;
+  }
+
+  static async start(options: {
+    readonly webhooks: boolean;
+    readonly terms?: Partial<Terms["policy"]>;
+  }): Promise<Cloud> {
+    const dir = mkdtempSync(join(tmpdir(), "scanvend-cloud-"));
+    const broker = await makeBroker(
+      () => [
+        { role: "cloud", username: "cloud", passwordSha256: hash("cloud") },
+        { role: "machine", username: MACHINE, passwordSha256: hash(MACHINE) },
+        { role: "machine", username: OTHER, passwordSha256: hash(OTHER) },
+      ],
+      { info: () => undefined, warn: () => undefined },
+    );
+    const brokerServer = createServer({ noDelay: true }, (socket) => broker.handle(socket));
+    await new Promise<void>((resolve) => brokerServer.listen(0, "127.0.0.1", resolve));
+    // The platform's address must be known before the platform is made: the port is taken first.
+    const probe = createServer();
+    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+    const port = portOf(probe);
+    await new Promise((resolve) => probe.close(resolve));
+    const url = `http://127.0.0.1:${port}`;
+
+    const store = await openStore({ path: join(dir, "cloud.db"), maxGroup: 100, maxWaiting: 1_000 });
+    const machineKeys = {
+      [MACHINE]: generateKeyPairSync("ed25519"),
+      [OTHER]: generateKeyPairSync("ed25519"),
+    };
+    const { merchant, wallet, cloudKeys } = await store.write(async (tx) => {
+      const made = await provisionMerchant(tx, making, {
+        name: "m",
+        merchantName: "m",
+        country: "NZ",
+        currency: "NZD",
+        allowedRedirectUrls: [],
+      });
+      const payer = await provisionWallet(tx, making, { name: "w", currency: "NZD", topUpMinor: 10_000 });
+      if (options.webhooks)
+        await setWebhookUrl(tx, making, made.ownerAccountId, webhookUrl(url), ["payment-request:paid"]);
+      for (const [id, { publicKey }] of Object.entries(machineKeys))
+        await provisionMachine(
+          tx,
+          {
+            id,
+            code: id.toUpperCase(),
+            name: id,
+            place: "here",
+            currency: "NZD",
+            decimals: 2,
+            configId: made.configId,
+            suggestedCreditMinor: [400],
+            minCreditMinor: 50,
+            maxCreditMinor: 2_000,
+            maxVends: 1,
+            items: [{ item: 11, name: "Crisps", priceMinor: 250 }],
+            key: { kid: `kid-${id}`, publicKey: jwkOf(publicKey) },
+          },
+          clock.nowMs(),
+        );
+      return { merchant: made, wallet: payer, cloudKeys: await provisionBusKey(tx, clock.nowMs()) };
+    });
+
+    let started: Cloud | undefined = undefined;
+    const relayServer = createHttp((incoming, answer) => pass(incoming, answer, port, () => started));
+    await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
+
+    const log = pino({ level: "silent" });
+    const app = await makeServer(log, () => newId(clock.nowMs(), random));
+    const payments = makePayments({ store, clock, random, publicUrl: url, log, fetch });
+    const vending = makeVending({
+      store,
+      clock,
+      random,
+      log,
+      http: fetch,
+      paymentsUrl: `http://127.0.0.1:${portOf(relayServer)}`,
+      paymentsApiKey: new Secret(merchant.terminalKey),
+      webhookUrl: webhookUrl(url),
+      terms: {
+        policy: {
+          againMs: 100,
+          reserveMs: 1_000,
+          requestMs: 5_000,
+          grantMs: 20_000,
+          darkAfterMs: 86_400_000,
+          unknownAfterMs: 900_000,
+          unknownRefundCap: 3,
+          ...options.terms,
+        },
+        sessionMs: 60_000,
+        goMs: 10_000,
+        expirySeconds: 120,
+      },
+      connect: () =>
+        connect(`mqtt://127.0.0.1:${portOf(brokerServer)}`, {
+          protocolVersion: 4,
+          clientId: "cloud.test",
+          username: "cloud",
+          password: "cloud",
+          reconnectPeriod: 50,
+        }),
+    });
+    payments.routes(app);
+    vending.routes(app);
+    await app.listen({ host: "127.0.0.1", port });
+    await payments.start();
+    await vending.start();
+    const [cloudKey] = await store.read.selectFrom("bus_key").selectAll().execute();
+    if (cloudKey === undefined || cloudKeys.length !== 1) throw new Error("one key was made");
+    const { createPublicKey } = await import("node:crypto");
+    started = new Cloud({
+      dir,
+      broker,
+      brokerServer,
+      app,
+      payments,
+      vending,
+      relayServer,
+      store,
+      url,
+      wallet,
+      merchant,
+      keys: Object.fromEntries(Object.entries(machineKeys).map(([id, { privateKey }]) => [id, privateKey])),
+      cloudKey: createPublicKey({
+        key: JSON.parse(cloudKey.public_key) as ReturnType<typeof jwkOf>,
+        format: "jwk",
+      }), // provisionBusKey wrote it
+    });
+    return started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#app.close();
+    await this.#vending.close();
+    await this.#payments.close();
+    await this.store.close();
+    this.#relayServer.closeAllConnections();
+    this.#relayServer.close();
+    await this.#broker.close();
+    this.#brokerServer.close();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  get mqttPort(): number {
+    return portOf(this.#brokerServer);
+  }
+
+  async call(
+    method: "GET" | "POST",
+    path: string,
+    body?: unknown,
+    key?: string,
+  ): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(key === undefined ? {} : { "x-api-key": key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+  ask(key: string): ReturnType<Cloud["call"]> {
+    return this.call("POST", `/api/vending/machines/${MACHINE.toUpperCase()}/sales`, {
+      credit: { amount: "400", currency: "NZD" },
+      idempotencyKey: key,
+    });
+  }
+  pay(paymentRequestId: string): ReturnType<Cloud["call"]> {
+    const { apiKey, assetId } = this.wallet;
+    return this.call(
+      "POST",
+      `/api/payment-requests/${paymentRequestId}/pay`,
+      { assetType: "centrapay.nzd.test", assetId, idempotencyKey: `pay-${paymentRequestId}` },
+      apiKey,
+    );
+  }
+  async sale(id: string): Promise<Record<string, unknown>> {
+    return (await this.call("GET", `/api/vending/sales/${id}`)).body;
+  }
+  async balance(): Promise<number> {
+    const { body } = await this.call(
+      "GET",
+      `/api/assets/${this.wallet.assetId}`,
+      undefined,
+      this.wallet.apiKey,
+    );
+    return Number(body["balance"]);
+  }
+  /** Asks until the sale is in this state. */
+  async reaches(id: string, state: string): Promise<Record<string, unknown>> {
+    const untilMs = performance.now() + 15_000;
+    for (;;) {
+      const sale = await this.sale(id);
+      if (sale["state"] === state) return sale;
+      if (performance.now() > untilMs) throw new Error(`sale never ${state}: ${JSON.stringify(sale)}`);
+      await new Promise((again) => setTimeout(again, 10));
+    }
+  }
+}
+
+function pass(
+  incoming: IncomingMessage,
+  answer: ServerResponse,
+  port: number,
+  cloud: () => Cloud | undefined,
+): void {
+  const { method = "", url: path = "", headers } = incoming;
+  cloud()?.calls.push(`${method} ${path}`);
+  const how = cloud()?.relay({ method, path }) ?? "pass";
+  if (how === "down") {
+    answer.writeHead(503).end("{}");
+    return;
+  }
+  const onward = request({ host: "127.0.0.1", port, method, path, headers }, (reply) => {
+    if (how === "loseAnswer") {
+      reply.resume();
+      reply.on("end", () => answer.destroy());
+      return;
+    }
+    answer.writeHead(reply.statusCode ?? 500, reply.headers);
+    reply.pipe(answer);
+  });
+  incoming.pipe(onward);
+}
+
+/** A machine in a test's hands: signs as a real one does, and keeps what it hears. */
+export class Machine implements AsyncDisposable {
+  readonly #client: MqttClient;
+  readonly #cloud: Cloud;
+  readonly #id: string;
+  readonly #waiting: ((message: Message) => void)[] = [];
+  readonly #heard: Message[] = [];
+  #n = 1_000_000;
+
+  private constructor(cloud: Cloud, id: string, client: MqttClient) {
+    this.#cloud = cloud;
+    this.#id = id;
+    this.#client = client;
+    client.on("error", () => undefined);
+    client.on("message", (topic, payload) => {
+      const opened = open(topic, payload, () => cloud.cloudKey);
+      if (!opened.ok) throw new Error(`the cloud said something unreadable: ${opened.refusal}`);
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) this.#heard.push(opened.message);
+      else waiting(opened.message);
+    });
+  }
+
+  static async connect(cloud: Cloud, id = MACHINE): Promise<Machine> {
+    const client = await connectAsync(`mqtt://127.0.0.1:${cloud.mqttPort}`, {
+      protocolVersion: 4,
+      clientId: id,
+      username: id,
+      password: id,
+      reconnectPeriod: 0,
+    });
+    const machine = new Machine(cloud, id, client);
+    await client.subscribeAsync(
+      (["reserve", "grant", "go", "void", "heard"] as const).map((leaf) => topicOf(id, leaf)),
+      { qos: 1 },
+    );
+    return machine;
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.endAsync(true);
+  }
+
+  payload<L extends Up>(
+    leaf: L,
+    body: Body[L],
+    as: {
+      readonly key?: KeyObject;
+      readonly kid?: string;
+      readonly n?: number;
+      readonly machine?: string;
+    } = {},
+  ): string {
+    const key = as.key ?? this.#cloud.keys[this.#id];
+    if (key === undefined) throw new Error(`no key for ${this.#id}`);
+    return seal(as.machine ?? this.#id, leaf, as.n ?? (this.#n += 1), body, {
+      kid: as.kid ?? `kid-${this.#id}`,
+      privateKey: key,
+    });
+  }
+  say<L extends Up>(leaf: L, body: Body[L]): Promise<unknown> {
+    return this.raw(leaf, this.payload(leaf, body));
+  }
+  raw(leaf: Up, payload: string | Buffer): Promise<unknown> {
+    return this.#client.publishAsync(topicOf(this.#id, leaf), payload, { qos: 1 });
+  }
+  async online(): Promise<void> {
+    await this.say("status", {
+      online: true,
+      bootId: "b",
+      version: "test",
+      mdb: "enabled",
+      canSell: true,
+      reason: "",
+    });
+    const untilMs = performance.now() + 10_000;
+    while (
+      (await this.#cloud.call("GET", `/api/vending/machines/${this.#id.toUpperCase()}`)).body["state"] ===
+      "offline"
+    ) {
+      if (performance.now() > untilMs) throw new Error("the status was not taken in");
+      await new Promise((again) => setTimeout(again, 10));
+    }
+  }
+  report(journal: string, entry: number, line: JournalLine): Promise<unknown> {
+    return this.say("report", { journal, entry, line });
+  }
+  /** The next message of this kind that is as asked; others before it are passed over. */
+  async next<L extends Down>(leaf: L, asAsked: (body: Body[L]) => boolean = () => true): Promise<Body[L]> {
+    for (;;) {
+      const message =
+        this.#heard.shift() ?? (await new Promise<Message>((resolve) => this.#waiting.push(resolve)));
+      if (message.leaf !== leaf) continue;
+      const body = message.body as Body[L]; // the leaf picked the body
+      if (asAsked(body)) return body;
+    }
+  }
+  grant(saleId: string): Promise<Body["grant"]> {
+    return this.next("grant", (grant) => grant.saleId === saleId);
+  }
+  /** The next word on how far this journal has been heard. */
+  async upTo(journal: string): Promise<number> {
+    return (await this.next("heard", (heard) => heard.journal === journal)).upTo;
+  }
+  /** Resolves when this journal has been heard as far as that. */
+  async heard(journal: string, upTo: number): Promise<void> {
+    while ((await this.upTo(journal)) < upTo);
+  }
+  /** Plays a machine that says yes to the next sale asked for under this key. */
+  async sale(key: string): Promise<{ readonly id: string; readonly paymentRequestId: string }> {
+    const asked = this.#cloud.ask(key);
+    const { reservationId } = await this.next("reserve");
+    await this.say("reserved", { reservationId, ok: true });
+    const { status, body } = await asked;
+    if (status !== 200) throw new Error(JSON.stringify(body));
+    return { id: String(body["id"]), paymentRequestId: (body["paymentRequest"] as { id: string }).id };
+  }
+}

@@ -1,0 +1,217 @@
+/** A sale in the cloud, step by step: what each event does in each state, and to whom the money goes. */
+import { expect, test } from "vitest";
+import type { JournalLine } from "../../broker/protocol/messages.js";
+import {
+  attendAfterMs,
+  begin,
+  holdsMachine,
+  owed,
+  refundReference,
+  step,
+  type Event,
+  type Policy,
+  type Sale,
+} from "../../cloud/vending/sale.js";
+
+const policy: Policy = {
+  againMs: 2_000,
+  reserveMs: 3_000,
+  requestMs: 10_000,
+  grantMs: 20_000,
+  darkAfterMs: 86_400_000,
+  unknownAfterMs: 900_000,
+  unknownRefundCap: 3,
+};
+type Untimed<E = Event> = E extends Event ? Omit<E, "nowMs"> : never;
+
+/** Plays events one a second from a new sale of 4.00. */
+function play(...events: readonly Untimed[]): Sale {
+  let nowMs = 0;
+  return events.reduce<Sale>(
+    (sale, event) => step(sale, { ...event, nowMs: (nowMs += 1_000) }, policy)[0],
+    begin({ id: "s", machineId: "machine-1", creditMinor: 400, currency: "NZD", grantId: "g" }, 0),
+  );
+}
+const then = (sale: Sale, nowMs: number, ...events: readonly Untimed[]): Sale =>
+  events.reduce<Sale>((at, event) => step(at, { ...event, nowMs }, policy)[0], sale);
+
+const grantId = "g";
+let entry = 0;
+const line = (what: JournalLine, journal = "j", n = (entry += 1)): Untimed => ({
+  kind: "line",
+  journal,
+  entry: n,
+  line: what,
+});
+const paid: Untimed = { kind: "paid", amountMinor: 400, currency: "NZD", payer: "p" };
+const toPayment: readonly Untimed[] = [{ kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }];
+const accepted = line({ kind: "accepted", grantId });
+const opened = line({ kind: "opened", grantId });
+const approved = line({ kind: "approved", grantId, vend: 1, item: 11, priceMinor: 250 });
+const succeeded = line({
+  kind: "succeeded",
+  grantId,
+  vend: 1,
+  item: 11,
+  priceMinor: 250,
+  assumed: false,
+  late: false,
+});
+const assumed = line({
+  kind: "succeeded",
+  grantId,
+  vend: 1,
+  item: 11,
+  priceMinor: 250,
+  assumed: true,
+  late: false,
+});
+const failed = line({ kind: "failed", grantId, vend: 1, item: 11, priceMinor: 250, late: false });
+const unknown = line({ kind: "unknown", grantId, vend: 1, item: 11, priceMinor: 250, reason: "boot" });
+const closed = line({ kind: "closed", grantId, reason: "done" });
+const lapsed = line({ kind: "lapsed", grantId, reason: "boot" });
+const late = line({
+  kind: "succeeded",
+  grantId,
+  vend: 1,
+  item: 11,
+  priceMinor: 250,
+  assumed: false,
+  late: true,
+});
+const lateFailure = line({ kind: "failed", grantId, vend: 1, item: 11, priceMinor: 250, late: true });
+const tick: Untimed = { kind: "tick", unknownRefunds: 0 };
+const refunded = (reference = "s"): Untimed => ({ kind: "refunded", reference });
+const toVend: readonly Untimed[] = [...toPayment, paid, accepted, opened, approved];
+
+// prettier-ignore
+const endings: readonly [name: string, events: readonly Untimed[], state: Sale["state"], refundDueMinor: number][] = [
+  ["a vend pays its price and the rest goes back",      [...toVend, succeeded, closed],                       "settling", 150],
+  ["a jam gives everything back",                       [...toVend, failed, closed],                          "settling", 400],
+  ["a session with nothing picked gives all back",      [...toPayment, paid, accepted, opened, closed],       "settling", 400],
+  ["a grant that lapses at the machine gives all back", [...toPayment, paid, accepted, lapsed],               "settling", 400],
+  ["a reset after the approval counts as sold",         [...toVend, assumed, closed],                         "settling", 150],
+  ["a result nobody knows stays unknown",               [...toVend, unknown, closed],                         "unknown",  0],
+  ["an approval that just ends is unknown too",         [...toVend, closed],                                  "unknown",  0],
+  ["unknown, then the machine remembers a success",     [...toVend, unknown, closed, late],                   "settling", 150],
+  ["unknown, then the machine remembers a failure",     [...toVend, unknown, closed, lateFailure],            "settling", 400],
+  ["a refused grant gives all back",                    [...toPayment, paid, line({ kind: "refused", grantId, reason: "busy" })], "settling", 400],
+  ["a refund done settles",                             [...toVend, succeeded, closed, refunded()],           "settled",  0],
+  ["paying less than the credit grants nothing and is given back", [...toPayment, { ...paid, amountMinor: 399 }], "cancelling", 0],
+  ["paying in another currency grants nothing and is given back",  [...toPayment, { ...paid, currency: "AUD" }],  "cancelling", 0],
+  ["a payment that comes twice is one payment",         [...toPayment, paid, paid],                           "paid",     0],
+  ["a cancel before payment voids the request",         [...toPayment, { kind: "cancelAsked" }],              "cancelling", 0],
+  ["a payment that raced the cancel is given back by the void", [...toPayment, { kind: "cancelAsked" }, paid, { kind: "requestVoided", refundedMinor: 400 }], "cancelled", 0],
+  ["a payment that can be voided no more is refunded",  [...toPayment, { kind: "cancelAsked" }, { kind: "voidRefused" }], "settling", 400],
+  ["what somebody gave back by hand is settled",        [...toVend, failed, closed, { kind: "refundRefused", reference: "s", code: "ALREADY_REFUNDED" }], "settled", 0],
+  ["a refund refused for another reason stays due",     [...toVend, failed, closed, { kind: "refundRefused", reference: "s", code: "REFUND_DECLINED" }], "settling", 400],
+  ["a cancel before the go refunds at once",            [...toPayment, paid, { kind: "cancelAsked" }],        "settling", 400],
+  ["a cancel after the go is a wish",                   [...toPayment, paid, accepted, { kind: "cancelAsked" }], "open", 0],
+  ["a cancel in mid-vend waits for the vend",           [...toVend, { kind: "cancelAsked" }, succeeded, closed], "settling", 150],
+  ["nobody pays",                                       [...toPayment, { kind: "requestExpired" }],           "expired",  0],
+];
+for (const [name, events, state, refundDueMinor] of endings) {
+  test(name, () => {
+    const sale = play(...events);
+    expect({ state: sale.state, refundDueMinor: sale.refundDueMinor }).toEqual({ state, refundDueMinor });
+  });
+}
+
+test("more vended than was granted is flagged for a person", () => {
+  const over = line({ kind: "approved", grantId, vend: 1, item: 11, priceMinor: 401 });
+  const sale = play(...toPayment, paid, accepted, opened, over, succeeded, closed);
+  expect(sale).toMatchObject({ state: "settled", refundDueMinor: 0, flags: ["overspent"] });
+});
+
+test("a go is said once, to the entry that was accepted, and again only until the machine has heard it", () => {
+  const open = play(...toPayment, paid, accepted);
+  const go = { kind: "go", journal: "j", entry: open.go?.entry };
+  expect(owed(open)).toEqual([go]);
+  expect(owed(then(open, 9_000, opened))).toEqual([]);
+});
+
+test("an accepted that comes too late is answered with void until the machine lets it go", () => {
+  const settling = then(play(...toPayment, paid), 60_000, tick);
+  expect(settling.state).toBe("settling");
+  const stray = then(settling, 61_000, line({ kind: "accepted", grantId }, "j", 700));
+  expect(owed(stray)).toEqual([{ kind: "refund" }, { kind: "void", journal: "j", entry: 700 }]);
+  expect(owed(then(stray, 62_000, line({ kind: "lapsed", grantId, reason: "void" }, "j", 701)))).toEqual([
+    { kind: "refund" },
+  ]);
+});
+
+test("a line of another journal, or from before the go, changes nothing", () => {
+  const open = play(...toPayment, paid, line({ kind: "accepted", grantId }, "j", 800));
+  for (const stale of [
+    line({ kind: "closed", grantId, reason: "done" }, "other", 900),
+    line({ kind: "closed", grantId, reason: "done" }, "j", 799),
+  ])
+    expect(then(open, 9_000, stale).state).toBe("open");
+});
+
+test("a silent machine is refunded after its patience, and nothing was ever opened", () => {
+  const waiting = play(...toPayment, paid);
+  expect(then(waiting, waiting.sinceMs + policy.grantMs - 1, tick).state).toBe("paid");
+  expect(then(waiting, waiting.sinceMs + policy.grantMs, tick)).toMatchObject({
+    state: "settling",
+    refundDueMinor: 400,
+    go: null,
+  });
+});
+
+test("a dark machine is given up after a day; what it says later is the merchant's loss, never a new charge", () => {
+  const dark = then(play(...toVend), 90_000_000, tick);
+  expect(dark).toMatchObject({ state: "settling", refundDueMinor: 400, dark: true });
+  const settled = then(dark, 90_001_000, refunded());
+  expect(then(settled, 90_002_000, succeeded)).toMatchObject({
+    state: "settled",
+    refundedMinor: 400,
+    lossMinor: 250,
+  });
+});
+
+test("an unknown vend is decided for the customer, but only so often for one wallet", () => {
+  const waiting = play(...toVend, unknown, closed);
+  const atMs = waiting.sinceMs + policy.unknownAfterMs;
+  expect(then(waiting, atMs - 1, tick).state).toBe("unknown");
+  expect(then(waiting, atMs, tick)).toMatchObject({
+    state: "settling",
+    refundDueMinor: 400,
+    flags: ["unknownRefunded"],
+  });
+  const capped = then(waiting, atMs, { kind: "tick", unknownRefunds: 3 });
+  expect(capped).toMatchObject({ state: "settling", refundDueMinor: 150, flags: ["unknownKept"] });
+});
+
+test("a vend counted as given out that turns out to have failed is refunded, under a reference of its own", () => {
+  const waiting = play(...toVend, unknown, closed);
+  const kept = then(
+    waiting,
+    waiting.sinceMs + policy.unknownAfterMs,
+    { kind: "tick", unknownRefunds: 3 },
+    refunded(),
+  );
+  expect(refundReference(waiting)).toBe("s");
+  const corrected = then(kept, 2_000_000, lateFailure);
+  expect(corrected).toMatchObject({ state: "settling", refundDueMinor: 250 });
+  expect(refundReference(corrected)).toBe("s-2");
+  const again = [refunded(), { kind: "refundRefused", reference: "s", code: "ALREADY_REFUNDED" }] as const;
+  expect(then(corrected, 2_000_500, ...again), "a late word about the first refund").toEqual(corrected);
+  expect(then(corrected, 2_001_000, refunded("s-2"))).toMatchObject({ state: "settled", refundedMinor: 400 });
+});
+
+test("a sale holds its machine from the asking to the end of the session, and no longer", () => {
+  expect(holdsMachine(play())).toBe(true);
+  expect(holdsMachine(play(...toVend))).toBe(true);
+  expect(holdsMachine(play(...toVend, unknown, closed))).toBe(false);
+  expect(holdsMachine(play(...toVend, failed, closed))).toBe(false);
+});
+
+test("what is owed is said again soon at first and then ever more slowly, but never past a deadline", () => {
+  const waiting = play(...toPayment, paid);
+  expect(attendAfterMs(waiting, waiting.sinceMs, policy)).toBe(2_000);
+  expect(attendAfterMs(waiting, waiting.sinceMs + 19_500, policy)).toBe(500);
+  const refunding = then(waiting, 100_000, tick);
+  expect(attendAfterMs(refunding, 100_000 + 100_000, policy)).toBe(25_000);
+  expect(attendAfterMs(then(refunding, 101_000, refunded()), 102_000, policy)).toBeUndefined();
+});
