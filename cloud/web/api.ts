@@ -1,0 +1,139 @@
+/**
+ * The cloud as these pages call it.
+ *
+ * Promises  every call answers, and never throws: a value, or the code by which the cloud refused. What never reached the
+ *           cloud is NO_ANSWER, and what came back in no form we know is UNREADABLE.
+ * Never     chooses words: a code becomes a sentence in `words.ts`.
+ */
+import { fields, list, text, Unreadable, type Reader } from "./shape.js";
+import { asset, machine, paymentRequest, sale, transaction } from "./wire.js";
+import type { Asset, Machine, Money, PaymentRequest, Sale, Transaction } from "./wire.js";
+import type { Wallet } from "./wallet.js";
+
+export type Refusal = {
+  readonly ok: false;
+  readonly code: string;
+  /** False when the cloud may yet have done what was asked; asking again must use the same idempotency key. */
+  readonly certain: boolean;
+};
+export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
+
+export type SaleListener = {
+  readonly onSale: (sale: Sale) => void;
+  /** The stream was lost. The browser may open it again by itself, and may not. */
+  readonly onBroken: () => void;
+};
+
+export interface Api {
+  machine(code: string): Promise<Answer<Machine>>;
+  startSale(code: string, credit: Money, idempotencyKey: string): Promise<Answer<Sale>>;
+  sale(id: string): Promise<Answer<Sale>>;
+  /** Every state of the sale as the cloud says it, until the signal; what cannot be read is skipped. */
+  watchSale(id: string, listener: SaleListener, signal: AbortSignal): void;
+  cancelSale(id: string): Promise<Answer<Sale>>;
+  paymentRequest(id: string, wallet: Wallet | undefined): Promise<Answer<PaymentRequest>>;
+  pay(id: string, assetType: string, wallet: Wallet, idempotencyKey: string): Promise<Answer<void>>;
+  asset(wallet: Wallet): Promise<Answer<Asset>>;
+  transactions(wallet: Wallet): Promise<Answer<readonly Transaction[]>>;
+  /** The cloud's clock, judged by its last answer. A phone's own may be minutes wrong. */
+  nowMs(): number;
+}
+
+const ANSWER_MS = 15_000;
+const page = fields({ items: list(transaction) });
+const refusal = fields({ message: text });
+const anything: Reader<void> = () => undefined;
+
+type Call = {
+  readonly path: string;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly wallet?: Wallet | undefined;
+};
+
+export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
+  let aheadMs = 0;
+
+  async function call<T>(reader: Reader<T>, { path, body, wallet }: Call): Promise<Answer<T>> {
+    let response: Response;
+    let json: unknown;
+    try {
+      response = await fetchAnswer(path, {
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+        headers: {
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(wallet === undefined ? {} : { "x-api-key": wallet.apiKey }),
+        },
+        cache: "no-store",
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      json = await response.json();
+    } catch (error) {
+      if (error instanceof SyntaxError) return { ok: false, code: "UNREADABLE", certain: false };
+      if (error instanceof TypeError || error instanceof DOMException) {
+        return { ok: false, code: "NO_ANSWER", certain: false }; // fetch: no way through, or the timeout
+      }
+      throw error;
+    }
+    const said = Date.parse(response.headers.get("date") ?? "");
+    // The header drops the fraction of its second: better to promise a second too little than one too much.
+    if (!Number.isNaN(said)) aheadMs = said + 1_000 - clock();
+    try {
+      if (response.ok) return { ok: true, value: reader(json, "answer") };
+      return { ok: false, code: refusal(json, "refusal").message, certain: response.status < 500 };
+    } catch (error) {
+      if (error instanceof Unreadable) return { ok: false, code: "UNREADABLE", certain: false };
+      throw error;
+    }
+  }
+
+  const machines = "/api/vending/machines";
+  const sales = "/api/vending/sales";
+  const requests = "/api/payment-requests";
+
+  const readSale = (id: string): Promise<Answer<Sale>> => call(sale, { path: `${sales}/${id}` });
+
+  return {
+    machine: (code) => call(machine, { path: `${machines}/${code}` }),
+    startSale: (code, credit, idempotencyKey) =>
+      call(sale, { path: `${machines}/${code}/sales`, body: { credit, idempotencyKey } }),
+    sale: readSale,
+    watchSale: (id, { onSale, onBroken }, signal) => {
+      const stream = new EventSource(`${sales}/${id}/events`);
+      stream.onmessage = ({ data }: MessageEvent<string>) => {
+        const next = readOrSkip(data);
+        if (next !== undefined) onSale(next);
+      };
+      stream.onerror = onBroken;
+      signal.addEventListener("abort", () => stream.close());
+    },
+    cancelSale: (id) => call(sale, { path: `${sales}/${id}/cancel`, body: {} }),
+    paymentRequest: async (id, wallet) => {
+      if (wallet !== undefined) {
+        const whole = await call(paymentRequest, { path: `${requests}/${id}`, wallet });
+        if (whole.ok || !whole.certain) return whole;
+      }
+      return call(paymentRequest, { path: `${requests}/${id}/summary` });
+    },
+    pay: (id, assetType, wallet, idempotencyKey) =>
+      call(anything, {
+        path: `${requests}/${id}/pay`,
+        body: { assetType, assetId: wallet.assetId, idempotencyKey },
+        wallet,
+      }),
+    asset: (wallet) => call(asset, { path: `/api/assets/${wallet.assetId}`, wallet }),
+    transactions: async (wallet) => {
+      const answer = await call(page, { path: `/api/assets/${wallet.assetId}/transactions`, wallet });
+      return answer.ok ? { ok: true, value: answer.value.items } : answer;
+    },
+    nowMs: () => clock() + aheadMs,
+  };
+}
+
+function readOrSkip(data: string): Sale | undefined {
+  try {
+    return sale(JSON.parse(data), "event");
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof Unreadable) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,148 @@
+/** Before a sale: what is inside, how much to load, and one button to go on with. */
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import type { Refusal } from "./api.js";
+import { useApp } from "./app.js";
+import { Icon } from "./icon.js";
+import { sameMoney } from "./money-text.js";
+import { Notice } from "./notice.js";
+import type { Item, Machine, Money, Sale } from "./wire.js";
+
+type Props = { readonly machine: Machine; readonly onStarted: (sale: Sale, item: Item | undefined) => void };
+type Choice =
+  { readonly kind: "amount"; readonly credit: Money } | { readonly kind: "item"; readonly item: Item };
+
+const creditOf = (choice: Choice): Money => (choice.kind === "item" ? choice.item.price : choice.credit);
+
+export function CreditPage({ machine, onStarted }: Props): VNode {
+  const { words, api, attempts, money } = useApp();
+  const [choice, setChoice] = useState<Choice>();
+  const [refused, setRefused] = useState<Refusal>();
+  const [asking, setAsking] = useState(false);
+  const selling = machine.state === "ready";
+
+  const choose = (next: Choice): void => {
+    setChoice(next);
+    setRefused(undefined);
+  };
+
+  const start = async (chosen: Choice): Promise<void> => {
+    const credit = creditOf(chosen);
+    setAsking(true);
+    setRefused(undefined);
+    const name = `sale.${machine.code}`;
+    const key = attempts.keyFor(name, `${credit.amount}${credit.currency}`);
+    const answer = await api.startSale(machine.code, credit, key);
+    setAsking(false);
+    if (answer.ok || answer.certain) attempts.answered(name);
+    if (answer.ok) onStarted(answer.value, chosen.kind === "item" ? chosen.item : undefined);
+    else setRefused(answer);
+  };
+
+  return (
+    <>
+      {machine.state !== "ready" && refused === undefined && (
+        <Notice tone="plain" said={words.notSelling[machine.state]} />
+      )}
+
+      <p class="promise">
+        <Icon name="shield" />
+        {words.machine.promise}
+      </p>
+
+      <section aria-labelledby="items">
+        <h2 id="items">{words.machine.items}</h2>
+        {machine.items.length === 0 ? (
+          <p class="hint">{words.machine.noItems}</p>
+        ) : (
+          <>
+            {selling && <p class="hint">{words.machine.itemsHint}</p>}
+            <ul class="items">
+              {machine.items.map((item) => (
+                <li key={item.item}>
+                  <ItemTile
+                    item={item}
+                    chosen={choice?.kind === "item" && choice.item.item === item.item}
+                    disabled={!selling || asking}
+                    onChoose={() => choose({ kind: "item", item })}
+                  />
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </section>
+
+      {selling && (
+        <section aria-labelledby="credit">
+          <h2 id="credit">{words.machine.credit}</h2>
+          <div class="credits">
+            {machine.suggestedCredit.map((credit) => (
+              <button
+                key={credit.amount}
+                type="button"
+                class="credit"
+                aria-pressed={choice?.kind === "amount" && sameMoney(choice.credit, credit)}
+                disabled={asking}
+                onClick={() => choose({ kind: "amount", credit })}
+              >
+                {money(credit)}
+              </button>
+            ))}
+          </div>
+        </section>
+      )}
+
+      {(selling || refused !== undefined) && (
+        <div class="bar">
+          {refused !== undefined && <Notice tone="bad" said={words.refusal(refused.code)} />}
+          {selling && choice === undefined && <p class="bar-hint">{words.machine.choose}</p>}
+          {selling && choice !== undefined && (
+            <>
+              <p class="bar-hint">
+                {choice.kind === "item"
+                  ? words.machine.stickyItem(choice.item.item, choice.item.name)
+                  : words.machine.stickyCredit}
+              </p>
+              <button
+                type="button"
+                class="primary"
+                disabled={asking}
+                aria-busy={asking}
+                onClick={() => void start(choice)}
+              >
+                {asking ? words.machine.starting : words.machine.start(money(creditOf(choice)))}
+              </button>
+            </>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+type TileProps = {
+  readonly item: Item;
+  readonly chosen: boolean;
+  readonly disabled: boolean;
+  readonly onChoose: () => void;
+};
+
+function ItemTile({ item, chosen, disabled, onChoose }: TileProps): VNode {
+  const { words, money } = useApp();
+  const price = item.available ? money(item.price) : words.machine.soldOut;
+  return (
+    <button
+      type="button"
+      class="item"
+      aria-label={words.machine.tile(item.item, item.name, price)}
+      aria-pressed={chosen}
+      disabled={disabled || !item.available}
+      onClick={onChoose}
+    >
+      <span class="number">{item.item}</span>
+      <span class="item-name">{item.name}</span>
+      <span class="item-price">{price}</span>
+    </button>
+  );
+}

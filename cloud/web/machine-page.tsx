@@ -1,0 +1,125 @@
+/**
+ * What the sticker on the machine opens: choose how much, pay, and follow the sale to its end.
+ *
+ * The running sale's id is in the address and in the phone's memory, so that a reload, a call or a second scan of the
+ * sticker comes back to it. When the sale is over the memory lets go of it: the next scan starts afresh.
+ */
+import type { VNode } from "preact";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Answer } from "./api.js";
+import { useApp } from "./app.js";
+import { CreditPage } from "./credit-page.js";
+import { Icon } from "./icon.js";
+import { Notice } from "./notice.js";
+import { poll } from "./poll.js";
+import { SalePage } from "./sale-page.js";
+import type { Item, Machine, Sale } from "./wire.js";
+
+const ASK_MS = 3_000;
+
+/** Where the item is remembered that was tapped before paying: at the machine it is the number to press. */
+const wishOf = (code: string): string => `wish.${code}`;
+
+export function MachinePage({ code }: { readonly code: string }): VNode {
+  const { words, memory } = useApp();
+  const [saleId, follow] = useRunningSale(code);
+  const [answer, stale] = useMachine(code);
+  const [machine, setMachine] = useState<Machine>();
+
+  useEffect(() => {
+    if (answer?.ok !== true) return;
+    setMachine(answer.value);
+    document.title = answer.value.name;
+    memory.put("machine", answer.value.code); // the way back from the wallet
+  }, [answer, memory]);
+
+  const onStarted = useCallback(
+    (sale: Sale, item: Item | undefined) => {
+      if (item === undefined) memory.forget(wishOf(code));
+      else memory.put(wishOf(code), String(item.item));
+      follow(sale.id);
+    },
+    [follow, memory, code],
+  );
+  const onLeft = useCallback(() => follow(undefined), [follow]);
+
+  return (
+    <>
+      {machine !== undefined && <MachineHead machine={machine} calm={saleId !== undefined} />}
+      {stale && machine !== undefined && <p class="stale">{words.machine.stale}</p>}
+      {saleId !== undefined ? (
+        <SalePage
+          key={saleId}
+          id={saleId}
+          machine={machine}
+          wish={Number(memory.get(wishOf(code)))}
+          onLeft={onLeft}
+        />
+      ) : machine !== undefined ? (
+        <CreditPage machine={machine} onStarted={onStarted} />
+      ) : answer?.ok === false ? (
+        <Notice
+          tone="bad"
+          said={answer.code === "Forbidden" ? words.machine.unknown(code) : words.refusal(answer.code)}
+        />
+      ) : (
+        <p class="loading" role="status">
+          {words.machine.loading}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Where this is. While a sale runs the machine is busy with this very customer, so its state is not worth saying. */
+function MachineHead({ machine, calm }: { readonly machine: Machine; readonly calm: boolean }): VNode {
+  const { words } = useApp();
+  return (
+    <header class="machine-head">
+      <h1>{machine.name}</h1>
+      <p class="place">
+        <Icon name="pin" />
+        {machine.place}
+      </p>
+      {!calm && (
+        <p class={`state ${machine.state}`} role="status">
+          {words.machineState[machine.state]}
+        </p>
+      )}
+    </header>
+  );
+}
+
+/** The machine as last heard of, and whether the last question found no answer. */
+function useMachine(code: string): readonly [Answer<Machine> | undefined, boolean] {
+  const { api } = useApp();
+  const [answer, setAnswer] = useState<Answer<Machine>>();
+  useEffect(() => {
+    const ended = new AbortController();
+    poll(() => api.machine(code), ASK_MS, setAnswer, ended.signal);
+    return () => ended.abort();
+  }, [api, code]);
+  return [answer, answer?.ok === false];
+}
+
+function useRunningSale(code: string): readonly [string | undefined, (id: string | undefined) => void] {
+  const { memory } = useApp();
+  const place = `sale.${code}`;
+  const [saleId, setSaleId] = useState(() => {
+    const asked = new URLSearchParams(location.search).get("sale");
+    return asked !== null && /^[0-9A-Za-z_-]{1,64}$/.test(asked) ? asked : memory.get(place);
+  });
+
+  const follow = useCallback(
+    (id: string | undefined) => {
+      if (id === undefined) memory.forget(place);
+      else memory.put(place, id);
+      const query = id === undefined ? "" : `?sale=${id}`;
+      history.replaceState(history.state, "", location.pathname + query);
+      setSaleId(id);
+      scrollTo({ top: 0 });
+    },
+    [memory, place],
+  );
+  return [saleId, follow];
+}

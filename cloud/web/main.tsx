@@ -1,0 +1,36 @@
+/** The customer's pages: the one place that touches the address bar, the phone's storage and its clock. */
+import { render } from "preact";
+import { makeApi } from "./api.js";
+import { makeAttempts } from "./attempt.js";
+import { makeMemory } from "./memory.js";
+import { moneyText } from "./money-text.js";
+import { Pages } from "./pages.js";
+import { routeOf } from "./route.js";
+import { makePocket } from "./wallet.js";
+import { wordsFor } from "./words.js";
+
+const root = document.getElementById("page");
+if (root === null) throw new Error("index.html has no #page");
+
+const memory = makeMemory(() => window.localStorage);
+const locale = navigator.language;
+const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+
+render(
+  <Pages
+    route={routeOf(location.pathname)}
+    pocket={makePocket(memory)}
+    app={{
+      api: makeApi(
+        (input, init) => fetch(input, init),
+        () => Date.now(),
+      ),
+      words: wordsFor(navigator.languages),
+      memory,
+      attempts: makeAttempts(memory, () => crypto.randomUUID()),
+      money: (money) => moneyText(money, locale),
+      time: (at) => timeOfDay.format(new Date(at)),
+    }}
+  />,
+  root,
+);

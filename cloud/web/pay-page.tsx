@@ -1,0 +1,103 @@
+/** A payment request's own page: what the QR on a display, or on another phone, opens. */
+import type { VNode } from "preact";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Answer } from "./api.js";
+import { useApp } from "./app.js";
+import { Icon } from "./icon.js";
+import { Notice } from "./notice.js";
+import { PayPanel } from "./pay-panel.js";
+import { poll } from "./poll.js";
+import type { PaymentRequest, RequestStatus } from "./wire.js";
+
+const ASK_MS = 2_000;
+
+export function PayPage({ requestId }: { readonly requestId: string }): VNode {
+  const { words, money } = useApp();
+  const { request, refused, markPaid } = useRequest(requestId);
+
+  if (request === undefined) {
+    if (refused === undefined) {
+      return (
+        <p class="loading" role="status">
+          {words.pay.loading}
+        </p>
+      );
+    }
+    return <Notice tone="plain" said={refused.certain ? words.pay.closed : words.refusal(refused.code)} />;
+  }
+
+  const { status, merchantName, lineItems, value } = request;
+  return (
+    <>
+      <header class="machine-head">
+        <h1>{merchantName ?? words.pay.heading}</h1>
+        <p class={`state ${status}`} role="status">
+          {words.requestStatus[status].title}
+        </p>
+      </header>
+      {lineItems !== undefined && lineItems.length > 0 && (
+        <dl class="receipt" aria-label={words.pay.lines}>
+          {lineItems.map(({ name, price }, index) => (
+            <div key={index}>
+              <dt>{name}</dt>
+              <dd>{money({ amount: price, currency: value.currency })}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {status === "new" ? <PayPanel request={request} onPaid={markPaid} /> : <Ended status={status} />}
+    </>
+  );
+}
+
+function Ended({ status }: { readonly status: Exclude<RequestStatus, "new"> }): VNode {
+  const { title, detail } = useApp().words.requestStatus[status];
+  return (
+    <section class={`headline ${status === "paid" ? "settled" : "expired"}`} role="status">
+      <span class="badge">
+        <Icon name={status === "paid" ? "check" : "stop"} />
+      </span>
+      <h2>{title}</h2>
+      <p>{detail}</p>
+    </section>
+  );
+}
+
+type Followed = {
+  readonly request: PaymentRequest | undefined;
+  readonly refused: { readonly code: string; readonly certain: boolean } | undefined;
+  readonly markPaid: () => void;
+};
+
+/**
+ * The request while it can change. Without a wallet's key only a new request can be read, so one that stops being
+ * readable is over: too late when its time has passed, otherwise paid or called off by somebody else.
+ */
+function useRequest(id: string): Followed {
+  const { api, wallet } = useApp();
+  const [request, setRequest] = useState<PaymentRequest>();
+  const [answer, setAnswer] = useState<Answer<PaymentRequest>>();
+  const over = request !== undefined && request.status !== "new";
+
+  useEffect(() => {
+    if (over) return;
+    const ended = new AbortController();
+    const onAnswer = (next: Answer<PaymentRequest>): void => {
+      setAnswer(next);
+      if (next.ok) setRequest(next.value);
+      else if (next.certain)
+        setRequest((known) => (known === undefined ? undefined : lapsed(known, api.nowMs())));
+    };
+    poll(() => api.paymentRequest(id, wallet), ASK_MS, onAnswer, ended.signal);
+    return () => ended.abort();
+  }, [api, id, wallet, over]);
+
+  const markPaid = useCallback(
+    () => setRequest((known) => (known === undefined ? undefined : { ...known, status: "paid" })),
+    [],
+  );
+  return { request, refused: answer?.ok === false ? answer : undefined, markPaid };
+}
+
+const lapsed = (known: PaymentRequest, nowMs: number): PaymentRequest | undefined =>
+  nowMs >= Date.parse(known.expiresAt) ? { ...known, status: "expired" } : undefined;

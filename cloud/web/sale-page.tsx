@@ -1,0 +1,253 @@
+/** A sale from its payment to its end: what to do now, what was vended, what came back. */
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Refusal } from "./api.js";
+import { useApp } from "./app.js";
+import { Icon, type IconName } from "./icon.js";
+import { isNothing } from "./money-text.js";
+import { Notice } from "./notice.js";
+import { PayPanel } from "./pay-panel.js";
+import { useSale } from "./sale-watch.js";
+import { isOver, type Item, type Machine, type Sale, type SaleState } from "./wire.js";
+import type { Said, Words } from "./words.js";
+
+type Props = {
+  readonly id: string;
+  readonly machine: Machine | undefined;
+  /** The number of the item tapped before paying; no item's number when there was none. */
+  readonly wish: number;
+  readonly onLeft: () => void;
+};
+
+export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
+  const { words, memory } = useApp();
+  const [answer, replace] = useSale(id);
+  const sale = answer?.ok === true ? answer.value : undefined;
+  const over = sale !== undefined && isOver(sale);
+  const code = sale?.machine.code;
+
+  useEffect(() => {
+    if (over && code !== undefined) memory.forget(`sale.${code}`);
+  }, [over, code, memory]);
+
+  if (sale === undefined) {
+    if (answer?.ok === false && answer.certain) {
+      return (
+        <Notice
+          tone="bad"
+          said={{ title: words.sale.gone, detail: words.sale.goneDetail }}
+          action={{ label: words.sale.again, run: onLeft }}
+        />
+      );
+    }
+    return answer?.ok === false ? (
+      <Notice tone="bad" said={words.refusal(answer.code)} />
+    ) : (
+      <p class="loading" role="status">
+        {words.machine.loading}
+      </p>
+    );
+  }
+
+  return (
+    <>
+      <Steps state={sale.state} />
+      <Headline sale={sale} />
+      {sale.state === "awaitingPayment" && sale.paymentRequest !== undefined && (
+        <PayPanel request={sale.paymentRequest} />
+      )}
+      {sale.state === "open" && machine !== undefined && (
+        <Choices sale={sale} items={machine.items} wish={wish} />
+      )}
+      <Receipt sale={sale} />
+      <Cancel sale={sale} onSale={replace} />
+      {(over || sale.state === "unknown") && (
+        <button type="button" class={over ? "primary" : "secondary"} onClick={onLeft}>
+          {words.sale.again}
+        </button>
+      )}
+      <Timeline sale={sale} />
+    </>
+  );
+}
+
+/** Where each state stands on the way; the two endings without a sale stand nowhere. */
+const stepOf: Record<SaleState, number | undefined> = {
+  awaitingPayment: 0,
+  paid: 1,
+  open: 1,
+  vending: 2,
+  unknown: 2,
+  settling: 3,
+  settled: 4,
+  cancelled: undefined,
+  expired: undefined,
+};
+
+function Steps({ state }: { readonly state: SaleState }): VNode | null {
+  const { steps } = useApp().words.sale;
+  const now = stepOf[state];
+  if (now === undefined) return null;
+  return (
+    <ol class="steps" aria-label={steps.label}>
+      {[steps.pay, steps.choose, steps.collect, steps.done].map((name, index) => (
+        <li
+          key={name}
+          class={index < now ? "past" : index === now ? "now" : "ahead"}
+          aria-current={index === now ? "step" : undefined}
+        >
+          {name}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+const iconOf: Record<SaleState, IconName> = {
+  awaitingPayment: "phone",
+  paid: "check",
+  open: "mark",
+  vending: "mark",
+  settling: "back",
+  settled: "check",
+  cancelled: "stop",
+  expired: "stop",
+  unknown: "question",
+};
+
+/** The one thing to know now; spoken when it changes, and given the focus when the page turns into the sale. */
+function Headline({ sale }: { readonly sale: Sale }): VNode {
+  const { words, money } = useApp();
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  const { title, detail } = headlineOf(sale, words);
+  const refunded = sale.refunded !== undefined && !isNothing(sale.refunded) ? sale.refunded : undefined;
+  return (
+    <section class={`headline ${sale.state}`} role="status">
+      <span class="badge">
+        <Icon name={iconOf[sale.state]} />
+      </span>
+      <h2 ref={heading} tabIndex={-1}>
+        {title}
+      </h2>
+      {sale.state === "open" && <p class="figure">{words.sale.credit(money(sale.credit))}</p>}
+      {isOver(sale) && refunded !== undefined && <p class="figure">{words.sale.refunded(money(refunded))}</p>}
+      <p>{isOver(sale) && refunded !== undefined ? words.sale.refundedDetail : detail}</p>
+    </section>
+  );
+}
+
+function headlineOf({ state, vended }: Sale, { sale }: Words): Said {
+  if (state !== "settled") return sale.state(state);
+  return vended.length > 0 ? sale.settled.vended : sale.settled.nothing;
+}
+
+type ChoicesProps = { readonly sale: Sale; readonly items: readonly Item[]; readonly wish: number };
+
+/** What the credit is enough for, by the number to press; what was wished for comes first. */
+function Choices({ sale, items, wish }: ChoicesProps): VNode {
+  const { words, money } = useApp();
+  const credit = BigInt(sale.credit.amount);
+  const affordable = items
+    .filter(({ available, price }) => available && BigInt(price.amount) <= credit)
+    .sort((a, b) => Number(b.item === wish) - Number(a.item === wish));
+  return (
+    <ul class="choices">
+      {affordable.map((item) => (
+        <li key={item.item} class={item.item === wish ? "wish" : undefined}>
+          <span class="number">{item.item}</span>
+          <span>
+            {item.name}
+            {item.item === wish && <small>{words.sale.chosen}</small>}
+          </span>
+          <span class="sum">{money(item.price)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The sums of it, once there is something to sum up. */
+function Receipt({ sale }: { readonly sale: Sale }): VNode | null {
+  const { words, money } = useApp();
+  const refunded = sale.refunded !== undefined && !isNothing(sale.refunded) ? sale.refunded : undefined;
+  if (sale.vended.length === 0 && refunded === undefined) return null;
+  return (
+    <dl class="receipt">
+      <div>
+        <dt>{words.sale.charged}</dt>
+        <dd>{money(sale.credit)}</dd>
+      </div>
+      {sale.vended.map((item, index) => (
+        <div key={index}>
+          <dt>
+            <span class="number">{item.item}</span>
+            {item.name}
+          </dt>
+          <dd>{money(item.price)}</dd>
+        </div>
+      ))}
+      {refunded !== undefined && (
+        <div class="back">
+          <dt>{words.sale.back}</dt>
+          <dd>{money(refunded)}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+/** Offered while it can still mean something. For an open sale it is a wish: the machine decides what was used. */
+function Cancel({
+  sale,
+  onSale,
+}: {
+  readonly sale: Sale;
+  readonly onSale: (sale: Sale) => void;
+}): VNode | null {
+  const { api, words } = useApp();
+  const [asked, setAsked] = useState<"not" | "asking" | "asked">("not");
+  const [refused, setRefused] = useState<Refusal>();
+  if (sale.state !== "awaitingPayment" && sale.state !== "paid" && sale.state !== "open") return null;
+
+  const cancel = async (): Promise<void> => {
+    setAsked("asking");
+    setRefused(undefined);
+    const answer = await api.cancelSale(sale.id);
+    setAsked(answer.ok ? "asked" : "not");
+    if (answer.ok) onSale(answer.value);
+    else setRefused(answer);
+  };
+
+  if (asked === "asked") return <p class="hint centred">{words.sale.cancelAsked}</p>;
+  return (
+    <>
+      {refused !== undefined && <Notice tone="bad" said={words.refusal(refused.code)} />}
+      <button type="button" class="secondary" disabled={asked === "asking"} onClick={() => void cancel()}>
+        {asked === "asking"
+          ? words.sale.cancelling
+          : sale.state === "awaitingPayment"
+            ? words.sale.cancel
+            : words.sale.cancelPaid}
+      </button>
+    </>
+  );
+}
+
+function Timeline({ sale }: { readonly sale: Sale }): VNode {
+  const { words, time } = useApp();
+  return (
+    <section class="story" aria-labelledby="story">
+      <h2 id="story">{words.sale.timeline}</h2>
+      <ol>
+        {sale.timeline.map(({ at, text }, index) => (
+          <li key={index}>
+            <time dateTime={at}>{time(at)}</time>
+            <span>{text}</span>
+          </li>
+        ))}
+      </ol>
+      <p class="hint">{words.sale.reference(sale.id)}</p>
+    </section>
+  );
+}
