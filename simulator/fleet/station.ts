@@ -1,0 +1,151 @@
+/**
+ * One machine of the rig, whole: the machine, its serial line, its network, and the controller process between the two.
+ *
+ * Owns      two ports of the loopback, which the controller is told on its command line, and the one place its faults meet.
+ */
+import type { Writable } from "node:stream";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { fromMinor, type Money } from "../../broker/protocol/money.js";
+import type { MachinePlan } from "../configuration.js";
+import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
+import { LinePort } from "../machine/line-port.js";
+import { Machine, type MachineFace } from "../machine/machine.js";
+import { Trace } from "../machine/trace.js";
+import { newVmc, type Refused } from "../machine/vmc.js";
+import { FaultProxy } from "../network/fault-proxy.js";
+import type { Connect, Listen, Listening } from "../network/sockets.js";
+import type { Spawn } from "./child.js";
+import { ControllerProcess } from "./controller-process.js";
+import type { ProcessBook } from "./pid-file.js";
+
+export type StationParts = {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Opens a port on 127.0.0.1. */
+  readonly listen: Listen;
+  /** To the real broker. */
+  readonly connect: Connect;
+  readonly spawn: Spawn;
+  readonly book: ProcessBook;
+  /** Where a controller's output goes, if anywhere. */
+  readonly openLog: (machine: string) => Writable | undefined;
+};
+
+export type StationView = MachineFace & {
+  readonly id: string;
+  readonly code: string;
+  readonly powered: boolean;
+  readonly coils: readonly {
+    readonly item: number;
+    readonly name: string;
+    readonly price: Money;
+    readonly stock: number;
+    readonly fallen: number;
+  }[];
+  readonly faults: Faults;
+};
+
+export class Station implements AsyncDisposable {
+  readonly plan: MachinePlan;
+  readonly trace: Trace;
+  readonly #machine: Machine;
+  readonly #port: LinePort;
+  readonly #proxy: FaultProxy;
+  readonly #controller: ControllerProcess;
+  readonly #listening: readonly Listening[];
+
+  private constructor(
+    plan: MachinePlan,
+    trace: Trace,
+    machine: Machine,
+    port: LinePort,
+    proxy: FaultProxy,
+    controller: ControllerProcess,
+    listening: readonly Listening[],
+  ) {
+    this.plan = plan;
+    this.trace = trace;
+    this.#machine = machine;
+    this.#port = port;
+    this.#proxy = proxy;
+    this.#controller = controller;
+    this.#listening = listening;
+  }
+
+  /** Builds the machine and switches its controller on. */
+  static async open(plan: MachinePlan, parts: StationParts): Promise<Station> {
+    const { clock, random, listen, connect, spawn, book } = parts;
+    const trace = new Trace(plan.id, clock);
+    const port = new LinePort(
+      { heard: (line) => machine.heard(line), lost: () => machine.lost() },
+      trace,
+      random,
+    );
+    const vmc = newVmc({ ...plan.timing, decimals: plan.decimals }, plan.coils, noFaults);
+    const machine = new Machine(vmc, plan.currency, clock, trace, (line) => port.say(line));
+    const proxy = new FaultProxy(connect, noFaults, clock, random, trace);
+    const serial = await listen(0, (socket) => port.accept(socket));
+    const mqtt = await listen(0, (socket) => proxy.accept(socket));
+    const argv = [
+      ...plan.controller.command,
+      ...["--serial", `tcp://127.0.0.1:${serial.port}`],
+      ...["--mqtt", `mqtt://127.0.0.1:${mqtt.port}`],
+    ];
+    const log = parts.openLog(plan.id);
+    const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
+    controller.powerOn();
+    return new Station(plan, trace, machine, port, proxy, controller, [serial, mqtt]);
+  }
+
+  view(): StationView {
+    const { id, code, currency } = this.plan;
+    const { coils, faults } = this.#machine.vmc;
+    return {
+      id,
+      code,
+      powered: this.#controller.powered,
+      ...this.#machine.face(),
+      coils: coils.map(({ item, name, priceMinor, stock, fallen }) => ({
+        item,
+        name,
+        price: fromMinor(priceMinor, currency),
+        stock,
+        fallen,
+      })),
+      faults,
+    };
+  }
+
+  /** Answers why the machine asked for no vend, if it asked for none. */
+  select(item: number): Refused | "POWERED_OFF" | undefined {
+    const refused = this.#machine.select(item);
+    return refused === "NO_SESSION" && !this.#controller.powered ? "POWERED_OFF" : refused;
+  }
+
+  cancel(): void {
+    this.#machine.cancel();
+  }
+
+  code(from: "scanned" | "typed", code: string): void {
+    this.#machine.code(from, code);
+  }
+
+  async power(on: boolean): Promise<void> {
+    if (on) this.#controller.powerOn();
+    else await this.#controller.powerOff();
+  }
+
+  setFaults(asked: FaultsAsked): void {
+    this.#machine.setFaults(asked);
+    const { faults } = this.#machine.vmc;
+    this.#port.setFaults(faults);
+    this.#proxy.setFaults(faults);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#controller[Symbol.asyncDispose](); // first, so that it may still say goodbye on both lines
+    this.#proxy[Symbol.dispose]();
+    for (const one of this.#listening) await one[Symbol.asyncDispose]();
+    this.#machine[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * A vending machine controller (VMC), its coils, and the Qibixx adapter it is wired to, as one machine. Pure.
+ *
+ * Owns      the coils: nothing else moves a product. `stock + fallen` of a coil never changes.
+ * Promises  a motor turns only after `C,VEND` answered this machine's own VEND REQUEST, once for each, and always to its end,
+ *           whatever happens to the bus, the line or the VMC meanwhile. `c,VEND,SUCCESS` is said only after the drop sensor
+ *           saw something, `c,ERR,VEND 3` only when nothing fell.
+ * Never     judges the credit: a selection is asked for whatever it costs (MDB/ICP 4.2, appendix 3).
+ *
+ * Time comes in with each event, on any clock that only rises. What was due before an event happens before it, in order,
+ * so it does not matter how late or how seldom `tick` comes; `nextDueMs` says when it would first change something.
+ */
+import { decimalToMinor, minorToDecimal } from "../../broker/protocol/money.js";
+import { say, type Command } from "./adapter-line.js";
+import { withFaults, type Faults, type FaultsAsked } from "./faults.js";
+
+export type VmcSettings = {
+  readonly decimals: number;
+  /** How long a coil turns. */
+  readonly coilMs: number;
+  /** How long each of the two steps of a set-up takes: inactive to disabled, disabled to enabled. */
+  readonly setupMs: number;
+  /** The VMC's own patience: a session nobody uses, a VEND REQUEST nobody answers. */
+  readonly sessionIdleMs: number;
+  readonly answerMs: number;
+  /** When the reader is enabled again after a vend whose result was never said. */
+  readonly lateEnableMs: number;
+  /** How long a notice stays on the display. */
+  readonly noticeMs: number;
+};
+
+export type Coil = {
+  readonly item: number;
+  readonly name: string;
+  readonly priceMinor: number;
+  readonly stock: number;
+  /** How many really dropped. */
+  readonly fallen: number;
+};
+
+/** `funds` is the text of `C,START`; `creditMinor` is null when that text is not an amount. */
+type Session = { readonly funds: string; readonly creditMinor: number | null };
+/** The cashless reader as both sides see it; `dueMs` is when the VMC moves on by itself. */
+type Reader =
+  | { readonly kind: "off" }
+  | { readonly kind: "inactive" | "disabled"; readonly dueMs: number }
+  | { readonly kind: "enabled" }
+  | { readonly kind: "session"; readonly session: Session; readonly dueMs: number }
+  | { readonly kind: "requested"; readonly session: Session; readonly item: number; readonly dueMs: number }
+  | { readonly kind: "approved"; readonly session: Session }
+  | { readonly kind: "unreported"; readonly session: Session; readonly dueMs: number };
+
+export type Vmc = {
+  readonly settings: VmcSettings;
+  readonly coils: readonly Coil[];
+  readonly faults: Faults;
+  readonly reader: Reader;
+  /** The one motor that turns. It knows nothing of the reader. */
+  readonly turning: { readonly item: number; readonly resetMs: number; readonly endMs: number } | undefined;
+  readonly notice: { readonly text: string; readonly dueMs: number } | undefined;
+};
+
+export type Event = { readonly nowMs: number } & (
+  | { readonly kind: "command"; readonly command: Command }
+  | { readonly kind: "lineLost" }
+  | { readonly kind: "select"; readonly item: number }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "code" }
+  | { readonly kind: "faults"; readonly asked: FaultsAsked }
+  | { readonly kind: "tick" }
+);
+/** Why a selection led to no VEND REQUEST. */
+export type Refused = "NO_SUCH_ITEM" | "OUT_OF_ORDER" | "SOLD_OUT" | "BUSY" | "NO_SESSION";
+export type Effect =
+  | { readonly kind: "say"; readonly line: string }
+  | { readonly kind: "turns" | "falls" | "jams"; readonly item: number }
+  | { readonly kind: "refused"; readonly reason: Refused };
+export type Step = readonly [next: Vmc, effects: readonly Effect[]];
+
+export function newVmc(settings: VmcSettings, coils: readonly Omit<Coil, "fallen">[], faults: Faults): Vmc {
+  return {
+    settings,
+    coils: coils.map((coil) => ({ ...coil, fallen: 0 })),
+    faults,
+    reader: { kind: "off" },
+    turning: undefined,
+    notice: undefined,
+  };
+}
+
+export function step(vmc: Vmc, event: Event): Step {
+  const [current, before] = catchUp(vmc, event.nowMs);
+  const [next, after] = happen(current, event);
+  return [next, [...before, ...after]];
+}
+
+/** When time alone will next change something. */
+export function nextDueMs(vmc: Vmc): number | undefined {
+  return nextTimer(vmc)?.dueMs;
+}
+
+// ---- what happens ---------------------------------------------------------------------------------------------------
+
+function happen(vmc: Vmc, event: Event): Step {
+  switch (event.kind) {
+    case "command":
+      return obey(vmc, event.command, event.nowMs);
+    case "lineLost":
+      return to(vmc, { kind: "off" }); // the adapter lives on the controller's USB: to the VMC the reader is dead
+    case "select":
+      return select(vmc, event.item, event.nowMs);
+    case "cancel":
+      return pullLever(vmc);
+    case "code":
+      return [notify(vmc, "CODE NOT ACCEPTED", event.nowMs), []];
+    case "faults": {
+      const next = { ...vmc, faults: withFaults(vmc.faults, event.asked) };
+      const speaksAgain = vmc.faults.vmcSilent && !next.faults.vmcSilent; // as after its own power-up
+      return event.asked.vmcReset === true || speaksAgain ? reset(next, event.nowMs) : [next, []];
+    }
+    case "tick":
+      return [vmc, []];
+  }
+}
+
+/** The adapter's half: a command is carried out in the state it belongs to and refused in any other. */
+function obey(vmc: Vmc, command: Command, nowMs: number): Step {
+  const { reader, settings } = vmc;
+  const refuse = (line: string): Step => to(vmc, reader, reader.kind === "off" ? say.isOff : line);
+  switch (command.kind) {
+    case "blank":
+      return [vmc, []];
+    case "version":
+      return to(vmc, reader, say.version);
+    case "sniffOff":
+      return to(vmc, reader, say.sniffOff);
+    case "unknown":
+      return to(vmc, reader, say.unknown(command.text));
+    case "off":
+      return to(vmc, { kind: "off" }, say.off);
+    case "on":
+      if (reader.kind !== "off") return refuse(say.isOn);
+      return to(vmc, { kind: "inactive", dueMs: nowMs + settings.setupMs }, say.on, say.inactive);
+    case "configure":
+      return to(vmc, reader, reader.kind === "off" ? say.configured : say.isOn);
+    case "badPrice":
+      return refuse(say.badPrice);
+    case "start":
+      if (reader.kind !== "enabled") return refuse(say.cannotStart);
+      if (vmc.faults.vmcSilent) return [vmc, []]; // taken, and never polled for
+      return begin(vmc, command.funds, nowMs);
+    case "stop":
+      if (reader.kind !== "session") return refuse(say.cannotStop);
+      if (vmc.faults.vmcSilent) return [vmc, []];
+      return to(vmc, { kind: "enabled" }, say.enabled);
+    case "deny":
+      if (reader.kind !== "requested") return refuse(say.cannotVend);
+      if (vmc.faults.vmcSilent) return [vmc, []];
+      return idle(vmc, reader.session, nowMs);
+    case "approve":
+      if (reader.kind !== "requested") return refuse(say.cannotVend);
+      if (vmc.faults.vmcSilent) return [vmc, []];
+      return turn({ ...vmc, reader: { kind: "approved", session: reader.session } }, reader.item, nowMs);
+  }
+}
+
+function begin(vmc: Vmc, funds: string, nowMs: number): Step {
+  return idle(vmc, { funds, creditMinor: decimalToMinor(funds, vmc.settings.decimals) ?? null }, nowMs);
+}
+
+function idle(vmc: Vmc, session: Session, nowMs: number): Step {
+  const dueMs = nowMs + vmc.settings.sessionIdleMs;
+  return to(vmc, { kind: "session", session, dueMs }, say.idle(session.funds));
+}
+
+function turn(vmc: Vmc, item: number, nowMs: number): Step {
+  const takesMs = vmc.faults.slowCoilMs > 0 ? vmc.faults.slowCoilMs : vmc.settings.coilMs;
+  const turning = { item, resetMs: nowMs + takesMs / 2, endMs: nowMs + takesMs };
+  return [{ ...vmc, turning }, [{ kind: "turns", item }]];
+}
+
+/** The customer's half: a key for an item. */
+function select(vmc: Vmc, item: number, nowMs: number): Step {
+  const { reader, settings } = vmc;
+  const refuse = (reason: Refused, text: string): Step => [
+    notify(vmc, text, nowMs),
+    [{ kind: "refused", reason }],
+  ];
+  const coil = vmc.coils.find((one) => one.item === item);
+  if (coil === undefined) return refuse("NO_SUCH_ITEM", "NO SUCH ITEM");
+  if (vmc.faults.vmcSilent) return refuse("OUT_OF_ORDER", "OUT OF ORDER");
+  if (coil.stock === 0) return refuse("SOLD_OUT", "SOLD OUT"); // the VMC itself refuses: no VEND REQUEST
+  if (vmc.turning !== undefined || isVend(reader)) return refuse("BUSY", "PLEASE WAIT");
+  const price = minorToDecimal(coil.priceMinor, settings.decimals);
+  if (reader.kind !== "session") return refuse("NO_SESSION", `PRICE ${price}`);
+  const { session } = reader;
+  return to(
+    { ...vmc, notice: undefined },
+    { kind: "requested", session, item, dueMs: nowMs + settings.answerMs },
+    say.requested(price, item),
+  );
+}
+
+/** The coin-return lever. MDB/ICP 4.2, 7.3.2: it ends a session, takes back a request, and does nothing else. */
+function pullLever(vmc: Vmc): Step {
+  if (vmc.faults.vmcSilent) return [vmc, []];
+  if (vmc.reader.kind === "session") return to(vmc, { kind: "enabled" }, say.enabled);
+  if (vmc.reader.kind === "requested") return to(vmc, { kind: "enabled" }, say.cancelled, say.enabled);
+  return [vmc, []];
+}
+
+/** The VMC starts again: the reader hears RESET and is set up anew. A motor that turns goes on turning. */
+function reset(vmc: Vmc, nowMs: number): Step {
+  const { reader } = vmc;
+  if (vmc.faults.vmcSilent || reader.kind === "off") return [vmc, []];
+  const lines = isVend(reader) ? [say.reset, say.inactive] : [say.inactive];
+  return to(vmc, { kind: "inactive", dueMs: nowMs + vmc.settings.setupMs }, ...lines);
+}
+
+// ---- what time does -------------------------------------------------------------------------------------------------
+
+type Timer = { readonly dueMs: number; readonly act: (vmc: Vmc, nowMs: number) => Step };
+
+function nextTimer({ reader, turning, notice, faults }: Vmc): Timer | undefined {
+  const timers: Timer[] = [];
+  if (turning !== undefined) {
+    timers.push({ dueMs: turning.endMs, act: stopTurning });
+    if (faults.vmcReset && reader.kind === "approved" && !faults.vmcSilent)
+      timers.push({ dueMs: turning.resetMs, act: reset });
+  }
+  if ("dueMs" in reader && !faults.vmcSilent) timers.push({ dueMs: reader.dueMs, act: moveOn });
+  if (notice !== undefined)
+    timers.push({ dueMs: notice.dueMs, act: (vmc) => [{ ...vmc, notice: undefined }, []] });
+  const [first, ...others] = timers;
+  return first && others.reduce((next, timer) => (timer.dueMs < next.dueMs ? timer : next), first);
+}
+
+/** Each timer takes itself out of the state it acts on, so this ends. */
+function catchUp(vmc: Vmc, nowMs: number): Step {
+  const effects: Effect[] = [];
+  let current = vmc;
+  for (
+    let timer = nextTimer(current);
+    timer !== undefined && timer.dueMs <= nowMs;
+    timer = nextTimer(current)
+  ) {
+    const [next, more] = timer.act(current, timer.dueMs);
+    current = next;
+    effects.push(...more);
+  }
+  return [current, effects];
+}
+
+/** The motor is at its end, the drop sensor knows, and the VMC says so if a reader still waits for it. */
+function stopTurning(vmc: Vmc, nowMs: number): Step {
+  const { faults, reader, turning } = vmc;
+  if (turning === undefined) return [vmc, []];
+  const { item } = turning;
+  const drop = (coil: Coil): Coil => ({ ...coil, stock: coil.stock - 1, fallen: coil.fallen + 1 });
+  const coils = faults.jam ? vmc.coils : vmc.coils.map((coil) => (coil.item === item ? drop(coil) : coil));
+  const still: Vmc = { ...vmc, coils, turning: undefined };
+  const seen: Effect = { kind: faults.jam ? "jams" : "falls", item };
+  if (reader.kind !== "approved" || faults.vmcSilent) return [still, [seen]]; // nobody is left to hear of it
+  const [next, said] = report(still, reader.session, nowMs);
+  return [next, [seen, ...said]];
+}
+
+/** After each vend the VMC ends the session (SESSION COMPLETE), however the vend ended. */
+function report(vmc: Vmc, session: Session, nowMs: number): Step {
+  const { faults, settings } = vmc;
+  if (faults.noReport) return to(vmc, { kind: "unreported", session, dueMs: nowMs + settings.lateEnableMs });
+  if (faults.jam) return to(notify(vmc, "VEND FAILED", nowMs), { kind: "enabled" }, say.failed, say.enabled);
+  const results = faults.duplicateReport ? [say.succeeded, say.succeeded] : [say.succeeded];
+  return to(notify(vmc, "THANK YOU", nowMs), { kind: "enabled" }, ...results, say.enabled);
+}
+
+/** What the VMC does with a reader when its patience, or the set-up's next step, is due. */
+function moveOn(vmc: Vmc, nowMs: number): Step {
+  switch (vmc.reader.kind) {
+    case "inactive":
+      return to(vmc, { kind: "disabled", dueMs: nowMs + vmc.settings.setupMs }, say.disabled);
+    case "requested": // measured on a real machine: VEND FAILURE, then SESSION COMPLETE, 60 s after the request
+      return to(notify(vmc, "TIME OUT", nowMs), { kind: "enabled" }, say.failed, say.enabled);
+    case "disabled":
+    case "session":
+    case "unreported":
+      return to(vmc, { kind: "enabled" }, say.enabled);
+    case "off":
+    case "enabled":
+    case "approved":
+      return [vmc, []]; // nothing is ever due in these
+  }
+}
+
+// ---- what it looks like ---------------------------------------------------------------------------------------------
+
+export type VmcWord = "off" | "inactive" | "disabled" | "enabled" | "session" | "vend" | "silent";
+
+export function wordOf({ reader, faults }: Vmc): VmcWord {
+  if (faults.vmcSilent) return "silent";
+  return reader.kind === "requested" || reader.kind === "approved" || reader.kind === "unreported"
+    ? "vend"
+    : reader.kind;
+}
+
+/** The session's credit in minor units, as far as the machine was told one. */
+export function creditOf({ reader, faults }: Vmc): number | null {
+  return "session" in reader && !faults.vmcSilent ? reader.session.creditMinor : null;
+}
+
+/** What the machine's display shows. */
+export function displayOf(vmc: Vmc): string {
+  if (vmc.notice !== undefined) return vmc.notice.text;
+  if (vmc.turning !== undefined) return "VENDING";
+  const credit = creditOf(vmc);
+  switch (wordOf(vmc)) {
+    case "off":
+    case "inactive":
+    case "disabled":
+    case "silent":
+      return "OUT OF ORDER";
+    case "enabled":
+      return "READY";
+    case "session":
+      return credit === null ? "SELECT ITEM" : `CREDIT ${minorToDecimal(credit, vmc.settings.decimals)}`;
+    case "vend":
+      return "PLEASE WAIT";
+  }
+}
+
+// ---- small parts ----------------------------------------------------------------------------------------------------
+
+/** In MDB's Vend state: asked for, approved, or done and not yet said. */
+const isVend = ({ kind }: Reader): boolean =>
+  kind === "requested" || kind === "approved" || kind === "unreported";
+
+const to = (vmc: Vmc, reader: Reader, ...lines: readonly string[]): Step => [
+  { ...vmc, reader },
+  lines.map((line) => ({ kind: "say", line })),
+];
+
+const notify = (vmc: Vmc, text: string, nowMs: number): Vmc => ({
+  ...vmc,
+  notice: { text, dueMs: nowMs + vmc.settings.noticeMs },
+});
