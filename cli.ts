@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** The front door: every command. Loads only the service it is asked for, so that a Pi never loads the cloud. */
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Io } from "./cli/io.js";
+
+const usage = `scanvend: pay at a vending machine with a phone and a printed QR sticker
+
+  scanvend start       the whole rig on this computer: broker, cloud, simulated machines
+  scanvend broker      the MQTT broker
+  scanvend cloud       the payment platform and the vending backend
+  scanvend controller  the payment terminal in a machine
+  scanvend simulator   simulated machines
+  scanvend label       a machine's QR sticker
+
+  scanvend COMMAND --help says more.`;
+
+const program = fileURLToPath(import.meta.url);
+const io: Io = {
+  out: (line) => void process.stdout.write(`${line}\n`),
+  err: (line) => void process.stderr.write(`${line}\n`),
+};
+
+/** A command and its arguments to an exit status: 0 done, 1 failed, 2 called or configured wrongly. */
+export async function main([command, ...argv]: readonly string[]): Promise<number> {
+  // Started by the rig: end with it, even when it is killed and can say nothing.
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.channel?.unref(); // but not only for its sake go on
+  try {
+    return await run(command, argv);
+  } catch (error) {
+    if (!(error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")))
+      throw error;
+    io.err(`scanvend ${command ?? ""}: ${error.message}. Try scanvend ${command ?? ""} --help`);
+    return 2;
+  }
+}
+
+async function run(command: string | undefined, argv: readonly string[]): Promise<number> {
+  switch (command) {
+    case "start":
+      return (await import("./cli/start.js")).start(argv, io, program);
+    case "broker":
+      return (await import("./broker/main.js")).run(argv);
+    case "cloud":
+      return (await import("./cloud/main.js")).run(argv);
+    case "controller":
+      return (await import("./controller/main.js")).run(argv);
+    case "simulator":
+      return (await import("./simulator/main.js")).run(argv);
+    case "label":
+      return (await import("./cli/label.js")).label(argv, io, process.env["PUBLIC_URL"]);
+    case undefined:
+    case "help":
+    case "--help":
+      io.out(usage);
+      return 0;
+    default:
+      io.err(`scanvend: there is no command ${command}\n\n${usage}`);
+      return 2;
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === program)
+  process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,46 @@
+/** What the rig is made of: the machines on its street and what is in them. */
+export const CURRENCY = "NZD";
+export const DECIMALS = 2;
+export const WALLETS = 3;
+export const TOP_UP_MINOR = 10_000;
+
+const ITEMS = [
+  { item: 11, name: "Salted crisps", priceMinor: 250 },
+  { item: 12, name: "Chocolate bar", priceMinor: 300 },
+  { item: 13, name: "Roasted nuts", priceMinor: 350 },
+  { item: 21, name: "Still water", priceMinor: 200 },
+  { item: 22, name: "Cola", priceMinor: 350 },
+  { item: 23, name: "Apple juice", priceMinor: 400 },
+  { item: 31, name: "Cheese sandwich", priceMinor: 650 },
+  { item: 32, name: "Chewing gum", priceMinor: 150 },
+] as const;
+const PLACES = [
+  "Ground floor, by the lifts",
+  "Library entrance",
+  "Platform 2",
+  "Sports hall",
+  "Staff kitchen",
+] as const;
+
+export type RigMachine = {
+  readonly id: string;
+  readonly code: string;
+  readonly name: string;
+  readonly place: string;
+  readonly items: typeof ITEMS;
+  readonly stock: number;
+};
+
+/** The n-th machine, counted from one; the same one at every start. */
+export const rigMachine = (n: number): RigMachine => ({
+  id: `machine-${n}`,
+  code: `SNACK${n}`,
+  name: `Snack machine ${n}`,
+  place: PLACES[(n - 1) % PLACES.length] ?? PLACES[0],
+  items: ITEMS,
+  stock: 40, // more than a real spiral holds: a rig is for trying things many times
+});
+
+export const SUGGESTED_CREDIT_MINOR: readonly number[] = [200, 400, 500, 1_000];
+export const MIN_CREDIT_MINOR = 50;
+export const MAX_CREDIT_MINOR = 2_000;

@@ -1,0 +1,123 @@
+/** A customer with a phone and a machine beside it, in a real browser. Needs Debian's chromium; says so where there is none. */
+import { existsSync } from "node:fs";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Rig } from "../rig/rig.js";
+
+const CHROMIUM = "/usr/bin/chromium";
+const there = existsSync(CHROMIUM);
+if (!there) console.warn(`skipped: the browser's tests need ${CHROMIUM} (apt-get install chromium)`);
+
+let rig: Rig;
+let browser: Browser;
+beforeAll(async () => {
+  if (!there) return;
+  rig = await Rig.start();
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+afterAll(async () => {
+  if (!there) return;
+  await browser.close();
+  await rig[Symbol.asyncDispose]();
+});
+
+/** A page whose every error is a failed test. */
+async function open(
+  url: string,
+  width: number,
+  height: number,
+): Promise<{ readonly page: Page; readonly errors: string[] }> {
+  const page = await browser.newPage({ viewport: { width, height } });
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.goto(url);
+  return { page, errors };
+}
+
+test.runIf(there)("a sale is clicked through beside the machine, from the amount to the refund", async () => {
+  await rig.ready();
+  const { page, errors } = await open(rig.file.simulatorUrl, 1366, 768);
+  const phone = page.frameLocator("iframe");
+  await phone.getByRole("button", { name: "NZ$4.00", exact: true }).click();
+  await phone.getByRole("button", { name: "Continue with NZ$4.00" }).click();
+  await phone.getByRole("button", { name: "Pay NZ$4.00 from wallet" }).click();
+  await phone.getByText("Choose at the machine").first().waitFor();
+  await rig.vmc("session");
+  for (const key of ["1", "1", "Confirm"])
+    await page.getByRole("group", { name: "Keypad" }).getByRole("button", { name: key, exact: true }).click();
+  await phone.getByText("NZ$1.50 refunded").waitFor();
+  expect(await phone.locator("body").innerText()).toContain("Salted crisps");
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+test.runIf(there)(
+  "the customer's page fits a small phone, and tells a jam and its refund in plain words",
+  async () => {
+    await rig.ready();
+    const { accountId, apiKey, assetId } = rig.wallet(1);
+    const wallet = Buffer.from(
+      JSON.stringify({ accountId, apiKey, assetId, name: "Test wallet 2" }),
+    ).toString("base64url");
+    const { page, errors } = await open(`${rig.file.machines[0]?.url ?? ""}#wallet=${wallet}`, 320, 640);
+    const wide = await page.evaluate("document.documentElement.scrollWidth");
+    expect(wide).toBeLessThanOrEqual(320);
+    expect(page.url()).not.toContain("wallet=");
+    await rig.faults({ jam: true });
+    await page.getByRole("button", { name: /Cola/ }).click();
+    await page.getByRole("button", { name: "Continue with NZ$3.50" }).click();
+    await page.getByRole("button", { name: "Pay NZ$3.50 from wallet" }).click();
+    await rig.select(22);
+    await page.getByText("NZ$3.50 refunded").waitFor();
+    await page.reload();
+    await page.getByText("NZ$3.50 refunded").waitFor(); // the receipt outlives the page
+    await rig.faults({ jam: false });
+    expect(errors).toEqual([]);
+    await page.close();
+  },
+);
+
+test.runIf(there)(
+  "the power can be pulled on the page in mid-vend, and the customer is told the truth",
+  async () => {
+    await rig.ready();
+    await rig.faults({ slowCoilMs: 3_000 });
+    const { page } = await open(rig.file.simulatorUrl, 1366, 768);
+    const phone = page.frameLocator("iframe");
+    await phone.getByRole("button", { name: "NZ$4.00", exact: true }).click();
+    await phone.getByRole("button", { name: "Continue with NZ$4.00" }).click();
+    await phone.getByRole("button", { name: "Pay NZ$4.00 from wallet" }).click();
+    await rig.vmc("session");
+    for (const key of ["1", "2", "Confirm"])
+      await page
+        .getByRole("group", { name: "Keypad" })
+        .getByRole("button", { name: key, exact: true })
+        .click();
+    await phone.getByText("On its way").waitFor();
+    const power = page.getByRole("switch", { name: "Controller power" });
+    await power.click();
+    await page.waitForFunction(
+      "document.querySelector('[role=switch]').getAttribute('aria-checked') === 'false'",
+    );
+    await power.click();
+    await phone
+      .getByText(/could not say whether the product came out/)
+      .first()
+      .waitFor();
+    await page.close();
+  },
+);

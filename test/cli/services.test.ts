@@ -1,0 +1,70 @@
+/** Every process's front door: help, and a wrong configuration refused whole (exit 2, every problem at once). */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+
+const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "scanvend-cli-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const run = (...argv: readonly string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...argv], { encoding: "utf8" });
+  return { status, stdout, stderr };
+};
+const file = (value: unknown): string => {
+  const path = join(dir, "configuration.json");
+  writeFileSync(path, typeof value === "string" ? value : JSON.stringify(value));
+  return path;
+};
+
+for (const command of ["start", "broker", "cloud", "controller", "simulator", "label"])
+  test(`scanvend ${command} --help says how it is called`, () => {
+    const { status, stdout } = run(command, "--help");
+    expect(status).toBe(0);
+    expect(stdout).toContain(`scanvend ${command}`);
+  });
+
+test("no command lists them; an unknown one is refused", () => {
+  expect(run()).toMatchObject({ status: 0, stdout: expect.stringContaining("scanvend start") as string });
+  expect(run("sing")).toMatchObject({ status: 2, stderr: expect.stringContaining("sing") as string });
+});
+
+// prettier-ignore
+const wrong: readonly [command: string, configuration: unknown, names: readonly string[]][] = [
+  ["broker",     { port: "x", colour: 1 },                                     ["port", "colour", "loginsFile"]],
+  ["broker",     "{",                                                          ["is not JSON"]],
+  ["cloud",      { publicUrl: "ftp://x", port: -1, colour: 1 },                ["publicUrl", "port", "colour", "databaseUrl", "mqttPassword", "paymentsApiKey"]],
+  ["controller", { machineId: "A B", colour: 1, decimals: 9 },                 ["machineId", "colour", "decimals", "serial", "mqttUrl", "cloudKeys", "dataDir", "currency"]],
+  ["simulator",  { httpPort: true, colour: 1, machines: [] },                  ["httpPort", "colour", "machines", "mqttUrl", "cloudUrl"]],
+];
+for (const [command, configuration, names] of wrong)
+  test(`scanvend ${command} refuses ${JSON.stringify(configuration)}, naming every problem`, () => {
+    const { status, stderr, stdout } = run(command, "--config", file(configuration));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    for (const name of names) expect(stderr).toContain(name);
+  });
+
+for (const command of ["broker", "cloud", "controller", "simulator"])
+  test(`scanvend ${command} says that a file is not there, and that an option is unknown`, () => {
+    expect(run(command, "--config", join(dir, "nowhere.json"))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("nowhere.json") as string,
+    });
+    expect(run(command, "--colour", "red").status).toBe(2);
+  });
+
+test("scanvend start names every wrong option", () => {
+  const { status, stderr } = run(
+    "start",
+    "--http-port",
+    "x",
+    "--machines",
+    "0",
+    "--cloud",
+    file({ colour: 1, port: 3 }),
+  );
+  expect(status).toBe(2);
+  for (const name of ["--http-port", "--machines", "colour", "port"]) expect(stderr).toContain(name);
+});
