@@ -6,7 +6,7 @@
  * Crash     each child holds a channel to us and ends when it closes, so nothing outlives a killed rig.
  */
 import { fork, type ChildProcess } from "node:child_process";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 
 export type Service = { readonly name: string; readonly args: readonly string[]; readonly logFile: string };
 
@@ -36,6 +36,7 @@ export class Supervisor {
   start(service: Service, againMs = FIRST_AGAIN_MS): void {
     const log = openSync(service.logFile, "a");
     const child = fork(this.#program, [...service.args], { stdio: ["ignore", log, log, "ipc"] });
+    closeSync(log); // the child has its own
     const startedMs = performance.now();
     this.#running.set(service.name, child);
     this.#changed(this.pids());

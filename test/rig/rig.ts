@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
+const WITHIN_MS = 45_000;
 const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const money = z.object({ amount: z.string(), currency: z.string() });
 const rigFile = z.object({
@@ -42,6 +43,14 @@ const machineView = z.looseObject({
   faults: z.record(z.string(), z.union([z.boolean(), z.number()])),
   coils: z.array(z.looseObject({ item: z.int(), stock: z.int(), fallen: z.int() })),
 });
+const sellingStatus = z.looseObject({
+  at: z.string(),
+  kind: z.literal("mqtt"),
+  fate: z.literal("passed"),
+  topic: z.string().endsWith("/status"),
+  body: z.looseObject({ canSell: z.literal(true) }),
+});
+const pressed = z.looseObject({ refused: z.string().optional() });
 export type Answer = { readonly status: number; readonly body: unknown };
 
 export class Rig implements AsyncDisposable {
@@ -210,9 +219,24 @@ export class Rig implements AsyncDisposable {
       states.includes((await this.vending()).vmc),
     );
   }
+  /** One press of an item's key; answers why the machine did nothing about it, if it did nothing. */
+  async press(item: number): Promise<string | undefined> {
+    return pressed.parse((await this.sim("POST", "/select", { item })).body).refused;
+  }
+  /** Presses until the machine takes it, as a customer does while it is not ready or a motor still turns. */
   async select(item: number): Promise<void> {
-    await this.vmc("session");
-    await this.sim("POST", "/select", { item });
+    let refused: string | undefined;
+    await until(
+      () => `item ${item} taken, the machine says ${refused ?? "nothing"}`,
+      async () => (refused = await this.press(item)) === undefined,
+    );
+  }
+  /** The vend has begun, and may have ended: a coil does not wait for a slow reader. */
+  async vends(fallenBefore: number): Promise<void> {
+    await until("a vend begun", async () => {
+      const { vmc, coils } = await this.vending();
+      return vmc === "vend" || coils.reduce((sum, { fallen }) => sum + fallen, 0) > fallenBefore;
+    });
   }
   async faults(faults: Readonly<Record<string, boolean | number>>): Promise<void> {
     const { status, body } = await this.sim("POST", "/faults", faults);
@@ -229,6 +253,22 @@ export class Rig implements AsyncDisposable {
   }
   async power(on: boolean): Promise<void> {
     await this.sim("POST", "/power", { on });
+  }
+  /** The controller that runs since then has told the cloud that it sells: the cloud itself may show it as busy. */
+  async sellsSince(sinceMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(WITHIN_MS);
+    const url = `${this.file.simulatorUrl}/api/machines/${this.code}/trace`;
+    const stream = await fetch(url, { signal });
+    let text = "";
+    for await (const chunk of stream.body ?? []) {
+      text += Buffer.from(chunk as Uint8Array).toString(); // a body's chunks are bytes
+      const whole = text.lastIndexOf("\n\n");
+      for (const [, data] of text.slice(0, whole + 2).matchAll(/^data: (.+)$/gm)) {
+        const { success, data: entry } = sellingStatus.safeParse(JSON.parse(data ?? ""));
+        if (success && Date.parse(entry.at) >= sinceMs) return;
+      }
+      text = text.slice(whole + 2);
+    }
   }
 }
 
@@ -258,7 +298,7 @@ export async function call(
 export async function until(
   what: string | (() => string),
   so: () => Promise<boolean>,
-  withinMs = 45_000,
+  withinMs = WITHIN_MS,
 ): Promise<void> {
   const untilMs = performance.now() + withinMs;
   for (;;) {
