@@ -23,6 +23,10 @@ export const cloudConfiguration = z.strictObject({
   /** Where the pages were built to; leave it out to serve none. */
   webDir: z.string().optional(),
 
+  // payments
+  /** Off, endpoints and fields that may still change are not there. */
+  experimental: z.enum(["on", "off"]).default("on"),
+
   // vending
   mqttUrl: z
     .url({ protocol: /^(mqtt|mqtts|ws|wss)$/, error: "must be an mqtt(s) or ws(s) address" })
@@ -68,6 +72,7 @@ export const ENVIRONMENT = {
   DATABASE_URL: "databaseUrl",
   MQTT_URL: "mqttUrl",
   PAYMENTS_URL: "paymentsUrl",
+  EXPERIMENTAL: "experimental",
 } as const satisfies Record<string, keyof CloudConfiguration>;
 export const SECRET_ENVIRONMENT = {
   MQTT_PASSWORD: "mqttPassword",

@@ -104,7 +104,15 @@ async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): 
   const app = await makeServer(log, () => newId(clock.nowMs(), random));
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")
-    ? makePayments({ store, clock, random, publicUrl, log, fetch })
+    ? makePayments({
+        store,
+        clock,
+        random,
+        publicUrl,
+        experimental: configuration.experimental === "on",
+        log,
+        fetch,
+      })
     : undefined;
   const vending = configuration.services.includes("vending")
     ? makeVending({
@@ -142,7 +150,7 @@ async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): 
     const ready = vending === undefined || parts.vending;
     return reply.code(ready ? 200 : 503).send({ ready, ...parts });
   });
-  payments?.routes(app);
+  await payments?.routes(app);
   vending?.routes(app);
   if (configuration.webDir !== undefined) await pages(app, configuration.webDir, publicUrl);
   await app.listen({ host: configuration.host, port: configuration.port });

@@ -17,6 +17,7 @@ const catalogue = {
   NOT_FOUND:                    { statusCode: 404, error: "Not Found" },
   BODY_TOO_LARGE:               { statusCode: 413, error: "Payload Too Large" },
   UNSUPPORTED_MEDIA_TYPE:       { statusCode: 415, error: "Unsupported Media Type" },
+  RATE_LIMIT_EXCEEDED:          { statusCode: 429, error: "Too Many Requests" },
   BUSY:                         { statusCode: 503, error: "Service Unavailable" },
   UNAVAILABLE:                  { statusCode: 503, error: "Service Unavailable" },
   // payments
@@ -76,12 +77,16 @@ const WORDS: Partial<Record<FaultCode, string>> = {
   NOT_FOUND: "Not Found",
 };
 
+/** What the answer's `message` says for a code, where it is not a sentence. */
+export const messageOf = (code: FaultCode): string => WORDS[code] ?? code;
+export const statusOf = (code: FaultCode): number => catalogue[code].statusCode;
+
 /** The one place a failure becomes a status. It decides nothing else, and it does not log. */
 export function toBody(error: unknown): ErrorBody {
   if (!(error instanceof Fault))
     return { statusCode: 500, error: "Internal Server Error", message: "INTERNAL_ERROR" };
   const { code, reason } = error;
   // A malformed body's message is the sentence itself, with the field's name in front: "value.amount: must be …".
-  const message = code === "MALFORMED" && reason !== undefined ? reason : (WORDS[code] ?? code);
+  const message = code === "MALFORMED" && reason !== undefined ? reason : messageOf(code);
   return { ...catalogue[code], message, ...(reason === undefined || message === reason ? {} : { reason }) };
 }

@@ -35,7 +35,7 @@ const expirySeconds = z
   )
   .pipe(z.int().min(1, "must be from 1 to 86400").max(86_400, "must be from 1 to 86400"));
 
-const lineItem = z.object({
+export const lineItem = z.object({
   name: text(255),
   sku: text(255).optional(),
   qty: decimal,

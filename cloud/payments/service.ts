@@ -7,14 +7,16 @@
 import type { FastifyInstance } from "fastify";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Store } from "../store/store.js";
+import { makeEndpoints } from "../http/endpoint.js";
 import { apiKeyRoutes } from "./api/api-key-routes.js";
 import { assetRoutes } from "./api/asset-routes.js";
-import { makeKeyed } from "./api/keyed.js";
+import { openApi } from "./api/openapi.js";
 import { paymentRequestRoutes } from "./api/payment-request-routes.js";
-import { ApiKeys } from "./api-key.js";
+import { ApiKeys, findCaller } from "./api-key.js";
 import { Assets } from "./assets.js";
 import { PaymentRequests } from "./payment-requests.js";
-import { openSigningKey, publicKeys } from "./signing-key.js";
+import { signingKeyRoutes } from "./api/signing-key-routes.js";
+import { openSigningKey } from "./signing-key.js";
 import { Webhooks, type Fetch, type Log } from "./webhooks.js";
 
 export type PaymentsParts = {
@@ -23,19 +25,20 @@ export type PaymentsParts = {
   readonly random: Random;
   /** Where customers reach us: a payment request's `url` begins with it. */
   readonly publicUrl: string;
+  /** Off, what the API marks as experimental is not there. */
+  readonly experimental: boolean;
   readonly log: Log;
   readonly fetch: Fetch;
 };
 
 export interface Payments {
-  routes(app: FastifyInstance): void;
+  routes(app: FastifyInstance): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
 const SWEEP_MS = 1_000;
 const SWEEP_LIMIT = 100;
-const JWKS_SECONDS = 300;
 
 export function makePayments(parts: PaymentsParts): Payments {
   const { store, clock, log } = parts;
@@ -63,14 +66,18 @@ export function makePayments(parts: PaymentsParts): Payments {
   }
 
   return {
-    routes(app) {
-      const keyed = makeKeyed(store.read);
-      paymentRequestRoutes(app, keyed, requests);
-      assetRoutes(app, keyed, assets);
-      apiKeyRoutes(app, keyed, apiKeys);
-      app.get("/api/.well-known/jwks.json", async (_request, reply) => {
-        reply.header("cache-control", `public, max-age=${JWKS_SECONDS}`);
-        return publicKeys(store.read);
+    async routes(root) {
+      // In a scope of their own: the document is this API's and nobody else's.
+      await root.register(async (app) => {
+        await openApi(app, parts.publicUrl);
+        const endpoints = makeEndpoints(app, {
+          callerOf: ({ headers }) => findCaller(store.read, headers["x-api-key"]),
+          experimental: parts.experimental,
+        });
+        paymentRequestRoutes(endpoints, requests);
+        assetRoutes(endpoints, assets);
+        apiKeyRoutes(endpoints, apiKeys);
+        signingKeyRoutes(endpoints, store.read);
       });
     },
     async start() {

@@ -17,6 +17,7 @@ import {
 import { makePayments } from "../../cloud/payments/service.js";
 import { openStore, type Store } from "../../cloud/store/store.js";
 import { audit } from "./audit.js";
+import { Contract } from "./contract.js";
 
 export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
 
@@ -56,6 +57,8 @@ export type Platform = {
   readonly clock: TestClock;
   readonly merchant: ProvisionedMerchant;
   readonly wallet: ProvisionedWallet;
+  /** What the API publishes of itself. Every answer a test gets through `get`, `post` and `put` was held against it. */
+  readonly contract: Contract;
   get(key: string, path: string): Promise<Answer>;
   post(key: string, path: string, body?: unknown): Promise<Answer>;
   put(key: string, path: string, body: unknown): Promise<Answer>;
@@ -93,12 +96,21 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
 
   const log = pino({ level: "silent" });
   const app = await makeServer(log, () => newId(clock.nowMs(), random));
-  const payments = makePayments({ store, clock, random, publicUrl: "https://pay.example", log, fetch });
-  payments.routes(app);
+  const payments = makePayments({
+    store,
+    clock,
+    random,
+    publicUrl: "https://pay.example",
+    experimental: true,
+    log,
+    fetch,
+  });
+  await payments.routes(app);
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo; // listening on TCP, so it is one
   const url = `http://127.0.0.1:${port}`;
   await payments.start();
+  const contract = new Contract(await (await fetch(`${url}/api/openapi.json`)).json());
   const merchant = await newMerchant();
   const wallet = await newWallet(10_000);
 
@@ -111,7 +123,11 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
       },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-    return { status: response.status, headers: response.headers, body: (await response.json()) as Body }; // JSON objects only
+    const { status, headers } = response;
+    const answer = (await response.json()) as Body; // JSON objects only
+    const fault = contract.fault(method, at, status, answer);
+    if (fault !== undefined) throw new Error(`not as published: ${fault}`);
+    return { status, headers, body: answer };
   }
   const post = (key: string, at: string, body?: unknown): Promise<Answer> => call("POST", key, at, body);
   return {
@@ -121,6 +137,7 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
     clock,
     merchant,
     wallet,
+    contract,
     newWallet,
     newMerchant,
     post,

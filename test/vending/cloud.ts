@@ -165,7 +165,7 @@ export class Cloud implements AsyncDisposable {
 
     const log = pino({ level: "silent" });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
-    const payments = makePayments({ store, clock, random, publicUrl: url, log, fetch });
+    const payments = makePayments({ store, clock, random, publicUrl: url, experimental: true, log, fetch });
     const vending = makeVending({
       store,
       clock,
@@ -199,7 +199,7 @@ export class Cloud implements AsyncDisposable {
           reconnectPeriod: 50,
         }),
     });
-    payments.routes(app);
+    await payments.routes(app);
     vending.routes(app);
     await app.listen({ host: "127.0.0.1", port });
     await payments.start();

@@ -1,44 +1,80 @@
 /** `/api/assets` and `/api/wallets`. */
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { currency, money } from "../../../broker/protocol/money.js";
-import { read } from "../../http/server.js";
+import type { Endpoints } from "../../http/endpoint.js";
+import type { Caller } from "../api-key.js";
 import type { Assets } from "../assets.js";
 import { pageQuery } from "../page.js";
 import { text } from "../request-form.js";
-import type { Keyed } from "./keyed.js";
+import { asset, assetTransaction, pageOf } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
-const byAccount = z.object({ accountId: z.string() });
-const walletForm = z.object({ accountId: text(64), currency });
-const topUpForm = z.object({ value: money, idempotencyKey: text(255) });
+const tag = "Assets";
 
-export function assetRoutes(app: FastifyInstance, keyed: Keyed, assets: Assets): void {
-  app.get(
-    "/api/assets/:id",
-    keyed((caller, { params }) => assets.get(caller, read(byId, params).id)),
+export function assetRoutes({ keyed }: Endpoints<Caller>, assets: Assets): void {
+  keyed(
+    {
+      method: "GET",
+      url: "/api/assets/:id",
+      name: "getAsset",
+      says: "An asset and its balance.",
+      tag,
+      params: byId,
+      answer: asset,
+    },
+    ({ caller, params }) => assets.get(caller, params.id),
   );
-  app.get(
-    "/api/assets/:id/transactions",
-    keyed((caller, { params, query }) =>
-      assets.transactions(caller, read(byId, params).id, read(pageQuery, query)),
-    ),
+  keyed(
+    {
+      method: "GET",
+      url: "/api/assets/:id/transactions",
+      name: "listAssetTransactions",
+      says: "What went in and out of an asset, newest first.",
+      tag,
+      params: byId,
+      query: pageQuery,
+      answer: pageOf(assetTransaction),
+    },
+    ({ caller, params, query }) => assets.transactions(caller, params.id, query),
   );
-  app.post(
-    "/api/assets/:id/top-up",
-    keyed((caller, { params, body }) => assets.topUp(caller, read(byId, params).id, read(topUpForm, body))),
+  keyed(
+    {
+      method: "POST",
+      url: "/api/assets/:id/top-up",
+      name: "topUpTestAsset",
+      says: "Put test money into a wallet of test money.",
+      tag,
+      params: byId,
+      body: z.object({ value: money, idempotencyKey: text(255) }),
+      answer: assetTransaction,
+      faults: ["INVALID_ASSET_TYPE", "INACTIVE_ASSET", "INVALID_AMOUNT", "IDEMPOTENT_OPERATION_FAILED"],
+      experimental: true,
+    },
+    ({ caller, params, body }) => assets.topUp(caller, params.id, body),
   );
-  app.get(
-    "/api/accounts/:accountId/assets",
-    keyed((caller, { params, query }) =>
-      assets.ofAccount(caller, read(byAccount, params).accountId, read(pageQuery, query)),
-    ),
+  keyed(
+    {
+      method: "GET",
+      url: "/api/accounts/:accountId/assets",
+      name: "listAssets",
+      says: "The account's assets, newest first.",
+      tag,
+      params: z.object({ accountId: z.string() }),
+      query: pageQuery,
+      answer: pageOf(asset),
+    },
+    ({ caller, params, query }) => assets.ofAccount(caller, params.accountId, query),
   );
-  app.post(
-    "/api/wallets",
-    keyed((caller, { body }) => {
-      const form = read(walletForm, body);
-      return assets.createWallet(caller, form.accountId, form.currency);
-    }),
+  keyed(
+    {
+      method: "POST",
+      url: "/api/wallets",
+      name: "createWallet",
+      says: "Open a wallet.",
+      tag,
+      body: z.object({ accountId: text(64), currency }),
+      answer: asset,
+    },
+    ({ caller, body }) => assets.createWallet(caller, body.accountId, body.currency),
   );
 }

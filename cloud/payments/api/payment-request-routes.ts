@@ -1,57 +1,155 @@
-/** `/api/payment-requests` and `/api/payment-activities`. Each route reads, calls, and answers. */
-import type { FastifyInstance } from "fastify";
+/** `/api/payment-requests` and `/api/payment-activities`. */
 import { z } from "zod";
-import { read } from "../../http/server.js";
+import type { Endpoints } from "../../http/endpoint.js";
+import type { Caller } from "../api-key.js";
 import { pageQuery } from "../page.js";
 import type { PaymentRequests } from "../payment-requests.js";
 import { createForm, payForm, refundForm, text } from "../request-form.js";
-import type { Keyed } from "./keyed.js";
+import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
-const byRef = z.object({ externalRef: text(255) });
-const refQuery = pageQuery.extend({ merchantAccountId: text(64) });
-const merchantQuery = pageQuery.extend({ merchantId: text(64) });
+const tag = "Payment requests";
+const url = "/api/payment-requests";
 
-export function paymentRequestRoutes(app: FastifyInstance, keyed: Keyed, requests: PaymentRequests): void {
-  app.post(
-    "/api/payment-requests",
-    keyed((caller, { body }) => requests.create(caller, read(createForm, body))),
+export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, requests: PaymentRequests): void {
+  keyed(
+    {
+      method: "POST",
+      url,
+      name: "createPaymentRequest",
+      says: "Ask for a payment.",
+      tag,
+      body: createForm,
+      answer: paymentRequest,
+      faults: ["LINE_ITEMS_SUM_CHECK_FAILED", "NO_AVAILABLE_PAYMENT_OPTIONS", "REDIRECT_URL_INVALID"],
+    },
+    ({ caller, body }) => requests.create(caller, body),
   );
-  app.get(
-    "/api/payment-requests/:id",
-    keyed((caller, { params }) => requests.get(caller, read(byId, params).id)),
+  keyed(
+    {
+      method: "GET",
+      url: `${url}/:id`,
+      name: "getPaymentRequest",
+      says: "A payment request as it is now.",
+      tag,
+      params: byId,
+      answer: paymentRequest,
+    },
+    ({ caller, params }) => requests.get(caller, params.id),
   );
-  app.get("/api/payment-requests/:id/summary", ({ params }) => requests.summary(read(byId, params).id));
-  app.get(
-    "/api/payment-requests/external-ref/:externalRef",
-    keyed((caller, { params, query }) => {
-      const { merchantAccountId, ...page } = read(refQuery, query);
-      return requests.byExternalRef(caller, read(byRef, params).externalRef, merchantAccountId, page);
-    }),
+  open(
+    {
+      method: "GET",
+      url: `${url}/:id/summary`,
+      name: "getPaymentRequestSummary",
+      says: "What anyone may see of a payment request, while it waits to be paid.",
+      tag,
+      params: byId,
+      answer: requestSummary,
+      faults: ["FORBIDDEN"],
+    },
+    ({ params }) => requests.summary(params.id),
   );
-  app.post(
-    "/api/payment-requests/:id/pay",
-    keyed((caller, { params, body }) => requests.pay(caller, read(byId, params).id, read(payForm, body))),
+  keyed(
+    {
+      method: "GET",
+      url: `${url}/external-ref/:externalRef`,
+      name: "listPaymentRequestsByExternalRef",
+      says: "A merchant's payment requests with this reference, newest first.",
+      tag,
+      params: z.object({ externalRef: text(255) }),
+      query: pageQuery.extend({ merchantAccountId: text(64) }),
+      answer: pageOf(paymentRequest),
+    },
+    ({ caller, params, query: { merchantAccountId, ...page } }) =>
+      requests.byExternalRef(caller, params.externalRef, merchantAccountId, page),
   );
-  app.post(
-    "/api/payment-requests/:id/refund",
-    keyed((caller, { params, body }) =>
-      requests.refund(caller, read(byId, params).id, read(refundForm, body)),
-    ),
+  keyed(
+    {
+      method: "POST",
+      url: `${url}/:id/pay`,
+      name: "payPaymentRequest",
+      says: "Pay, from an asset of the caller's.",
+      tag,
+      params: byId,
+      body: payForm,
+      answer: activity,
+      faults: [
+        "REQUEST_PAID",
+        "REQUEST_EXPIRED",
+        "REQUEST_CANCELLED",
+        "INVALID_ASSET_TYPE",
+        "INACTIVE_ASSET",
+        "INVALID_MERCHANT_CONFIG",
+        "INSUFFICIENT_ASSET_VALUE",
+        "IDEMPOTENT_OPERATION_FAILED",
+      ],
+    },
+    ({ caller, params, body }) => requests.pay(caller, params.id, body),
   );
-  app.post(
-    "/api/payment-requests/:id/void",
-    keyed((caller, { params }) => requests.void(caller, read(byId, params).id)),
+  keyed(
+    {
+      method: "POST",
+      url: `${url}/:id/refund`,
+      name: "refundPaymentRequest",
+      says: "Give some or all of it back. The same externalRef refunds once.",
+      tag,
+      params: byId,
+      body: refundForm,
+      answer: activity,
+      faults: [
+        "LINE_ITEMS_SUM_CHECK_FAILED",
+        "NOT_PAID",
+        "ALREADY_REFUNDED",
+        "INVALID_AMOUNT",
+        "REPEAT_REFERENCE",
+        "CONFIRMATION_NOT_FOUND",
+        "REFUND_DECLINED",
+      ],
+    },
+    ({ caller, params, body }) => requests.refund(caller, params.id, body),
   );
-  app.get(
-    "/api/payment-requests/:id/activities",
-    keyed((caller, { params }) => requests.activities(caller, read(byId, params).id)),
+  keyed(
+    {
+      method: "POST",
+      url: `${url}/:id/void`,
+      name: "voidPaymentRequest",
+      says: "Cancel what is not paid, give back what is.",
+      tag,
+      params: byId,
+      answer: activity,
+      faults: [
+        "VOID_WINDOW_EXCEEDED",
+        "ALREADY_REFUNDED",
+        "REQUEST_EXPIRED",
+        "REQUEST_CANCELLED",
+        "REFUND_DECLINED",
+      ],
+    },
+    ({ caller, params }) => requests.void(caller, params.id),
   );
-  app.get(
-    "/api/payment-activities",
-    keyed((caller, { query }) => {
-      const { merchantId, ...page } = read(merchantQuery, query);
-      return requests.merchantActivities(caller, merchantId, page);
-    }),
+  keyed(
+    {
+      method: "GET",
+      url: `${url}/:id/activities`,
+      name: "listPaymentRequestActivities",
+      says: "A payment request's story, newest first.",
+      tag,
+      params: byId,
+      answer: pageOf(activity),
+    },
+    ({ caller, params }) => requests.activities(caller, params.id),
+  );
+  keyed(
+    {
+      method: "GET",
+      url: "/api/payment-activities",
+      name: "listPaymentActivities",
+      says: "A merchant's activities, newest first.",
+      tag,
+      query: pageQuery.extend({ merchantId: text(64) }),
+      answer: pageOf(activity),
+    },
+    ({ caller, query: { merchantId, ...page } }) => requests.merchantActivities(caller, merchantId, page),
   );
 }

@@ -1,0 +1,186 @@
+/**
+ * An endpoint of a published API: one value says what it takes, what it answers and how it may fail, and from that value
+ * come the check of each request, the types of its handler, and its place in the OpenAPI document.
+ *
+ * Promises  nothing reaches a handler that its schemas have not read; the caller is known before anything else is looked at.
+ *           An endpoint that may still change says so: in the document, and in a header of every answer.
+ * Never     validates its own answers on the way out: the test suite holds every one of them against the document.
+ */
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  HTTPMethods,
+  RouteOptions,
+} from "fastify";
+import { z } from "zod";
+import { messageOf, statusOf, type FaultCode } from "./fault.js";
+
+export type Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
+  readonly method: HTTPMethods;
+  readonly url: string;
+  /** The operation's name in the document, and its one sentence. */
+  readonly name: string;
+  readonly says: string;
+  readonly tag: string;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly answer: A;
+  /** Beside what any endpoint may answer: a malformed request, no key, too many requests. */
+  readonly faults?: readonly FaultCode[];
+  /** Ours alone, or marked so by the API we are compatible with: it may change or go. */
+  readonly experimental?: boolean;
+};
+type Parsed<T extends z.ZodType> = z.output<T>;
+/** What a handler gets: each part as its schema gave it. */
+export type Asked<Caller, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> = {
+  readonly caller: Caller;
+  readonly params: Parsed<P>;
+  readonly query: Parsed<Q>;
+  readonly body: Parsed<B>;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+};
+export type Endpoints<Caller> = {
+  /** For whoever has a key. */
+  readonly keyed: <
+    P extends z.ZodType = z.ZodUndefined,
+    Q extends z.ZodType = z.ZodUndefined,
+    B extends z.ZodType = z.ZodUndefined,
+    A extends z.ZodType = z.ZodType,
+  >(
+    endpoint: Endpoint<P, Q, B, A>,
+    handle: (asked: Asked<Caller, P, Q, B>) => Promise<object>,
+  ) => void;
+  /** For anyone. */
+  readonly open: <
+    P extends z.ZodType = z.ZodUndefined,
+    Q extends z.ZodType = z.ZodUndefined,
+    B extends z.ZodType = z.ZodUndefined,
+    A extends z.ZodType = z.ZodType,
+  >(
+    endpoint: Endpoint<P, Q, B, A>,
+    handle: (asked: Asked<undefined, P, Q, B>) => Promise<object>,
+  ) => void;
+};
+export type EndpointOptions<Caller> = {
+  /** Raises UNAUTHENTICATED. Called before a body is read. */
+  readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
+  /** Off, experimental endpoints are not there at all. */
+  readonly experimental: boolean;
+};
+
+/** On every answer of an experimental endpoint. */
+export const EXPERIMENTAL_HEADER = "x-experimental";
+const EXPERIMENTAL_TEXT = "may be changed or removed without warning";
+const ANY: readonly FaultCode[] = [
+  "MALFORMED",
+  "BODY_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+  "BUSY",
+  "UNAVAILABLE",
+];
+const KEYED: readonly FaultCode[] = ["UNAUTHENTICATED", "RATE_LIMIT_EXCEEDED"];
+
+const errorBody = z
+  .object({
+    statusCode: z.int(),
+    error: z.string(),
+    message: z
+      .string()
+      .meta({ description: "The code a program may rely on; for a 400, the sentence itself." }),
+    reason: z.string().optional().meta({ description: "For people; not to be relied on." }),
+  })
+  .meta({ id: "ApiError" });
+
+export function makeEndpoints<Caller>(
+  app: FastifyInstance,
+  { callerOf, experimental: on }: EndpointOptions<Caller>,
+): Endpoints<Caller> {
+  const callers = new WeakMap<FastifyRequest, Caller>();
+  const known = async (request: FastifyRequest): Promise<void> => {
+    callers.set(request, await callerOf(request));
+  };
+  function add<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType, C>(
+    endpoint: Endpoint<P, Q, B, A>,
+    before: Pick<RouteOptions, "onRequest">,
+    handle: (asked: Asked<C, P, Q, B>) => Promise<object>,
+    who: (request: FastifyRequest) => C,
+    faults: readonly FaultCode[],
+  ): void {
+    const { method, url, params, query, body, experimental = false } = endpoint;
+    if (experimental && !on) return;
+    const schema: FastifySchema = {
+      ...documented(endpoint, faults),
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { querystring: query }),
+      ...(body === undefined ? {} : { body }),
+    };
+    app.route({
+      method,
+      url,
+      ...before,
+      schema,
+      handler: async (request, reply) => {
+        if (experimental) reply.header(EXPERIMENTAL_HEADER, EXPERIMENTAL_TEXT);
+        // Each part was read by the schema of its name before this is called; one without a schema is not used.
+        return handle({
+          caller: who(request),
+          params: request.params as Parsed<P>,
+          query: request.query as Parsed<Q>,
+          body: request.body as Parsed<B>,
+          request,
+          reply,
+        });
+      },
+    });
+  }
+  return {
+    keyed: (endpoint, handle) =>
+      add(
+        endpoint,
+        { onRequest: known },
+        handle,
+        (request) => {
+          const caller = callers.get(request);
+          if (caller === undefined) throw new Error("a handler ran before its caller was known");
+          return caller;
+        },
+        [...ANY, ...KEYED, "FORBIDDEN"],
+      ),
+    open: (endpoint, handle) => add(endpoint, {}, handle, () => undefined, ANY),
+  };
+}
+
+/** What the document says of it. */
+function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType>(
+  { name, says, tag, answer, faults = [], experimental }: Endpoint<P, Q, B, A>,
+  usual: readonly FaultCode[],
+) {
+  const all = [...new Set([...usual, ...faults])];
+  const statuses = [...new Set(all.map(statusOf))].sort();
+  return {
+    operationId: name,
+    summary: says,
+    tags: [tag],
+    security: usual.includes("UNAUTHENTICATED") ? [{ apiKey: [] }] : [],
+    ...(experimental === true ? { "x-experimental": true } : {}),
+    response: {
+      200: answer,
+      ...Object.fromEntries(
+        statuses.map((status) => {
+          const messages = all.filter((code) => statusOf(code) === status).map(messageOf);
+          return [
+            status,
+            {
+              description: messages.join(", "),
+              content: { "application/json": { schema: errorBody } },
+            },
+          ];
+        }),
+      ),
+    },
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * What the payment API answers, as schemas: the document is made from them, and the tests hold every answer against it.
+ * The rows become these in wire.ts.
+ */
+import { z } from "zod";
+import { currency, money } from "../../../broker/protocol/money.js";
+import { lineItem } from "../request-form.js";
+
+export const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
+/** An amount that may be nothing: a balance, what remains to be paid. */
+export const wholeMinor = z.string().regex(/^-?[0-9]+$/);
+const liveness = z.enum(["main", "test"]);
+
+const paymentOption = z.looseObject({ assetType: z.string(), amount: wholeMinor });
+const assetTotal = z.object({
+  type: z.string(),
+  description: z.string(),
+  settlementDate: timestamp,
+  total: money,
+  lineItems: z.array(lineItem).optional(),
+  payerAccountId: z.string().optional(),
+});
+export const paidBy = z.object({ assetTotals: z.array(assetTotal) });
+
+const summaryFields = {
+  id: z.string(),
+  shortCode: z.string(),
+  url: z.string(),
+  value: money,
+  paymentOptions: z.array(paymentOption),
+  merchantId: z.string(),
+  merchantName: z.string(),
+  configId: z.string(),
+  status: z.enum(["new", "paid", "cancelled", "expired"]),
+  liveness,
+  createdAt: timestamp,
+  expiresAt: timestamp,
+};
+export const requestSummary = z.looseObject(summaryFields).meta({ id: "PaymentRequestSummary" });
+export const paymentRequest = z
+  .looseObject({
+    ...summaryFields,
+    updatedAt: timestamp,
+    expirySeconds: z.int(),
+    remainingAmount: wholeMinor,
+    createdByAccountId: z.string(),
+    createdByAccountName: z.string(),
+    externalRef: z.string().optional(),
+    cancellationReason: z.string().optional(),
+    paidBy: paidBy.optional(),
+    lineItems: z.array(lineItem).optional(),
+  })
+  .meta({ id: "PaymentRequest" });
+
+export const activity = z
+  .looseObject({
+    id: z.string(),
+    type: z.string(),
+    value: money,
+    paymentRequestId: z.string(),
+    merchantId: z.string(),
+    merchantConfigId: z.string(),
+    merchantAccountId: z.string(),
+    merchantName: z.string(),
+    createdAt: timestamp,
+    createdBy: z.string(),
+    paymentRequestCreatedBy: z.string(),
+    activityNumber: z.string(),
+    shortCode: z.string(),
+    assetType: z.string().optional(),
+    paidBy: paidBy.optional(),
+    idempotencyKey: z.string().optional(),
+  })
+  .meta({ id: "PaymentActivity" });
+
+export const asset = z
+  .looseObject({
+    id: z.string(),
+    accountId: z.string(),
+    category: z.enum(["money", "giftcard", "token"]),
+    type: z.string(),
+    liveness,
+    description: z.string(),
+    status: z.enum(["active", "archived"]),
+    createdAt: timestamp,
+    currency: currency.optional(),
+    balance: wholeMinor.optional(),
+    availableBalance: wholeMinor.optional(),
+  })
+  .meta({ id: "Asset" });
+export const assetTransaction = z
+  .object({
+    id: z.string(),
+    assetId: z.string(),
+    type: z.enum(["increment-balance", "decrement-balance"]),
+    kind: z.string(),
+    value: money,
+    ref: z.string(),
+    refType: z.string(),
+    createdAt: timestamp,
+  })
+  .meta({ id: "AssetTransaction" });
+
+export const apiKey = z
+  .object({
+    accountId: z.string(),
+    name: z.string(),
+    role: z.string(),
+    enabled: z.boolean(),
+    createdAt: timestamp,
+    createdBy: z.string(),
+    modifiedAt: timestamp,
+    modifiedBy: z.string(),
+    version: z.string(),
+  })
+  .meta({ id: "ApiKey" });
+export const newApiKey = apiKey
+  .extend({ secret: z.string().meta({ description: "The key in full. Shown this once." }) })
+  .meta({ id: "NewApiKey" });
+
+/** A page of a list: `nextPageKey` is absent on the last. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextPageKey: z.string().optional() });
