@@ -1,35 +1,46 @@
 /**
  * Asset types: `issuer.currency.liveness`, as the payment API writes them. Pure.
  *
- * This platform keeps one kind of money itself: `centrapay.{currency}.{main|test}`. Test and main money never mix, and the
- * type says which it is.
+ * Test and main money never mix, and the type says which it is.
  */
-const MONEY = /^centrapay\.([a-z]{3})\.(main|test)$/;
-
 export type Liveness = "main" | "test";
 export type AssetType = {
-  readonly currency: string;
+  /** Money this platform keeps in its ledger, or a tender that somebody else keeps and the merchant vouches for. */
+  readonly category: "money" | "external";
+  /** Left out: it takes whatever currency the request has. */
+  readonly currency?: string;
   readonly liveness: Liveness;
-  /** Whether money can be held and confirmed later. The ledger's wallets cannot yet. */
+  /** Whether money can be held now and confirmed later. */
   readonly preAuth: boolean;
 };
 
-/** What a type says, or `undefined` for one this platform does not keep. */
+// prettier-ignore
+const known: readonly (readonly [RegExp, Omit<AssetType, "currency" | "liveness">])[] = [
+  [/^centrapay\.(?<currency>[a-z]{3})\.(?<liveness>main|test)$/, { category: "money",    preAuth: true }],
+  [/^external\.(?<liveness>main|test)$/,                         { category: "external", preAuth: false }],
+];
+
+/** What a type says, or `undefined` for one this platform does not take. */
 export function readAssetType(type: string): AssetType | undefined {
-  const match = MONEY.exec(type);
-  if (match?.[1] === undefined) return undefined;
-  return {
-    currency: match[1].toUpperCase(),
-    liveness: match[2] === "main" ? "main" : "test",
-    preAuth: false,
-  };
+  for (const [pattern, rest] of known) {
+    const match = pattern.exec(type);
+    if (match === null) continue;
+    const { currency, liveness } = match.groups ?? {};
+    return {
+      ...rest,
+      ...(currency === undefined ? {} : { currency: currency.toUpperCase() }),
+      liveness: liveness === "main" ? "main" : "test",
+    };
+  }
+  return undefined;
 }
 
 export const testMoney = (currency: string): string => `centrapay.${currency.toLowerCase()}.test`;
 
 /** What a person sees in a list of assets. */
-export const describeAssetType = (type: string): string => {
-  const known = readAssetType(type);
-  if (known === undefined) return type;
-  return known.liveness === "test" ? `${known.currency} (test)` : known.currency;
-};
+export function describeAssetType(type: string): string {
+  const read = readAssetType(type);
+  if (read === undefined) return type;
+  const name = read.category === "external" ? "Other tender" : (read.currency ?? "");
+  return read.liveness === "test" ? `${name} (test)` : name;
+}

@@ -11,35 +11,13 @@ import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
-import { openTestIssuance, openWallet, post } from "./ledger.js";
+import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
 import { findOperation, insertOperation } from "./operation.js";
 import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { renderAsset, renderTransaction, type AssetRow } from "./wire.js";
 
 export type AssetParts = Making & { readonly store: Store };
-
-/** An asset as a payment sees it. */
-export type Spendable = {
-  readonly id: string;
-  readonly accountId: string;
-  readonly type: string;
-  readonly active: boolean;
-  readonly balanceMinor: number;
-};
-
-export async function findSpendable(tx: Tx, id: string): Promise<Spendable | undefined> {
-  const row = await findAsset(tx, id);
-  return (
-    row && {
-      id,
-      accountId: row.account_id,
-      type: row.type,
-      active: row.status === "active",
-      balanceMinor: row.balance_minor,
-    }
-  );
-}
 
 export async function insertWallet(
   tx: Tx,
@@ -57,7 +35,7 @@ export async function insertWallet(
     status: "active" as const,
     created_ms: nowMs,
   };
-  await openWallet(tx, asset.id, currency);
+  await openAccount(tx, "wallet", asset.id, currency);
   await tx.insertInto("asset").values(asset).execute();
   return { ...asset, currency, balance_minor: 0 };
 }
@@ -177,7 +155,7 @@ const selectEntries = (db: Reader) =>
     .select(["entry.account_id", "entry.amount_minor", "entry.currency"])
     .select(["transfer.id", "transfer.kind", "transfer.ref", "transfer.created_ms"]);
 
-const findAsset = (db: Reader, id: string): Promise<AssetRow | undefined> =>
+export const findAsset = (db: Reader, id: string): Promise<AssetRow | undefined> =>
   selectAssets(db).where("asset.id", "=", id).executeTakeFirst();
 
 const findTransaction = async (tx: Tx, assetId: string, transferId: string): Promise<object> =>

@@ -9,6 +9,7 @@
  * Crash     a transfer is there with all its entries and balances, or not at all.
  */
 import type { Tx } from "../store/store.js";
+import type { Tables } from "../store/tables.js";
 
 export type Entry = {
   readonly accountId: string;
@@ -18,7 +19,7 @@ export type Entry = {
 };
 export type Transfer = {
   readonly id: string;
-  readonly kind: "payment" | "refund" | "top-up";
+  readonly kind: Tables["transfer"]["kind"];
   /** What asked for it: a payment request, or the asset topped up. */
   readonly ref: string;
   readonly createdMs: number;
@@ -52,7 +53,7 @@ export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
       .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
       .where("id", "=", accountId)
       .where("currency", "=", currency)
-      .where((e) => e.or([e("kind", "=", "issuance"), e("balance_minor", ">=", -amountMinor)]))
+      .where((e) => e.or([e("kind", "in", ["issuance", "clearing"]), e("balance_minor", ">=", -amountMinor)]))
       .executeTakeFirst();
     if (changed.numUpdatedRows !== 1n) throw new Overdrawn(accountId);
   }
@@ -70,20 +71,24 @@ export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
   return true;
 }
 
-export async function openWallet(tx: Tx, id: string, currency: string): Promise<void> {
-  await tx.insertInto("ledger_account").values({ id, kind: "wallet", currency, balance_minor: 0 }).execute();
-}
-
-/** Where a currency's test money comes from; made when first needed. It owes what all test wallets hold. */
-export async function openTestIssuance(tx: Tx, currency: string): Promise<string> {
-  const id = `issuance.${currency.toLowerCase()}.test`;
+/** Opens an account if it is not there yet, and answers its id. */
+export async function openAccount(
+  tx: Tx,
+  kind: Tables["ledger_account"]["kind"],
+  id: string,
+  currency: string,
+): Promise<string> {
   await tx
     .insertInto("ledger_account")
-    .values({ id, kind: "issuance", currency, balance_minor: 0 })
+    .values({ id, kind, currency, balance_minor: 0 })
     .onConflict((conflict) => conflict.column("id").doNothing())
     .execute();
   return id;
 }
+
+/** Where a currency's test money comes from. It owes what all test wallets hold. */
+export const openTestIssuance = (tx: Tx, currency: string): Promise<string> =>
+  openAccount(tx, "issuance", `issuance.${currency.toLowerCase()}.test`, currency);
 
 /** A transfer that does not balance is a bug in whoever made it. */
 function assertBalanced({ id, entries }: Transfer): void {

@@ -8,7 +8,8 @@ import type { Reader, Tx } from "../store/store.js";
 export type Operation = {
   /** What it is done to: keys of different subjects never meet. */
   readonly subjectId: string;
-  readonly kind: "pay" | "refund" | "void" | "top-up";
+  readonly kind:
+    "pay" | "refund" | "void" | "confirm" | "release" | "acceptCondition" | "declineCondition" | "top-up";
   readonly key: string;
 };
 

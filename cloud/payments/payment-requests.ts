@@ -6,6 +6,7 @@
  *           are owed are there together or not at all. Nothing is answered before it is on disk.
  * Never     holds a rule about money (request.ts) or a wire form (wire.ts).
  */
+import { createHash } from "node:crypto";
 import { sql } from "kysely";
 import { z } from "zod";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
@@ -15,20 +16,22 @@ import { Fault } from "../http/fault.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
-import { findSpendable } from "./assets.js";
 import { findOperation, type Operation } from "./operation.js";
 import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
+import { providerOf, type AssetProvider } from "./provider.js";
 import {
   checkLineItems,
   checkRedirect,
+  sumOf,
+  type ConfirmForm,
   type CreateForm,
   type PayForm,
   type RefundForm,
 } from "./request-form.js";
-import { findPayments, findRequest, perform, readOptions, toState } from "./request-rows.js";
-import { step, statusAt, type Earlier, type Event, type Option } from "./request.js";
-import { newShortCode } from "./short-code.js";
+import { findRequest, perform, readOptions, toState, withMoney } from "./request-rows.js";
+import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
+import { isShortCode, newShortCode } from "./short-code.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
 
 export type PaymentRequestParts = {
@@ -36,6 +39,7 @@ export type PaymentRequestParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly publicUrl: string;
+  readonly providers: readonly AssetProvider[];
   /** Called when the outbox may have something new. */
   readonly committed: () => void;
 };
@@ -48,15 +52,16 @@ const urls = z.array(z.string());
 type Asked = {
   readonly nowMs: number;
   readonly activityId: string;
+  readonly nextActivityId: string;
   readonly asked: string;
   readonly earlier: Earlier | undefined;
 };
 type Act = {
   readonly action: Action;
-  readonly operation: Omit<Operation, "subjectId"> & { readonly asked: string };
+  readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
-  readonly event: (tx: Tx, asking: Asked) => Promise<Event> | Event;
+  readonly event: (tx: Tx, asking: Asked, row: RequestRow) => Promise<Event> | Event;
 };
 
 export class PaymentRequests {
@@ -101,6 +106,9 @@ export class PaymentRequests {
         payment_options: JSON.stringify(options),
         status: "new",
         cancellation_reason: null,
+        pre_auth_status: null,
+        pre_auth_expires_ms: null,
+        conditions: "[]",
         expiry_seconds: expirySeconds,
         expires_ms: nowMs + expirySeconds * 1000,
         external_ref: externalRef ?? null,
@@ -120,7 +128,7 @@ export class PaymentRequests {
           payment_request_id: row.id,
           merchant_id: row.merchant_id,
           number: 1,
-          type: "request",
+          type: details.preAuth === true ? "preAuthRequest" : "request",
           amount_minor: row.value_minor,
           created_by: caller.crn,
           created_ms: nowMs,
@@ -133,9 +141,24 @@ export class PaymentRequests {
 
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
-    const { read } = this.#parts.store;
-    const row = await this.#find(caller, "payment-requests:read", id);
-    return renderRequest(row, readOptions(row), await findPayments(read, row), this.#view());
+    return this.#render(await this.#find(caller, "payment-requests:read", id));
+  }
+
+  /** The latest with this code. Raises CHECKSUM_FAILED, FORBIDDEN. */
+  async byShortCode(caller: Caller, shortCode: string): Promise<object> {
+    const code = shortCode.toUpperCase();
+    if (!isShortCode(code))
+      throw new Fault("CHECKSUM_FAILED", "shortCode: is not one; look for a typing error");
+    const row = await this.#parts.store.read
+      .selectFrom("payment_request")
+      .selectAll()
+      .where("short_code", "=", code)
+      .orderBy("id", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    permit(caller, "payment-requests:read-by-short-code", row?.merchant_account_id);
+    if (row === undefined) throw new Fault("FORBIDDEN");
+    return this.#render(row);
   }
 
   /** For anyone, but only while it waits to be paid. Raises FORBIDDEN. */
@@ -166,64 +189,117 @@ export class PaymentRequests {
       .orderBy("id", "desc")
       .limit(size + 1)
       .execute();
-    const payments = new Map(
-      await Promise.all(rows.map(async (row) => [row.id, await findPayments(read, row)] as const)),
+    const items = new Map(
+      await Promise.all(rows.map(async (row) => [row.id, await this.#render(row)] as const)),
     );
-    const view = this.#view();
     return toPage(
       rows,
       size,
       (row) => row.id,
-      (row) => renderRequest(row, readOptions(row), payments.get(row.id) ?? [], view),
+      (row) => items.get(row.id) ?? {},
     );
   }
 
   /**
    * Raises FORBIDDEN, REQUEST_PAID, REQUEST_EXPIRED, REQUEST_CANCELLED, INVALID_ASSET_TYPE, INACTIVE_ASSET,
-   * INSUFFICIENT_ASSET_VALUE, INVALID_MERCHANT_CONFIG, IDEMPOTENT_OPERATION_FAILED.
+   * INSUFFICIENT_ASSET_VALUE, REMAINING_AMOUNT_EXCEEDED, INVALID_AMOUNT, INVALID_MERCHANT_CONFIG,
+   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, IDEMPOTENT_OPERATION_FAILED.
    */
   pay(caller: Caller, id: string, form: PayForm): Promise<object> {
-    const { assetType, assetId, idempotencyKey } = form;
+    const { assetType, idempotencyKey, mode, amount, externalPaymentRef, transactionId } = form;
     return this.#act(caller, id, {
       action: "payment-requests:pay",
-      operation: { kind: "pay", key: idempotencyKey, asked: JSON.stringify(form) }, // its schema fixes the order
-      said: { idempotencyKey },
-      event: async (tx, asking) => {
-        const asset = await findSpendable(tx, assetId);
-        permit(caller, "assets:spend", asset?.accountId);
-        if (asset === undefined) throw new Fault("FORBIDDEN");
-        return { kind: "pay", assetType, asset, ...asking };
+      operation: { kind: "pay", key: idempotencyKey, asked: canonical(form) },
+      said: { idempotencyKey, externalPaymentRef, external: transactionId },
+      event: async (tx, asking, request) => {
+        const option = readOptions(request).find((one) => one.assetType === assetType);
+        const provider = option && providerOf(this.#parts.providers, assetType);
+        const source =
+          option === undefined || provider === undefined
+            ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
+            : await provider.find(tx, { caller, request, option, form, nowMs: asking.nowMs });
+        const amountMinor = amount === undefined ? undefined : Number(amount);
+        return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
       },
     });
   }
 
   /**
    * Raises FORBIDDEN, NOT_PAID, INVALID_AMOUNT, ALREADY_REFUNDED, REPEAT_REFERENCE, REFUND_DECLINED,
-   * LINE_ITEMS_SUM_CHECK_FAILED, CONFIRMATION_NOT_FOUND.
+   * LINE_ITEMS_SUM_CHECK_FAILED, PRE_AUTH_PENDING, CONFIRMATION_NOT_FOUND.
    */
   async refund(caller: Caller, id: string, form: RefundForm): Promise<object> {
-    const { value, externalRef, invoiceRef, lineItems } = form;
+    const { value, externalRef, invoiceRef, lineItems, confirmationIdempotencyKey } = form;
     checkLineItems(lineItems, [value.amount]);
     return this.#act(caller, id, {
       action: "payment-requests:refund",
       // The reference and the amount make a refund, as the API has it; the rest is a remark, kept from the first time.
       operation: { kind: "refund", key: externalRef, asked: JSON.stringify(value) },
       said: { externalRef, invoiceRef, lineItems },
-      event: (_tx, asking) => {
-        // Only a pre-authorised request has confirmations, and none of these is one.
-        if (form.confirmationIdempotencyKey !== undefined) throw new Fault("CONFIRMATION_NOT_FOUND");
-        return { kind: "refund", valueMinor: toMinor(value), currency: value.currency, ...asking };
-      },
+      event: (_tx, asking) => ({
+        kind: "refund",
+        valueMinor: toMinor(value),
+        currency: value.currency,
+        confirmationKey: confirmationIdempotencyKey,
+        ...asking,
+      }),
     });
   }
 
-  /** Raises FORBIDDEN, REQUEST_EXPIRED, ALREADY_REFUNDED, VOID_WINDOW_EXCEEDED, REFUND_DECLINED. */
+  /** Raises FORBIDDEN, REQUEST_EXPIRED, REQUEST_CANCELLED, ALREADY_REFUNDED, VOID_WINDOW_EXCEEDED, REFUND_DECLINED, PRE_AUTH_ALREADY_CONFIRMED. */
   void(caller: Caller, id: string): Promise<object> {
     return this.#act(caller, id, {
       action: "payment-requests:void",
       operation: { kind: "void", key: "", asked: "" }, // a request is voided once; asked again, answered again
       said: {},
       event: (_tx, asking) => ({ kind: "void", ...asking }),
+    });
+  }
+
+  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_PENDING, PRE_AUTH_RELEASED, REQUEST_CANCELLED, INVALID_AMOUNT, LINE_ITEMS_SUM_CHECK_FAILED, IDEMPOTENT_OPERATION_FAILED. */
+  async confirm(caller: Caller, id: string, form: ConfirmForm): Promise<object> {
+    const { idempotencyKey, invoiceRef, lineItems, value } = form;
+    const sum = sumOf(lineItems);
+    if (value !== undefined) checkLineItems(lineItems, [value.amount]);
+    return this.#act(caller, id, {
+      action: "payment-requests:confirm",
+      operation: { kind: "confirm", key: idempotencyKey, asked: canonical(form) },
+      said: { idempotencyKey, invoiceRef, lineItems },
+      event: (_tx, asking, row) => {
+        if (sum < 1) throw new Fault("INVALID_AMOUNT", "the line items' prices add up to nothing");
+        const currency = value?.currency ?? row.currency;
+        return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, ...asking };
+      },
+    });
+  }
+
+  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_RELEASED, REQUEST_EXPIRED, REQUEST_CANCELLED. */
+  release(caller: Caller, id: string): Promise<object> {
+    return this.#act(caller, id, {
+      action: "payment-requests:release",
+      operation: undefined, // a second one is told that it was released
+      said: {},
+      event: (_tx, asking) => ({ kind: "release", ...asking }),
+    });
+  }
+
+  /** Raises FORBIDDEN, PATRON_NOT_AUTHORIZED, MERCHANT_NOT_AUTHORIZED, CONDITION_ALREADY_SET, REQUEST_EXPIRED. */
+  setCondition(
+    caller: Caller,
+    id: string,
+    conditionId: string,
+    verdict: "accept" | "decline",
+  ): Promise<object> {
+    return this.#act(caller, id, {
+      action: "payment-requests:approve-conditions",
+      operation: undefined,
+      said: {},
+      event: (_tx, asking, row) => ({
+        kind: verdict === "accept" ? "acceptCondition" : "declineCondition",
+        conditionId,
+        by: caller.accountId === row.merchant_account_id ? "merchant" : "patron",
+        ...asking,
+      }),
     });
   }
 
@@ -268,11 +344,11 @@ export class PaymentRequests {
     );
   }
 
-  /** Writes down up to `limit` requests whose time is over; answers how many there were. */
+  /** Writes down up to `limit` requests (and pre-authorisations) whose time is over; answers how many there were. */
   async expireDue(limit: number): Promise<number> {
-    const { store, clock, random } = this.#parts;
+    const { store, clock, random, providers, committed } = this.#parts;
     const nowMs = clock.nowMs();
-    const due = await store.read
+    const requests = await store.read
       .selectFrom("payment_request")
       .select("id")
       .where("status", "=", sql.lit("new")) // a literal, or SQLite does not take the partial index
@@ -280,43 +356,88 @@ export class PaymentRequests {
       .orderBy("expires_ms")
       .limit(limit)
       .execute();
+    const holds = await store.read
+      .selectFrom("hold")
+      .select("payment_request_id as id")
+      .where("is_held", "=", sql.lit(1))
+      .where("expires_ms", "<=", nowMs)
+      .orderBy("expires_ms")
+      .limit(limit)
+      .execute();
+    const due = [...requests, ...holds];
     if (due.length === 0) return 0;
     await store.write(async (tx) => {
       for (const { id } of due) {
         const row = await findRequest(tx, id);
         if (row === undefined) continue;
-        const event: Event = { kind: "expire", nowMs, activityId: newId(nowMs, random) };
-        const [next, effects] = step(toState(row, await findPayments(tx, row)), event);
-        const doing = { tx, random, row, next, nowMs, by: SERVICE_CRN, operation: undefined, said: {} };
+        const activityId = newId(nowMs, random);
+        const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(nowMs, random) };
+        const [next, effects] = step(toState(await withMoney(tx, row)), event);
+        const by = SERVICE_CRN;
+        const doing = {
+          tx,
+          random,
+          providers,
+          row,
+          next,
+          nowMs,
+          by,
+          operation: undefined,
+          activityId,
+          said: {},
+        };
         await perform(effects, doing);
       }
     });
+    committed();
     return due.length;
   }
 
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
   async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
-    const { store, clock, random, committed } = this.#parts;
+    const { store, clock, random, providers, committed } = this.#parts;
     const answer = await store.write(async (tx) => {
       const row = await findRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
-      const keyed = { subjectId: id, ...operation };
-      const before = await findOperation(tx, keyed);
+      const keyed = operation && { subjectId: id, ...operation };
+      const before = keyed && (await findOperation(tx, keyed));
+      const activityId = newId(nowMs, random);
       const asking = {
         nowMs,
-        activityId: newId(nowMs, random),
-        asked: operation.asked,
+        activityId,
+        nextActivityId: newId(nowMs, random),
+        asked: keyed?.asked ?? "",
         earlier: before && { asked: before.asked, activityId: before.resultId },
       };
-      const state = toState(row, await findPayments(tx, row));
-      const [next, effects] = step(state, await event(tx, asking));
-      return perform(effects, { tx, random, row, next, nowMs, by: caller.crn, operation: keyed, said });
+      const state = toState(await withMoney(tx, row));
+      const [next, effects] = step(state, await event(tx, asking, row));
+      const by = caller.crn;
+      return perform(effects, {
+        tx,
+        random,
+        providers,
+        row,
+        next,
+        nowMs,
+        by,
+        operation: keyed,
+        activityId,
+        said,
+      });
     });
     committed();
-    if (answer === undefined) throw new Error(`${operation.kind} of ${id} came to nothing`);
+    if (answer === undefined) throw new Error(`${action} of ${id} came to nothing`);
     return answer;
+  }
+
+  async #render(row: RequestRow): Promise<object> {
+    const { payments, hold } = await withMoney(this.#parts.store.read, row);
+    const parts = hold === undefined ? payments : [{ ...hold, lines: null }];
+    // An ended request's parts went back: they paid nothing.
+    const paid = row.status === "paid" || row.status === "new" ? parts : [];
+    return renderRequest(row, readOptions(row), paid, this.#view());
   }
 
   async #find(caller: Caller, action: Action, id: string): Promise<RequestRow> {
@@ -331,11 +452,33 @@ export class PaymentRequests {
   }
 }
 
+/** No asset at all: what a request is asked with when nobody keeps what was named. */
+const NOBODY: Source = {
+  id: "",
+  type: "",
+  assetId: null,
+  accountId: null,
+  active: false,
+  availableMinor: 0,
+  whole: false,
+  lines: null,
+  walletId: null,
+};
+
+/** What was asked, in one text to compare by: the schema fixes the order, and a code is kept as its hash alone. */
+const canonical = (form: PayForm | ConfirmForm): string =>
+  JSON.stringify(
+    "authorization" in form && form.authorization !== undefined
+      ? { ...form, authorization: createHash("sha256").update(form.authorization).digest("hex") }
+      : form,
+  );
+
 /** The config's options that can take this value. */
 function offer(paymentOptions: string, value: Money, preAuth: boolean): readonly Option[] {
   return configOptions.parse(JSON.parse(paymentOptions)).flatMap(({ type, walletId }) => {
     const known = readAssetType(type);
-    if (known?.currency !== value.currency || (preAuth && !known.preAuth)) return [];
+    if (known === undefined || (known.currency ?? value.currency) !== value.currency) return [];
+    if (preAuth && !known.preAuth) return [];
     return [{ assetType: type, amountMinor: toMinor(value), walletId }];
   });
 }

@@ -54,7 +54,7 @@ export const lineItem = z.object({
     .optional(),
 });
 const lineItems = z.array(lineItem).min(1, "must not be empty").max(500, "must be at most 500 lines");
-type LineItems = z.infer<typeof lineItems>;
+export type LineItems = z.infer<typeof lineItems>;
 
 const DEFAULT_EXPIRY_SECONDS = 120;
 
@@ -95,18 +95,33 @@ export const createForm = details
   });
 export type CreateForm = z.infer<typeof createForm>;
 
-const notYet = z.undefined("is not supported").optional();
-
-export const payForm = z.object({
-  assetType: text(64),
-  idempotencyKey: text(255),
-  assetId: text(64),
-  transactionId: notYet,
-  authorization: notYet,
-  mode: notYet,
-  amount: notYet,
-});
+const PROOFS = ["assetId", "transactionId", "authorization"] as const;
+export const payForm = z
+  .object({
+    assetType: text(64),
+    idempotencyKey: text(255),
+    /** One proof that the payer may spend it: an asset of theirs, a tender taken elsewhere, a code. */
+    assetId: text(64).optional(),
+    transactionId: text(255).optional(),
+    authorization: text(255).optional(),
+    mode: z.enum(["partial-payment", "multi-asset-payment"]).optional(),
+    amount: amount.optional(),
+    externalPaymentRef: text(255).optional(),
+    lineItems: lineItems.optional(),
+  })
+  .refine((form) => PROOFS.filter((name) => form[name] !== undefined).length === 1, {
+    path: ["assetId"],
+    message: "exactly one of assetId, transactionId and authorization is needed",
+  });
 export type PayForm = z.infer<typeof payForm>;
+
+export const confirmForm = z.object({
+  idempotencyKey: text(255),
+  invoiceRef: text(128),
+  lineItems,
+  value: money.optional(),
+});
+export type ConfirmForm = z.infer<typeof confirmForm>;
 
 export const refundForm = z.object({
   value: money,
@@ -117,10 +132,13 @@ export const refundForm = z.object({
 });
 export type RefundForm = z.infer<typeof refundForm>;
 
+export const sumOf = (lines: LineItems): number =>
+  lines.reduce((total, { price }) => total + Number(price), 0);
+
 /** Raises LINE_ITEMS_SUM_CHECK_FAILED unless the lines add up to one of `totals`. */
 export function checkLineItems(lines: LineItems | undefined, totals: readonly (string | undefined)[]): void {
   if (lines === undefined) return;
-  const sum = lines.reduce((total, { price }) => total + Number(price), 0);
+  const sum = sumOf(lines);
   if (!totals.includes(String(sum)))
     throw new Fault("LINE_ITEMS_SUM_CHECK_FAILED", `the line items' prices add up to ${sum}`);
 }

@@ -6,14 +6,27 @@
  *           one transaction it is given.
  * Never     decides anything about money: that is request.ts.
  */
+import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
-import { Fault } from "../http/fault.js";
+import { Fault, type FaultCode } from "../http/fault.js";
 import type { Reader, Tx } from "../store/store.js";
-import { Overdrawn, post, type Entry } from "./ledger.js";
+import type { Tables } from "../store/tables.js";
+import { openAccount, Overdrawn, post, type Entry, type Transfer } from "./ledger.js";
 import { insertOperation, type Operation } from "./operation.js";
 import { enqueue } from "./outbox.js";
-import type { ActivityFacts, Effect, Option, Payment, Request } from "./request.js";
+import { providerOf, type AssetProvider } from "./provider.js";
+import type { Details } from "./request-form.js";
+import {
+  cancellationReasons,
+  type ActivityFacts,
+  type Condition,
+  type Effect,
+  type Hold,
+  type Option,
+  type Payment,
+  type Request,
+} from "./request.js";
 import {
   livenessOf,
   renderActivity,
@@ -32,111 +45,266 @@ export const readOptions = (row: RequestRow): readonly Option[] =>
 export const findRequest = (db: Reader, id: string): Promise<RequestRow | undefined> =>
   db.selectFrom("payment_request").selectAll().where("id", "=", id).executeTakeFirst();
 
-/** In the order they were paid. A request that was never paid has none, and is not asked about. */
-export async function findPayments(db: Reader, row: RequestRow): Promise<readonly PaymentRow[]> {
-  if (row.status !== "paid") return [];
-  return db
+export type HoldRow = Readonly<Selectable<Tables["hold"]>>;
+/** A request's row with the money that belongs to it. */
+export type StoredRequest = {
+  readonly row: RequestRow;
+  readonly payments: readonly PaymentRow[]; // in the order they were paid
+  readonly hold: HoldRow | undefined;
+};
+
+/** A request that has seen nothing but its own making has no money yet, and is not asked about. */
+export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequest> {
+  if (row.activities === 1) return { row, payments: [], hold: undefined };
+  const payments = await db
     .selectFrom("payment")
     .selectAll()
     .where("payment_request_id", "=", row.id)
-    .orderBy("id")
+    .orderBy("number")
     .execute();
+  const hold =
+    row.pre_auth_expires_ms === null
+      ? undefined
+      : await db.selectFrom("hold").selectAll().where("payment_request_id", "=", row.id).executeTakeFirst();
+  return { row, payments, hold };
 }
 
 export const findActivity = (db: Reader, id: string): Promise<ActivityRow> =>
   db.selectFrom("activity").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
-export function toState(row: RequestRow, payments: readonly PaymentRow[]): Request {
+const storedConditions = z.array(
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    message: z.string(),
+    status: z.enum(["awaiting-merchant", "awaiting-patron", "accepted", "declined", "void"]),
+  }),
+);
+export const readConditions = (row: RequestRow): readonly Condition[] =>
+  row.conditions === "[]" ? [] : storedConditions.parse(JSON.parse(row.conditions));
+const storedReason = z.enum(cancellationReasons);
+const storedLines = z.array(z.record(z.string(), z.unknown()));
+
+export function toState({ row, payments, hold }: StoredRequest): Request {
+  const { preAuth = false, partialAllowed = false } = JSON.parse(row.details) as Details; // written by create alone
   const terms = {
     valueMinor: row.value_minor,
     currency: row.currency,
     options: readOptions(row),
     createdMs: row.created_ms,
     expiresMs: row.expires_ms,
+    preAuth,
+    partialAllowed,
   };
+  const known = { terms, conditions: readConditions(row) };
   switch (row.status) {
     case "new":
+      return { ...known, kind: "new", payments: payments.map(toPayment) };
     case "expired":
-      return { kind: row.status, terms };
+      return { ...known, kind: "expired" };
     case "cancelled":
-      return { kind: row.status, terms, reason: "CANCELLED_BY_MERCHANT" };
-    case "paid":
-      return { kind: row.status, terms, payments: payments.map(toPayment) };
+      return { ...known, kind: "cancelled", reason: storedReason.parse(row.cancellation_reason) };
+    case "paid": {
+      const paid = payments.map(toPayment);
+      if (row.pre_auth_status === null) return { ...known, kind: "paid", payments: paid };
+      if (hold === undefined) throw new Error(`${row.id} is pre-authorised and holds nothing`);
+      return { ...known, kind: row.pre_auth_status, hold: toHold(hold), payments: paid };
+    }
   }
 }
 
 const toPayment = (row: PaymentRow): Payment => ({
   id: row.id,
-  assetId: row.asset_id,
   assetType: row.asset_type,
+  assetId: row.asset_id,
   payerAccountId: row.payer_account_id,
+  sourceId: row.source_id,
   walletId: row.wallet_id,
   amountMinor: row.amount_minor,
   refundedMinor: row.refunded_minor,
+  lines: row.lines === null ? null : storedLines.parse(JSON.parse(row.lines)),
+  confirmationKey: row.confirmation_key,
+});
+const toHold = (row: HoldRow): Hold => ({
+  id: row.id,
+  assetType: row.asset_type,
+  assetId: row.asset_id,
+  payerAccountId: row.payer_account_id,
+  sourceId: row.source_id,
+  walletId: row.wallet_id,
+  amountMinor: row.amount_minor,
+  expiresMs: row.expires_ms,
 });
 
 export type Doing = {
   readonly tx: Tx;
   readonly random: Random;
+  readonly providers: readonly AssetProvider[];
   readonly row: RequestRow;
   readonly next: Request;
   readonly nowMs: number;
   readonly by: string; // crn
   /** The key it was asked under, with what was asked; absent when nobody asked. */
   readonly operation: (Operation & { readonly asked: string }) | undefined;
-  /** What the activity says beside its facts, as the client sent it. */
+  /** The activity that answers what was asked. What follows from it has others. */
+  readonly activityId: string;
+  /** What that activity says beside its facts, as the client sent it. */
   readonly said: object;
 };
 
 /** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
 export async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
   let answer: object | undefined;
+  let number = doing.row.activities;
   for (const effect of effects) {
     switch (effect.kind) {
       case "take":
-        await take(effect.payment, doing);
+        await take(effect.payment, number + 1, doing);
+        break;
+      case "hold":
+        await hold(effect.hold, doing);
+        break;
+      case "capture":
+        await move(doing, effect.payment.id, "confirmation", [
+          [holdAccount(doing.row), -effect.payment.amountMinor],
+          [effect.payment.walletId, effect.payment.amountMinor],
+        ]);
+        await insertPayment(effect.payment, number + 1, doing);
+        break;
+      case "letGo":
+        await move(doing, effect.transferId, "release", [
+          [holdAccount(doing.row), -effect.amountMinor],
+          [effect.hold.sourceId, effect.amountMinor],
+        ]);
         break;
       case "giveBack":
         await giveBack(effect, doing);
         break;
-      case "record":
-        answer = await record(effect, doing);
+      case "record": {
+        number += 1;
+        const recorded = await record(effect, number, doing);
+        if (effect.activityId === doing.activityId) answer = recorded;
         break;
+      }
       case "answerAgain":
-        answer = renderActivity(await findActivity(doing.tx, effect.activityId), doing.row);
-        break;
+        return renderActivity(await findActivity(doing.tx, effect.activityId), doing.row);
       case "refuse":
-        throw new Fault(effect.code);
+        throw new Fault(effect.code, effect.reason);
       case "ignored":
-        break;
+        return undefined;
     }
   }
+  await keep(number, doing);
   return answer;
 }
 
-async function take(payment: Payment, { tx, row, nowMs }: Doing): Promise<void> {
-  const { currency } = row;
-  await post(tx, {
-    id: payment.id,
-    kind: "payment",
-    ref: row.id,
-    createdMs: nowMs,
-    entries: [
-      { accountId: payment.assetId, currency, amountMinor: -payment.amountMinor },
-      { accountId: payment.walletId, currency, amountMinor: payment.amountMinor },
-    ],
-  });
+/** The state's own columns, once for all that the step recorded. */
+async function keep(
+  activities: number,
+  { tx, row, next, nowMs, operation, activityId }: Doing,
+): Promise<void> {
+  const isPreAuth = next.kind === "authorized" || next.kind === "released";
+  await tx
+    .updateTable("payment_request")
+    .set({
+      status: isPreAuth ? "paid" : next.kind,
+      cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
+      ...(isPreAuth ? { pre_auth_status: next.kind, pre_auth_expires_ms: next.hold.expiresMs } : {}),
+      ...(next.kind === "cancelled" && row.pre_auth_status !== null ? { pre_auth_status: "released" } : {}),
+      ...(next.conditions.length === 0 ? {} : { conditions: JSON.stringify(next.conditions) }),
+      activities,
+      updated_ms: nowMs,
+    })
+    .where("id", "=", row.id)
+    .execute();
+  if (row.pre_auth_status === "authorized" && next.kind !== "authorized")
+    await tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", row.id).execute();
+  if (operation !== undefined) await insertOperation(tx, operation, operation.asked, activityId);
+}
+
+/** A refusal for a source or a wallet that turns out to have too little: somebody else was first. */
+async function orRefuse(moving: Promise<void>, code: FaultCode, reason: string): Promise<void> {
+  try {
+    await moving;
+  } catch (error) {
+    if (!(error instanceof Overdrawn)) throw error;
+    throw new Fault(code, reason, { cause: error });
+  }
+}
+const SPENT = "the asset no longer holds the amount";
+
+async function take(payment: Payment, number: number, doing: Doing): Promise<void> {
+  const moving = move(doing, payment.id, "payment", [
+    [payment.sourceId, -payment.amountMinor],
+    [payment.walletId, payment.amountMinor],
+  ]);
+  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
+  await insertPayment(payment, number, doing);
+  await providerOf(doing.providers, payment.assetType)?.taken?.(doing.tx, payment, doing.nowMs);
+}
+
+const holdAccount = (row: RequestRow): string => `hold.${row.id}`;
+
+/** One transfer; what several moves do to one account is one entry. */
+async function move(
+  { tx, row, nowMs }: Doing,
+  id: string,
+  kind: Transfer["kind"],
+  moves: readonly (readonly [accountId: string, amountMinor: number])[],
+): Promise<void> {
+  const sums = new Map<string, number>();
+  for (const [accountId, amountMinor] of moves) sums.set(accountId, (sums.get(accountId) ?? 0) + amountMinor);
+  const entries = Array.from(sums, ([accountId, amountMinor]): Entry => ({
+    accountId,
+    currency: row.currency,
+    amountMinor,
+  }));
+  await post(tx, { id, kind, ref: row.id, createdMs: nowMs, entries });
+}
+
+async function hold(held: Hold, doing: Doing): Promise<void> {
+  const { tx, row, nowMs } = doing;
+  const account = await openAccount(tx, "hold", holdAccount(row), row.currency);
+  const moving = move(doing, held.id, "authorization", [
+    [held.sourceId, -held.amountMinor],
+    [account, held.amountMinor],
+  ]);
+  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
+  await tx
+    .insertInto("hold")
+    .values({
+      id: held.id,
+      payment_request_id: row.id,
+      asset_type: held.assetType,
+      asset_id: held.assetId,
+      payer_account_id: held.payerAccountId,
+      source_id: held.sourceId,
+      wallet_id: held.walletId,
+      amount_minor: held.amountMinor,
+      expires_ms: held.expiresMs,
+      is_held: 1,
+      created_ms: nowMs,
+    })
+    .execute();
+}
+
+/** `number`: of the activity that is recorded next, which is this payment's. */
+async function insertPayment(payment: Payment, number: number, { tx, row, nowMs }: Doing): Promise<void> {
   await tx
     .insertInto("payment")
     .values({
       id: payment.id,
       payment_request_id: row.id,
-      asset_id: payment.assetId,
+      number,
       asset_type: payment.assetType,
+      asset_id: payment.assetId,
       payer_account_id: payment.payerAccountId,
+      source_id: payment.sourceId,
       wallet_id: payment.walletId,
       amount_minor: payment.amountMinor,
       refunded_minor: 0,
+      lines: payment.lines === null ? null : JSON.stringify(payment.lines),
+      confirmation_key: payment.confirmationKey,
       created_ms: nowMs,
     })
     .execute();
@@ -144,60 +312,48 @@ async function take(payment: Payment, { tx, row, nowMs }: Doing): Promise<void> 
 
 async function giveBack(
   { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
-  { tx, row, nowMs }: Doing,
+  doing: Doing,
 ): Promise<void> {
-  const moved = new Map<string, number>();
-  const move = (accountId: string, amountMinor: number): void =>
-    void moved.set(accountId, (moved.get(accountId) ?? 0) + amountMinor);
-  for (const { payment, amountMinor } of returns) {
-    move(payment.walletId, -amountMinor);
-    move(payment.assetId, amountMinor);
-  }
-  const entries = Array.from(moved, ([accountId, amountMinor]): Entry => ({
-    accountId,
-    currency: row.currency,
-    amountMinor,
-  }));
-  try {
-    await post(tx, { id: transferId, kind: "refund", ref: row.id, createdMs: nowMs, entries });
-  } catch (error) {
-    if (!(error instanceof Overdrawn)) throw error;
-    throw new Fault("REFUND_DECLINED", "the merchant's wallet does not hold the amount", { cause: error });
-  }
+  const { tx, providers, nowMs } = doing;
+  const moving = move(
+    doing,
+    transferId,
+    "refund",
+    returns.flatMap(({ payment, amountMinor }) => [
+      [payment.walletId, -amountMinor] as const,
+      [payment.sourceId, amountMinor] as const,
+    ]),
+  );
+  await orRefuse(moving, "REFUND_DECLINED", "the merchant's wallet does not hold the amount");
   for (const { payment, amountMinor } of returns) {
     await tx
       .updateTable("payment")
       .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
       .where("id", "=", payment.id)
       .execute();
+    await providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs);
   }
 }
 
-async function record(effect: Extract<Effect, { kind: "record" }>, doing: Doing): Promise<object> {
-  const { tx, row, next, nowMs, operation } = doing;
+async function record(
+  effect: Extract<Effect, { kind: "record" }>,
+  number: number,
+  doing: Doing,
+): Promise<object> {
+  const { tx, row, nowMs } = doing;
+  const said = effect.activityId === doing.activityId ? doing.said : {};
   const activity: ActivityRow = {
     id: effect.activityId,
     payment_request_id: row.id,
     merchant_id: row.merchant_id,
-    number: row.activities + 1,
+    number,
     type: effect.facts.type,
     amount_minor: effect.amountMinor,
     created_by: doing.by,
     created_ms: nowMs,
-    details: JSON.stringify({ ...doing.said, ...toDetails(effect.facts, row.currency, nowMs) }),
+    details: JSON.stringify({ ...said, ...toDetails(effect.facts, row.currency, nowMs) }),
   };
   await tx.insertInto("activity").values(activity).execute();
-  await tx
-    .updateTable("payment_request")
-    .set({
-      status: next.kind,
-      cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
-      activities: activity.number,
-      updated_ms: nowMs,
-    })
-    .where("id", "=", row.id)
-    .execute();
-  if (operation !== undefined) await insertOperation(tx, operation, operation.asked, activity.id);
   const data = renderActivity(activity, row);
   const test = livenessOf(readOptions(row)) === "test";
   await enqueue(tx, doing.random, nowMs, {
@@ -211,23 +367,42 @@ async function record(effect: Extract<Effect, { kind: "record" }>, doing: Doing)
 
 /** What only this type of activity says. */
 function toDetails(facts: ActivityFacts, currency: string, nowMs: number): object {
-  switch (facts.type) {
-    case "payment": {
-      const { payment } = facts;
-      const paid = {
+  const paid = (payments: readonly (Payment | Hold)[]): object =>
+    renderPaidBy(
+      payments.map((payment) => ({
         asset_type: payment.assetType,
         payer_account_id: payment.payerAccountId,
         amount_minor: payment.amountMinor,
+        lines: "lines" in payment && payment.lines !== null ? JSON.stringify(payment.lines) : null,
         created_ms: nowMs,
+      })),
+      currency,
+    );
+  switch (facts.type) {
+    case "payment":
+      return { assetType: facts.payment.assetType, paidBy: paid([facts.payment]) };
+    case "paid":
+      return { paidBy: paid(facts.payments) };
+    case "authorization":
+      return { assetType: facts.hold.assetType, preAuth: true, paidBy: paid([facts.hold]) };
+    case "confirmation":
+      return {
+        assetType: facts.payment.assetType,
+        preAuth: true,
+        confirmationIdempotencyKey: facts.key,
+        paidBy: paid([facts.payment]),
       };
-      return { assetType: payment.assetType, paidBy: renderPaidBy([paid], currency) };
-    }
+    case "release":
+      return { preAuth: true, releasedAmount: String(facts.amountMinor) };
     case "refund":
       return {
         assetType: facts.returns[0]?.payment.assetType,
+        ...(facts.confirmationKey === undefined
+          ? {}
+          : { confirmationIdempotencyKey: facts.confirmationKey, preAuth: true }),
         strategy: {
           refunds: facts.returns.map(({ payment, amountMinor }) => ({
-            assetId: payment.assetId,
+            ...(payment.assetId === null ? {} : { assetId: payment.assetId }),
             assetType: payment.assetType,
             completedPaymentId: payment.id,
             amount: String(amountMinor),
@@ -236,6 +411,9 @@ function toDetails(facts: ActivityFacts, currency: string, nowMs: number): objec
       };
     case "cancellation":
       return { cancellationReason: facts.cancellationReason };
+    case "accept-condition":
+    case "decline-condition":
+      return { conditionId: facts.conditionId };
     case "expiry":
       return {};
   }

@@ -2,9 +2,10 @@
  * The payment request: every rule about its money, as `step(state, event) -> [state, effects]`. Pure; the shell runs the
  * effects in the transaction that read the state.
  *
- * Owns      when a request may be paid, refunded, voided or expired, and what that moves.
- * Promises  it is paid once (M4); what goes back never exceeds what was paid, and goes to the assets it came from; the same
- *           key with the same content is answered as the first time, with other content it is refused.
+ * Owns      when a request may be paid, held, confirmed, released, refunded, voided or expired, and what that moves.
+ * Promises  it is paid once (M4); what is taken never exceeds its value, what is confirmed never what is held, what goes back
+ *           never what was taken, and it goes to where it came from, the last payment first; the same key with the same
+ *           content is answered as the first time, with other content it is refused.
  * Never     reads a clock (time is part of the event), looks at who is asking, or trusts a stored `new` past its expiry.
  *
  * An event carries the ids of what it would make, so that nothing here needs chance, and `earlier`: what was asked before
@@ -14,19 +15,60 @@ import type { FaultCode } from "../http/fault.js";
 
 export type Option = {
   readonly assetType: string;
+  /** The most this option can take. */
   readonly amountMinor: number;
   /** The merchant's own asset that is paid into. A config may lack it: then the option cannot be paid. */
   readonly walletId?: string | undefined;
 };
-/** Money taken from one asset. */
+/** Money taken from one source. A confirmation of held money is a payment too. */
 export type Payment = {
   readonly id: string;
-  readonly assetId: string;
   readonly assetType: string;
-  readonly payerAccountId: string;
+  /** Whose asset it was, where it is one this platform keeps. */
+  readonly assetId: string | null;
+  readonly payerAccountId: string | null;
+  /** The ledger accounts it came from and went to. */
+  readonly sourceId: string;
   readonly walletId: string;
   readonly amountMinor: number;
   readonly refundedMinor: number;
+  /** The lines a token paid for: they must not be sold again. */
+  readonly lines: readonly Line[] | null;
+  /** Of a pre-authorised request: the key this confirmation was asked under. */
+  readonly confirmationKey: string | null;
+};
+export type Line = Readonly<Record<string, unknown>>;
+/** Money set aside for a pre-authorised request. */
+export type Hold = {
+  readonly id: string;
+  readonly assetType: string;
+  readonly assetId: string | null;
+  readonly payerAccountId: string | null;
+  readonly sourceId: string;
+  readonly walletId: string;
+  readonly amountMinor: number;
+  readonly expiresMs: number;
+};
+/** What a provider says of the asset that is to pay. */
+export type Source = {
+  readonly id: string; // ledger account
+  readonly type: string;
+  readonly assetId: string | null;
+  readonly accountId: string | null;
+  readonly active: boolean;
+  /** What it could give to this request. */
+  readonly availableMinor: number;
+  /** Spent whole or not at all: it gives what it can, whatever amount was asked for. */
+  readonly whole: boolean;
+  readonly lines: readonly Line[] | null;
+  /** Where the money goes when the option names no wallet. */
+  readonly walletId: string | null;
+};
+export type Condition = {
+  readonly id: string;
+  readonly name: string;
+  readonly message: string;
+  readonly status: "awaiting-merchant" | "awaiting-patron" | "accepted" | "declined" | "void";
 };
 export type Terms = {
   readonly valueMinor: number;
@@ -34,11 +76,21 @@ export type Terms = {
   readonly options: readonly Option[];
   readonly createdMs: number;
   readonly expiresMs: number;
+  readonly preAuth: boolean;
+  readonly partialAllowed: boolean;
 };
-export type CancellationReason = "CANCELLED_BY_MERCHANT";
-export type Request = { readonly terms: Terms } & (
-  | { readonly kind: "new" }
+export const cancellationReasons = [
+  "CANCELLED_BY_MERCHANT",
+  "DECLINED_BY_MERCHANT",
+  "DECLINED_BY_PATRON",
+  "PAYMENT_FAILED",
+] as const;
+export type CancellationReason = (typeof cancellationReasons)[number];
+export type Request = { readonly terms: Terms; readonly conditions: readonly Condition[] } & (
+  | { readonly kind: "new"; readonly payments: readonly Payment[] } // parts of one that several assets pay
   | { readonly kind: "paid"; readonly payments: readonly Payment[] }
+  | { readonly kind: "authorized"; readonly hold: Hold; readonly payments: readonly Payment[] }
+  | { readonly kind: "released"; readonly hold: Hold; readonly payments: readonly Payment[] }
   | { readonly kind: "cancelled"; readonly reason: CancellationReason }
   | { readonly kind: "expired" }
 );
@@ -48,31 +100,60 @@ export type Earlier = { readonly asked: string; readonly activityId: string };
 type Asking = {
   readonly nowMs: number;
   readonly activityId: string;
+  /** For the activity that follows from the first: a cancellation after a refund. */
+  readonly nextActivityId: string;
   readonly asked: string;
   readonly earlier: Earlier | undefined;
 };
+type Verdict = { readonly conditionId: string; readonly by: "merchant" | "patron" };
+export type PayMode = "partial-payment" | "multi-asset-payment";
 export type Event =
   | ({
       readonly kind: "pay";
       readonly assetType: string;
-      readonly asset: {
-        readonly id: string;
-        readonly accountId: string;
-        readonly type: string;
-        readonly active: boolean;
-        readonly balanceMinor: number;
-      };
+      readonly source: Source;
+      readonly mode: PayMode | undefined;
+      readonly amountMinor: number | undefined;
     } & Asking)
-  | ({ readonly kind: "refund"; readonly valueMinor: number; readonly currency: string } & Asking)
+  | ({
+      readonly kind: "refund";
+      readonly valueMinor: number;
+      readonly currency: string;
+      readonly confirmationKey: string | undefined;
+    } & Asking)
   | ({ readonly kind: "void" } & Asking)
-  | { readonly kind: "expire"; readonly nowMs: number; readonly activityId: string };
+  | ({ readonly kind: "release" } & Asking)
+  | ({
+      readonly kind: "confirm";
+      readonly key: string;
+      readonly valueMinor: number;
+      readonly currency: string;
+    } & Asking)
+  | ({ readonly kind: "acceptCondition" } & Verdict & Asking)
+  | ({ readonly kind: "declineCondition" } & Verdict & Asking)
+  /** Its time is over: the request's own, or that of the money set aside for it. */
+  | {
+      readonly kind: "expire";
+      readonly nowMs: number;
+      readonly activityId: string;
+      readonly nextActivityId: string;
+    };
 
-/** Part of a refund: what goes back from the merchant's wallet for one payment. */
+/** Part of a refund: what goes back from the merchant for one payment. */
 export type Return = { readonly payment: Payment; readonly amountMinor: number };
 export type ActivityFacts =
   | { readonly type: "payment"; readonly payment: Payment }
-  | { readonly type: "refund"; readonly returns: readonly Return[] }
+  | { readonly type: "paid"; readonly payments: readonly Payment[] }
+  | { readonly type: "authorization"; readonly hold: Hold }
+  | { readonly type: "confirmation"; readonly payment: Payment; readonly key: string }
+  | { readonly type: "release"; readonly amountMinor: number }
+  | {
+      readonly type: "refund";
+      readonly returns: readonly Return[];
+      readonly confirmationKey: string | undefined;
+    }
   | { readonly type: "cancellation"; readonly cancellationReason: CancellationReason }
+  | { readonly type: "accept-condition" | "decline-condition"; readonly conditionId: string }
   | { readonly type: "expiry" };
 export const notificationTypes = [
   "payment-request:paid",
@@ -82,6 +163,9 @@ export const notificationTypes = [
 export type NotificationType = (typeof notificationTypes)[number];
 export type Effect =
   | { readonly kind: "take"; readonly payment: Payment }
+  | { readonly kind: "hold"; readonly hold: Hold }
+  | { readonly kind: "capture"; readonly hold: Hold; readonly payment: Payment }
+  | { readonly kind: "letGo"; readonly hold: Hold; readonly transferId: string; readonly amountMinor: number }
   | { readonly kind: "giveBack"; readonly transferId: string; readonly returns: readonly Return[] }
   | {
       readonly kind: "record";
@@ -91,12 +175,14 @@ export type Effect =
       readonly notify: readonly NotificationType[];
     }
   | { readonly kind: "answerAgain"; readonly activityId: string }
-  | { readonly kind: "refuse"; readonly code: FaultCode }
+  | { readonly kind: "refuse"; readonly code: FaultCode; readonly reason?: string }
   | { readonly kind: "ignored" };
 export type Step = readonly [next: Request, effects: readonly Effect[]];
 
 /** A paid request can be voided for a day; after that it is refunded. */
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** Money set aside and not confirmed goes back by itself after three months. */
+export const HOLD_MS = 90 * 24 * 60 * 60 * 1000;
 
 type In<S> = Extract<Request, { kind: S }>;
 type On<E> = Extract<Event, { kind: E }>;
@@ -105,43 +191,99 @@ type Table = {
   readonly [S in Request["kind"]]: { readonly [E in Event["kind"]]: Cell<S, E> };
 };
 
+const notPreAuth = (s: Request): Step => refuse(s, "INVALID_PAYMENT_REQUEST_TYPE");
+const cancelled = (s: Request): Step => refuse(s, "REQUEST_CANCELLED");
+const expired = (s: Request): Step => refuse(s, "REQUEST_EXPIRED");
+const settled = (s: Request): Step => refuse(s, "CONDITION_ALREADY_SET");
+
 /** Every (state, event) pair. A key that was used before never gets here. */
 const table: Table = {
   new: {
     pay,
-    refund: (s) => refuse(s, "NOT_PAID"),
-    void: (s, e) => (isPast(s, e) ? refuse(s, "REQUEST_EXPIRED") : cancel(s, e)),
-    expire: (s, e) =>
-      isPast(s, e)
-        ? [{ kind: "expired", terms: s.terms }, [record(s, e.activityId, { type: "expiry" })]]
-        : ignore(s),
+    refund: (s) => refuse(s, s.terms.preAuth ? "PRE_AUTH_PENDING" : "NOT_PAID"),
+    void: (s, e) => (isPast(s, e) ? expired(s) : end(s, e, "CANCELLED_BY_MERCHANT")),
+    confirm: (s) => (s.terms.preAuth ? refuse(s, "PRE_AUTH_PENDING") : notPreAuth(s)),
+    release: (s, e) => {
+      if (!s.terms.preAuth) return notPreAuth(s);
+      return isPast(s, e) ? expired(s) : end(s, e, "CANCELLED_BY_MERCHANT");
+    },
+    acceptCondition: setCondition,
+    declineCondition: setCondition,
+    expire: (s, e) => {
+      if (!isPast(s, e)) return ignore(s);
+      const next: Request = { kind: "expired", terms: s.terms, conditions: s.conditions };
+      return withParts(s, e, next, { type: "expiry" });
+    },
   },
   paid: {
     pay: (s) => refuse(s, "REQUEST_PAID"),
     refund: (s, e) => {
-      const left = leftMinor(s);
-      if (left === 0) return refuse(s, "ALREADY_REFUNDED");
-      if (e.currency !== s.terms.currency || e.valueMinor > left) return refuse(s, "INVALID_AMOUNT");
-      return giveBack(s, e, e.valueMinor);
+      if (e.confirmationKey !== undefined) return refuse(s, "CONFIRMATION_NOT_FOUND");
+      return refund(s, e, s.payments);
     },
     void: (s, e) => {
-      const left = leftMinor(s);
+      const left = leftMinor(s.payments);
       if (left === 0) return refuse(s, "ALREADY_REFUNDED");
       if (e.nowMs - s.terms.createdMs > VOID_WINDOW_MS) return refuse(s, "VOID_WINDOW_EXCEEDED");
-      return giveBack(s, e, left);
+      return giveBack(s, e, s.payments, left);
     },
+    confirm: notPreAuth,
+    release: notPreAuth,
+    acceptCondition: settled,
+    declineCondition: settled,
+    expire: ignore,
+  },
+  authorized: {
+    pay: (s) => refuse(s, "REQUEST_PAID"),
+    refund: refundConfirmation,
+    void: (s, e) => {
+      if (s.payments.length > 0) return refuse(s, "PRE_AUTH_ALREADY_CONFIRMED");
+      if (e.nowMs - s.terms.createdMs > VOID_WINDOW_MS) return refuse(s, "VOID_WINDOW_EXCEEDED");
+      const { terms, conditions, hold } = s;
+      const reason = "CANCELLED_BY_MERCHANT";
+      return [
+        { kind: "cancelled", terms, conditions, reason },
+        [
+          { kind: "letGo", hold, transferId: e.activityId, amountMinor: hold.amountMinor },
+          record(e.activityId, hold.amountMinor, { type: "release", amountMinor: hold.amountMinor }),
+          record(e.nextActivityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+        ],
+      ];
+    },
+    confirm,
+    release: (s, e) => letGo(s, e.activityId),
+    acceptCondition: settled,
+    declineCondition: settled,
+    expire: (s, e) => (e.nowMs < s.hold.expiresMs ? ignore(s) : letGo(s, e.activityId)),
+  },
+  released: {
+    pay: (s) => refuse(s, "REQUEST_PAID"),
+    refund: refundConfirmation,
+    void: (s) => refuse(s, s.payments.length > 0 ? "PRE_AUTH_ALREADY_CONFIRMED" : "ALREADY_REFUNDED"),
+    confirm: (s) => refuse(s, "PRE_AUTH_RELEASED"),
+    release: (s) => refuse(s, "PRE_AUTH_RELEASED"),
+    acceptCondition: settled,
+    declineCondition: settled,
     expire: ignore,
   },
   cancelled: {
-    pay: (s) => refuse(s, "REQUEST_CANCELLED"),
+    pay: cancelled,
     refund: (s) => refuse(s, "NOT_PAID"),
-    void: (s) => refuse(s, "REQUEST_CANCELLED"),
+    void: cancelled,
+    confirm: cancelled,
+    release: cancelled,
+    acceptCondition: settled,
+    declineCondition: settled,
     expire: ignore,
   },
   expired: {
-    pay: (s) => refuse(s, "REQUEST_EXPIRED"),
+    pay: expired,
     refund: (s) => refuse(s, "NOT_PAID"),
-    void: (s) => refuse(s, "REQUEST_EXPIRED"),
+    void: expired,
+    confirm: expired,
+    release: expired,
+    acceptCondition: settled,
+    declineCondition: settled,
     expire: ignore,
   },
 };
@@ -158,88 +300,244 @@ export function step(state: Request, event: Event): Step {
 }
 
 /** What a reader is told: a request past its expiry is expired, whether or not that was written down yet. */
-export const statusAt = (stored: Request["kind"], expiresMs: number, nowMs: number): Request["kind"] =>
+export const statusAt = <S extends string>(stored: S, expiresMs: number, nowMs: number): S | "expired" =>
   stored === "new" && nowMs >= expiresMs ? "expired" : stored;
 
 function pay(state: In<"new">, event: On<"pay">): Step {
-  if (isPast(state, event)) return refuse(state, "REQUEST_EXPIRED");
-  const option = state.terms.options.find(({ assetType }) => assetType === event.assetType);
-  if (option === undefined || event.asset.type !== event.assetType)
-    return refuse(state, "INVALID_ASSET_TYPE");
-  if (option.walletId === undefined) return refuse(state, "INVALID_MERCHANT_CONFIG");
-  if (option.walletId === event.asset.id) return refuse(state, "INVALID_ASSET_TYPE"); // the merchant pays itself
-  if (!event.asset.active) return refuse(state, "INACTIVE_ASSET");
-  if (event.asset.balanceMinor < option.amountMinor) return refuse(state, "INSUFFICIENT_ASSET_VALUE");
+  const { terms } = state;
+  const { source, mode } = event;
+  if (isPast(state, event)) return expired(state);
+  if (state.conditions.some(({ status }) => status !== "accepted"))
+    return refuse(state, "PAYMENT_DECLINED", "a condition waits to be accepted");
+  const option = terms.options.find(({ assetType }) => assetType === event.assetType);
+  if (option === undefined || source.type !== event.assetType) return refuse(state, "INVALID_ASSET_TYPE");
+  const walletId = option.walletId ?? source.walletId;
+  if (walletId === null) return refuse(state, "INVALID_MERCHANT_CONFIG");
+  if (walletId === source.id) return refuse(state, "INVALID_ASSET_TYPE"); // the merchant pays itself
+  if (!source.active) return refuse(state, "INACTIVE_ASSET");
+  if (mode === "partial-payment" && !terms.partialAllowed)
+    return refuse(state, "INVALID_PAYMENT_REQUEST_TYPE", "partialAllowed was not set on the request");
+  if (mode !== undefined && terms.preAuth)
+    return refuse(state, "INVALID_PAYMENT_REQUEST_TYPE", "a pre-authorisation is one asset's");
+
+  const dueMinor = terms.valueMinor - takenMinor(state.payments);
+  const available = Math.min(source.availableMinor, option.amountMinor);
+  const wanted =
+    event.amountMinor !== undefined && !source.whole
+      ? event.amountMinor
+      : mode === undefined && !source.whole
+        ? dueMinor
+        : Math.min(available, dueMinor);
+  if (wanted > dueMinor) return refuse(state, "REMAINING_AMOUNT_EXCEEDED");
+  if (wanted < dueMinor && mode === undefined)
+    return refuse(
+      state,
+      event.amountMinor === undefined ? "INSUFFICIENT_ASSET_VALUE" : "INVALID_AMOUNT",
+      "less than what is due needs a mode",
+    );
+  if (available < wanted || wanted === 0) return refuse(state, "INSUFFICIENT_ASSET_VALUE");
+
+  const from = {
+    id: event.activityId,
+    assetType: event.assetType,
+    assetId: source.assetId,
+    payerAccountId: source.accountId,
+    sourceId: source.id,
+    walletId,
+    amountMinor: wanted,
+  };
+  const { conditions } = state;
+  if (terms.preAuth) {
+    const hold: Hold = { ...from, expiresMs: event.nowMs + HOLD_MS };
+    return [
+      { kind: "authorized", terms, conditions, hold, payments: [] },
+      [
+        { kind: "hold", hold },
+        record(hold.id, wanted, { type: "authorization", hold }, ["payment-request:paid"]),
+      ],
+    ];
+  }
+  const payment: Payment = { ...from, refundedMinor: 0, lines: source.lines, confirmationKey: null };
+  const payments = [...state.payments, payment];
+  const taken: Effect = { kind: "take", payment };
+  const part: ActivityFacts = { type: "payment", payment };
+  if (wanted < dueMinor && mode === "multi-asset-payment")
+    return [{ ...state, payments }, [taken, record(payment.id, wanted, part)]];
+  const next: Request = { kind: "paid", terms, conditions, payments };
+  if (state.payments.length === 0)
+    return [next, [taken, record(payment.id, wanted, part, ["payment-request:paid"])]];
+  // Several assets paid it: what is notified is the whole, not its last part.
+  const whole = record(event.nextActivityId, takenMinor(payments), { type: "paid", payments }, [
+    "payment-request:paid",
+  ]);
+  return [next, [taken, record(payment.id, wanted, part), whole]];
+}
+
+function confirm(state: In<"authorized">, event: On<"confirm">): Step {
+  const { hold } = state;
+  const heldMinor = hold.amountMinor - takenMinor(state.payments);
+  if (event.currency !== state.terms.currency || event.valueMinor > heldMinor)
+    return refuse(state, "INVALID_AMOUNT", `${heldMinor} minor units are held`);
   const payment: Payment = {
     id: event.activityId,
-    assetId: event.asset.id,
-    assetType: event.assetType,
-    payerAccountId: event.asset.accountId,
-    walletId: option.walletId,
-    amountMinor: option.amountMinor,
+    assetType: hold.assetType,
+    assetId: hold.assetId,
+    payerAccountId: hold.payerAccountId,
+    sourceId: hold.sourceId,
+    walletId: hold.walletId,
+    amountMinor: event.valueMinor,
     refundedMinor: 0,
+    lines: null,
+    confirmationKey: event.key,
   };
   return [
-    { kind: "paid", terms: state.terms, payments: [payment] },
+    { ...state, payments: [...state.payments, payment] },
     [
-      { kind: "take", payment },
-      record(state, event.activityId, { type: "payment", payment }, ["payment-request:paid"]),
+      { kind: "capture", hold, payment },
+      record(payment.id, payment.amountMinor, { type: "confirmation", payment, key: event.key }),
     ],
   ];
 }
 
-function cancel(state: In<"new">, event: On<"void">): Step {
-  const reason = "CANCELLED_BY_MERCHANT";
+/** What is held and not confirmed goes back to where it came from. */
+function letGo(state: In<"authorized">, activityId: string): Step {
+  const { terms, conditions, hold, payments } = state;
+  const amountMinor = hold.amountMinor - takenMinor(payments);
+  const moved: readonly Effect[] =
+    amountMinor === 0 ? [] : [{ kind: "letGo", hold, transferId: activityId, amountMinor }];
   return [
-    { kind: "cancelled", terms: state.terms, reason },
-    [record(state, event.activityId, { type: "cancellation", cancellationReason: reason })],
+    { kind: "released", terms, conditions, hold, payments },
+    [...moved, record(activityId, hold.amountMinor, { type: "release", amountMinor })],
   ];
+}
+
+function refundConfirmation(state: In<"authorized"> | In<"released">, event: On<"refund">): Step {
+  const confirmed = state.payments.filter(({ confirmationKey }) => confirmationKey === event.confirmationKey);
+  return confirmed.length === 0 ? refuse(state, "CONFIRMATION_NOT_FOUND") : refund(state, event, confirmed);
+}
+
+function refund(
+  state: In<"paid"> | In<"authorized"> | In<"released">,
+  event: On<"refund">,
+  of: readonly Payment[],
+): Step {
+  const left = leftMinor(of);
+  if (left === 0) return refuse(state, "ALREADY_REFUNDED");
+  if (event.currency !== state.terms.currency || event.valueMinor > left)
+    return refuse(state, "INVALID_AMOUNT");
+  return giveBack(state, event, of, event.valueMinor);
 }
 
 /** The last payment goes back first. */
-function giveBack(state: In<"paid">, event: On<"refund"> | On<"void">, amountMinor: number): Step {
-  const returns: Return[] = [];
-  let left = amountMinor;
-  const payments = state.payments.toReversed().map((payment) => {
-    const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
-    if (part === 0) return payment;
-    left -= part;
-    returns.push({ payment, amountMinor: part });
-    return { ...payment, refundedMinor: payment.refundedMinor + part };
-  });
+function giveBack(
+  state: In<"paid"> | In<"authorized"> | In<"released">,
+  event: On<"refund"> | On<"void">,
+  of: readonly Payment[],
+  amountMinor: number,
+): Step {
+  const returns = returnsOf(of, amountMinor);
+  const back = new Map(returns.map((part) => [part.payment.id, part.amountMinor]));
+  const payments = state.payments.map((payment) => ({
+    ...payment,
+    refundedMinor: payment.refundedMinor + (back.get(payment.id) ?? 0),
+  }));
+  const confirmationKey = event.kind === "refund" ? event.confirmationKey : undefined;
   return [
-    { ...state, payments: payments.toReversed() },
+    { ...state, payments },
     [
       { kind: "giveBack", transferId: event.activityId, returns },
       // The ledger refunds at once: it is begun and done in one breath, and both are said.
-      record(state, event.activityId, { type: "refund", returns }, [
-        "payment-request:refund-initiated",
-        "payment-request:refund-completed",
-      ]),
+      record(event.activityId, amountMinor, { type: "refund", returns, confirmationKey }, REFUNDED),
+    ],
+  ];
+}
+const REFUNDED: readonly NotificationType[] = [
+  "payment-request:refund-initiated",
+  "payment-request:refund-completed",
+];
+
+function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
+  const returns: Return[] = [];
+  let left = amountMinor;
+  for (const payment of payments.toReversed()) {
+    const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
+    if (part === 0) continue;
+    left -= part;
+    returns.push({ payment, amountMinor: part });
+  }
+  return returns;
+}
+
+/** Ends a request that was not paid whole: parts that were paid go back. */
+function withParts(
+  state: In<"new">,
+  event: { readonly activityId: string; readonly nextActivityId: string },
+  next: Request,
+  facts: ActivityFacts,
+): Step {
+  const { valueMinor } = state.terms;
+  const taken = takenMinor(state.payments);
+  if (taken === 0) return [next, [record(event.activityId, valueMinor, facts)]];
+  const returns = returnsOf(state.payments, taken);
+  const back: ActivityFacts = { type: "refund", returns, confirmationKey: undefined };
+  return [
+    next,
+    [
+      { kind: "giveBack", transferId: event.nextActivityId, returns },
+      record(event.nextActivityId, taken, back, REFUNDED),
+      record(event.activityId, valueMinor, facts),
     ],
   ];
 }
 
-function record(
-  state: Request,
-  activityId: string,
-  facts: ActivityFacts,
-  notify: readonly NotificationType[] = [],
-): Effect {
-  const amountMinor =
-    facts.type === "refund"
-      ? facts.returns.reduce((sum, part) => sum + part.amountMinor, 0)
-      : facts.type === "payment"
-        ? facts.payment.amountMinor
-        : state.terms.valueMinor;
-  return { kind: "record", activityId, amountMinor, facts, notify };
+function end(state: In<"new">, event: On<"void"> | On<"release">, reason: CancellationReason): Step {
+  const { terms, conditions } = state;
+  const next: Request = { kind: "cancelled", terms, conditions, reason };
+  return withParts(state, event, next, { type: "cancellation", cancellationReason: reason });
 }
 
-const leftMinor = (state: In<"paid">): number =>
-  state.payments.reduce((sum, { amountMinor, refundedMinor }) => sum + amountMinor - refundedMinor, 0);
+function setCondition(state: In<"new">, event: On<"acceptCondition"> | On<"declineCondition">): Step {
+  if (isPast(state, event)) return expired(state);
+  const { terms } = state;
+  const { conditionId, by } = event;
+  const found = state.conditions.find(({ id }) => id === conditionId);
+  if (found === undefined) return refuse(state, "FORBIDDEN");
+  if (found.status !== "awaiting-merchant" && found.status !== "awaiting-patron") return settled(state);
+  if (found.status !== `awaiting-${by}`)
+    return refuse(state, by === "merchant" ? "MERCHANT_NOT_AUTHORIZED" : "PATRON_NOT_AUTHORIZED");
+  const accepts = event.kind === "acceptCondition";
+  const status: Condition["status"] = accepts ? "accepted" : "declined";
+  const conditions = state.conditions.map((one) => (one === found ? { ...one, status } : one));
+  const type = accepts ? "accept-condition" : "decline-condition";
+  const said = record(event.activityId, terms.valueMinor, { type, conditionId });
+  if (accepts) return [{ ...state, conditions }, [said]];
+  const reason = by === "merchant" ? "DECLINED_BY_MERCHANT" : "DECLINED_BY_PATRON";
+  return [
+    { kind: "cancelled", terms, conditions, reason },
+    [
+      said,
+      record(event.nextActivityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+    ],
+  ];
+}
+
+const record = (
+  activityId: string,
+  amountMinor: number,
+  facts: ActivityFacts,
+  notify: readonly NotificationType[] = [],
+): Effect => ({ kind: "record", activityId, amountMinor, facts, notify });
+
+export const takenMinor = (payments: readonly Payment[]): number =>
+  payments.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+const leftMinor = (payments: readonly Payment[]): number =>
+  payments.reduce((sum, { amountMinor, refundedMinor }) => sum + amountMinor - refundedMinor, 0);
 const isPast = (state: Request, { nowMs }: { readonly nowMs: number }): boolean =>
   nowMs >= state.terms.expiresMs;
-const refuse = (state: Request, code: FaultCode): Step => [state, [{ kind: "refuse", code }]];
+const refuse = (state: Request, code: FaultCode, reason?: string): Step => [
+  state,
+  [{ kind: "refuse", code, ...(reason === undefined ? {} : { reason }) }],
+];
 function ignore(state: Request): Step {
   return [state, [{ kind: "ignored" }]];
 }

@@ -14,6 +14,8 @@ import { openApi } from "./api/openapi.js";
 import { paymentRequestRoutes } from "./api/payment-request-routes.js";
 import { ApiKeys, findCaller } from "./api-key.js";
 import { Assets } from "./assets.js";
+import { external } from "./providers/external.js";
+import { wallets } from "./providers/wallets.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
 import { openSigningKey } from "./signing-key.js";
@@ -43,7 +45,11 @@ const SWEEP_LIMIT = 100;
 export function makePayments(parts: PaymentsParts): Payments {
   const { store, clock, log } = parts;
   const webhooks = new Webhooks(parts);
-  const requests = new PaymentRequests({ ...parts, committed: () => webhooks.kick() });
+  const requests = new PaymentRequests({
+    ...parts,
+    providers: [wallets, external],
+    committed: () => webhooks.kick(),
+  });
   const assets = new Assets(parts);
   const apiKeys = new ApiKeys(parts);
   let cancelSweep = (): void => undefined;

@@ -18,16 +18,20 @@ export type EntryRow = Pick<Row<"entry">, "account_id" | "amount_minor" | "curre
 
 export const timestamp = (ms: number): string => new Date(ms).toISOString();
 
+/** How a request is looked at: from where, and by which clock. */
+export type View = { readonly nowMs: number; readonly publicUrl: string };
+
 export function renderRequest(
   row: RequestRow,
   options: readonly Option[],
-  payments: readonly PaymentRow[],
-  { nowMs, publicUrl }: { readonly nowMs: number; readonly publicUrl: string },
+  /** What was taken; of a pre-authorised request, what is held. */
+  payments: readonly PaidPart[],
+  view: View,
 ): object {
   const paidMinor = payments.reduce((sum, payment) => sum + payment.amount_minor, 0);
   return {
     ...(JSON.parse(row.details) as Details), // written by create alone, from the schema's own output
-    ...renderSummary(row, options, { nowMs, publicUrl }),
+    ...renderSummary(row, options, view),
     updatedAt: timestamp(row.updated_ms),
     expirySeconds: row.expiry_seconds,
     remainingAmount: String(row.value_minor - paidMinor),
@@ -35,6 +39,8 @@ export function renderRequest(
     createdByAccountName: row.created_by_account_name,
     ...(row.external_ref === null ? {} : { externalRef: row.external_ref }),
     ...(row.cancellation_reason === null ? {} : { cancellationReason: row.cancellation_reason }),
+    ...(row.pre_auth_status === null ? {} : { preAuthStatus: row.pre_auth_status }),
+    ...(row.pre_auth_expires_ms === null ? {} : { preAuthExpiresAt: timestamp(row.pre_auth_expires_ms) }),
     ...(payments.length === 0 ? {} : { paidBy: renderPaidBy(payments, row.currency) }),
   };
 }
@@ -43,7 +49,7 @@ export function renderRequest(
 export function renderSummary(
   row: RequestRow,
   options: readonly Option[],
-  { nowMs, publicUrl }: { readonly nowMs: number; readonly publicUrl: string },
+  { nowMs, publicUrl }: View,
 ): object {
   return {
     id: row.id,
@@ -58,7 +64,7 @@ export function renderSummary(
     liveness: livenessOf(options),
     createdAt: timestamp(row.created_ms),
     expiresAt: timestamp(row.expires_ms),
-    merchantConditions: [],
+    merchantConditions: JSON.parse(row.conditions) as unknown, // written by the request's own step
   };
 }
 
@@ -66,17 +72,20 @@ export function renderSummary(
 export const livenessOf = (options: readonly Option[]): string =>
   options.every(({ assetType }) => readAssetType(assetType)?.liveness === "main") ? "main" : "test";
 
-export function renderPaidBy(
-  payments: readonly Pick<PaymentRow, "asset_type" | "payer_account_id" | "amount_minor" | "created_ms">[],
-  currency: string,
-): object {
+/** One source of what was paid. */
+export type PaidPart = Pick<
+  PaymentRow,
+  "asset_type" | "payer_account_id" | "amount_minor" | "lines" | "created_ms"
+>;
+export function renderPaidBy(payments: readonly PaidPart[], currency: string): object {
   return {
     assetTotals: payments.map((payment) => ({
       type: payment.asset_type,
       description: describeAssetType(payment.asset_type),
       settlementDate: timestamp(payment.created_ms),
       total: fromMinor(payment.amount_minor, currency),
-      payerAccountId: payment.payer_account_id,
+      ...(payment.lines === null ? {} : { lineItems: JSON.parse(payment.lines) as unknown }), // as create read them
+      ...(payment.payer_account_id === null ? {} : { payerAccountId: payment.payer_account_id }),
     })),
   };
 }

@@ -29,12 +29,20 @@ export type PaymentsTables = {
     allowed_redirect_urls: string; // JSON: text[]
     created_ms: number;
   };
-  /** What a balance is kept for: a wallet, or the issuance of test money (the only one that may be negative). */
-  ledger_account: { id: string; kind: "wallet" | "issuance"; currency: string; balance_minor: number };
+  /**
+   * What a balance is kept for. A wallet, a voucher and what is held for a pre-authorisation never go below zero; the
+   * issuance of test money and what others owe us (or we them) may.
+   */
+  ledger_account: {
+    id: string;
+    kind: "wallet" | "issuance" | "hold" | "voucher" | "clearing";
+    currency: string;
+    balance_minor: number;
+  };
   /** One movement of money. Rows are only added. */
   transfer: {
     id: string;
-    kind: "payment" | "refund" | "top-up";
+    kind: "payment" | "refund" | "top-up" | "issue" | "authorization" | "confirmation" | "release";
     ref: string; // what asked for it: a payment request, or the asset that was topped up
     created_ms: number;
   };
@@ -61,6 +69,9 @@ export type PaymentsTables = {
     payment_options: string; // JSON: [{assetType, amountMinor, walletId}]
     status: "new" | "paid" | "cancelled" | "expired";
     cancellation_reason: string | null;
+    pre_auth_status: "authorized" | "released" | null;
+    pre_auth_expires_ms: number | null;
+    conditions: string; // JSON: [{id, name, message, status}]
     expiry_seconds: number;
     expires_ms: number;
     external_ref: string | null;
@@ -72,16 +83,34 @@ export type PaymentsTables = {
     created_ms: number;
     updated_ms: number;
   };
-  /** Money a payment request took from one asset, and how much of it went back. */
+  /** Money a payment request took from one source, and how much of it went back. */
   payment: {
     id: string; // of its activity and its transfer
     payment_request_id: string;
-    asset_id: string;
+    number: number; // of its activity: ids of one millisecond have no order
     asset_type: string;
-    payer_account_id: string;
-    wallet_id: string; // the merchant's
+    asset_id: string | null;
+    payer_account_id: string | null;
+    source_id: string; // ledger accounts: where it came from, and the merchant's
+    wallet_id: string;
     amount_minor: number;
     refunded_minor: number;
+    lines: string | null; // JSON: the line items a token paid for
+    confirmation_key: string | null; // of a pre-authorised request's confirmation
+    created_ms: number;
+  };
+  /** Money set aside for a pre-authorised request. What is confirmed of it are payments. */
+  hold: {
+    id: string; // of its activity and its transfer
+    payment_request_id: string;
+    asset_type: string;
+    asset_id: string | null;
+    payer_account_id: string | null;
+    source_id: string;
+    wallet_id: string;
+    amount_minor: number;
+    expires_ms: number;
+    is_held: number;
     created_ms: number;
   };
   /** A payment request's story. Rows are only added. */

@@ -195,7 +195,6 @@ describe("creating", () => {
       403,
       { value: { amount: "1", currency: "AUD" } },
     ],
-    ["a pre-auth, which no option supports", "NO_AVAILABLE_PAYMENT_OPTIONS", 403, { preAuth: true }],
     ["a redirect elsewhere", "REDIRECT_URL_INVALID", 403, { redirectPaidUrl: "https://evil.example/return" }],
     [
       "a redirect to a look-alike",
@@ -393,10 +392,11 @@ describe("paying", () => {
     ["idempotencyKey", { idempotencyKey: "x".repeat(256) }],
     ["assetId", { assetId: undefined }],
     ["assetType", { assetType: null }],
-    ["mode", { mode: "partial-payment" }],
-    ["amount", { amount: "1" }],
-    ["authorization", { authorization: "voucher" }],
-    ["transactionId", { transactionId: "t" }],
+    ["mode", { mode: "some of it" }],
+    ["amount", { amount: 1 }],
+    ["amount", { amount: "-1" }],
+    ["assetId", { authorization: "voucher" }],
+    ["assetId", { transactionId: "t" }],
   ])("refuses a wrong %s: %j", async (field, more) => {
     const id = await platform.request();
     const form = { assetType: ASSET_TYPE, assetId: platform.wallet.assetId, idempotencyKey: "k", ...more };

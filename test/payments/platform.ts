@@ -67,6 +67,10 @@ export type Platform = {
   /** A new payment request of the merchant's. */
   request(value?: string, more?: object): Promise<string>;
   pay(id: string, wallet?: ProvisionedWallet, key?: string): Promise<Answer>;
+  /** A config of the merchant's with other options than its one wallet. */
+  newConfig(
+    paymentOptions: readonly { readonly type: string; readonly walletId?: string }[],
+  ): Promise<string>;
   balance(assetId: string): Promise<number>;
   close(): Promise<void>;
 };
@@ -158,6 +162,22 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
         assetId: payer.assetId,
         idempotencyKey: key,
       }),
+    async newConfig(paymentOptions) {
+      const id = `mc_${newId(clock.nowMs(), random)}`;
+      await store.write((tx) =>
+        tx
+          .insertInto("merchant_config")
+          .values({
+            id,
+            merchant_id: merchant.merchantId,
+            payment_options: JSON.stringify(paymentOptions),
+            allowed_redirect_urls: "[]",
+            created_ms: clock.nowMs(),
+          })
+          .execute(),
+      );
+      return id;
+    },
     async balance(assetId) {
       const row = await store.read
         .selectFrom("ledger_account")

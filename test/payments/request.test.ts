@@ -4,10 +4,13 @@ import {
   statusAt,
   step,
   VOID_WINDOW_MS,
+  type Condition,
   type Effect,
   type Event,
+  type Hold,
   type Payment,
   type Request,
+  type Source,
   type Terms,
 } from "../../cloud/payments/request.js";
 
@@ -17,32 +20,83 @@ const terms: Terms = {
   options: [{ assetType: "centrapay.nzd.test", amountMinor: 100, walletId: "till" }],
   createdMs: 1_000,
   expiresMs: 121_000,
+  preAuth: false,
+  partialAllowed: false,
 };
+const preAuth = { ...terms, preAuth: true };
 const payment = (id: string, amountMinor: number, refundedMinor = 0): Payment => ({
   id,
   assetId: `asset-${id}`,
   assetType: "centrapay.nzd.test",
   payerAccountId: "ada",
+  sourceId: `asset-${id}`,
   walletId: "till",
   amountMinor,
   refundedMinor,
+  lines: null,
+  confirmationKey: null,
 });
+const hold: Hold = {
+  id: "h1",
+  assetType: "centrapay.nzd.test",
+  assetId: "w",
+  payerAccountId: "ada",
+  sourceId: "w",
+  walletId: "till",
+  amountMinor: 100,
+  expiresMs: 5_000_000,
+};
+const confirmed: Payment = { ...payment("c1", 60), confirmationKey: "k1" };
+const conditions: readonly Condition[] = [
+  { id: "1", name: "photo-id-check", message: "Please check ID", status: "awaiting-merchant" },
+];
+const none = { conditions: [] };
 const states = {
-  new: { kind: "new", terms },
-  paid: { kind: "paid", terms, payments: [payment("p1", 100)] },
-  cancelled: { kind: "cancelled", terms, reason: "CANCELLED_BY_MERCHANT" },
-  expired: { kind: "expired", terms },
+  new: { kind: "new", terms, ...none, payments: [] },
+  part: { kind: "new", terms, ...none, payments: [payment("p1", 60)] },
+  waiting: { kind: "new", terms, conditions, payments: [] },
+  asked: { kind: "new", terms: preAuth, ...none, payments: [] },
+  paid: { kind: "paid", terms, ...none, payments: [payment("p1", 100)] },
+  authorized: { kind: "authorized", terms: preAuth, ...none, hold, payments: [] },
+  confirmed: { kind: "authorized", terms: preAuth, ...none, hold, payments: [confirmed] },
+  released: { kind: "released", terms: preAuth, ...none, hold, payments: [confirmed] },
+  cancelled: { kind: "cancelled", terms, ...none, reason: "CANCELLED_BY_MERCHANT" },
+  expired: { kind: "expired", terms, ...none },
 } as const satisfies Record<string, Request>;
-const asking = { nowMs: 2_000, activityId: "a1", asked: "{}", earlier: undefined };
-const asset = { id: "w", accountId: "ada", type: "centrapay.nzd.test", active: true, balanceMinor: 100 };
-const pay = { kind: "pay", assetType: "centrapay.nzd.test", asset, ...asking } as const satisfies Event;
-const refund = (valueMinor: number) =>
-  ({ kind: "refund", valueMinor, currency: "NZD", ...asking }) as const satisfies Event;
+const asking = { nowMs: 2_000, activityId: "a1", nextActivityId: "a2", asked: "{}", earlier: undefined };
+const source: Source = {
+  id: "w",
+  type: "centrapay.nzd.test",
+  assetId: "w",
+  accountId: "ada",
+  active: true,
+  availableMinor: 100,
+  whole: false,
+  lines: null,
+  walletId: null,
+};
+const pay = {
+  kind: "pay",
+  assetType: "centrapay.nzd.test",
+  source,
+  mode: undefined,
+  amountMinor: undefined,
+  ...asking,
+} as const satisfies Event;
+const refund = (valueMinor: number, confirmationKey?: string) =>
+  ({ kind: "refund", valueMinor, currency: "NZD", confirmationKey, ...asking }) as const satisfies Event;
+const confirm = (valueMinor: number) =>
+  ({ kind: "confirm", key: "k2", valueMinor, currency: "NZD", ...asking }) as const satisfies Event;
 const events = {
   pay,
   refund: refund(100),
   void: { kind: "void", ...asking },
-  expire: { kind: "expire", nowMs: 121_000, activityId: "a1" },
+  confirm: confirm(40),
+  release: { kind: "release", ...asking },
+  accept: { kind: "acceptCondition", conditionId: "1", by: "merchant", ...asking },
+  decline: { kind: "declineCondition", conditionId: "1", by: "merchant", ...asking },
+  expire: { kind: "expire", nowMs: 121_000, activityId: "a1", nextActivityId: "a2" },
+  late: { kind: "expire", nowMs: 5_000_000, activityId: "a1", nextActivityId: "a2" },
 } as const satisfies Record<string, Event>;
 
 /** What a step did, in a word. */
@@ -55,22 +109,60 @@ const said = (effects: readonly Effect[]): string =>
 
 // prettier-ignore
 test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effects: string]>([
-  ["new",       "pay",    "paid",      "take payment"],
-  ["new",       "refund", "new",       "NOT_PAID"],
-  ["new",       "void",   "cancelled", "cancellation"],
-  ["new",       "expire", "expired",   "expiry"],
-  ["paid",      "pay",    "paid",      "REQUEST_PAID"],
-  ["paid",      "refund", "paid",      "giveBack refund"],
-  ["paid",      "void",   "paid",      "giveBack refund"],
-  ["paid",      "expire", "paid",      "ignored"],
-  ["cancelled", "pay",    "cancelled", "REQUEST_CANCELLED"],
-  ["cancelled", "refund", "cancelled", "NOT_PAID"],
-  ["cancelled", "void",   "cancelled", "REQUEST_CANCELLED"],
-  ["cancelled", "expire", "cancelled", "ignored"],
-  ["expired",   "pay",    "expired",   "REQUEST_EXPIRED"],
-  ["expired",   "refund", "expired",   "NOT_PAID"],
-  ["expired",   "void",   "expired",   "REQUEST_EXPIRED"],
-  ["expired",   "expire", "expired",   "ignored"],
+  ["new",        "pay",     "paid",       "take payment"],
+  ["new",        "refund",  "new",        "NOT_PAID"],
+  ["new",        "void",    "cancelled",  "cancellation"],
+  ["new",        "confirm", "new",        "INVALID_PAYMENT_REQUEST_TYPE"],
+  ["new",        "release", "new",        "INVALID_PAYMENT_REQUEST_TYPE"],
+  ["new",        "accept",  "new",        "FORBIDDEN"],
+  ["new",        "expire",  "expired",    "expiry"],
+  ["part",       "pay",     "paid",       "take payment paid"],
+  ["part",       "refund",  "new",        "NOT_PAID"],
+  ["part",       "void",    "cancelled",  "giveBack refund cancellation"],
+  ["part",       "expire",  "expired",    "giveBack refund expiry"],
+  ["waiting",    "pay",     "new",        "PAYMENT_DECLINED"],
+  ["waiting",    "accept",  "new",        "accept-condition"],
+  ["waiting",    "decline", "cancelled",  "decline-condition cancellation"],
+  ["asked",      "pay",     "authorized", "hold authorization"],
+  ["asked",      "refund",  "new",        "PRE_AUTH_PENDING"],
+  ["asked",      "confirm", "new",        "PRE_AUTH_PENDING"],
+  ["asked",      "release", "cancelled",  "cancellation"],
+  ["asked",      "expire",  "expired",    "expiry"],
+  ["paid",       "pay",     "paid",       "REQUEST_PAID"],
+  ["paid",       "refund",  "paid",       "giveBack refund"],
+  ["paid",       "void",    "paid",       "giveBack refund"],
+  ["paid",       "confirm", "paid",       "INVALID_PAYMENT_REQUEST_TYPE"],
+  ["paid",       "release", "paid",       "INVALID_PAYMENT_REQUEST_TYPE"],
+  ["paid",       "accept",  "paid",       "CONDITION_ALREADY_SET"],
+  ["paid",       "late",    "paid",       "ignored"],
+  ["authorized", "pay",     "authorized", "REQUEST_PAID"],
+  ["authorized", "refund",  "authorized", "CONFIRMATION_NOT_FOUND"],
+  ["authorized", "void",    "cancelled",  "letGo release cancellation"],
+  ["authorized", "confirm", "authorized", "capture confirmation"],
+  ["authorized", "release", "released",   "letGo release"],
+  ["authorized", "expire",  "authorized", "ignored"],
+  ["authorized", "late",    "released",   "letGo release"],
+  ["confirmed",  "void",    "authorized", "PRE_AUTH_ALREADY_CONFIRMED"],
+  ["confirmed",  "confirm", "authorized", "capture confirmation"],
+  ["confirmed",  "release", "released",   "letGo release"],
+  ["released",   "pay",     "released",   "REQUEST_PAID"],
+  ["released",   "confirm", "released",   "PRE_AUTH_RELEASED"],
+  ["released",   "release", "released",   "PRE_AUTH_RELEASED"],
+  ["released",   "void",    "released",   "PRE_AUTH_ALREADY_CONFIRMED"],
+  ["released",   "late",    "released",   "ignored"],
+  ["cancelled",  "pay",     "cancelled",  "REQUEST_CANCELLED"],
+  ["cancelled",  "refund",  "cancelled",  "NOT_PAID"],
+  ["cancelled",  "void",    "cancelled",  "REQUEST_CANCELLED"],
+  ["cancelled",  "confirm", "cancelled",  "REQUEST_CANCELLED"],
+  ["cancelled",  "release", "cancelled",  "REQUEST_CANCELLED"],
+  ["cancelled",  "decline", "cancelled",  "CONDITION_ALREADY_SET"],
+  ["cancelled",  "expire",  "cancelled",  "ignored"],
+  ["expired",    "pay",     "expired",    "REQUEST_EXPIRED"],
+  ["expired",    "refund",  "expired",    "NOT_PAID"],
+  ["expired",    "void",    "expired",    "REQUEST_EXPIRED"],
+  ["expired",    "confirm", "expired",    "REQUEST_EXPIRED"],
+  ["expired",    "release", "expired",    "REQUEST_EXPIRED"],
+  ["expired",    "expire",  "expired",    "ignored"],
 ])("%s and %s: %s, %s", (state, event, next, effects) => {
   const [after, done] = step(states[state], events[event]);
   expect([after.kind, said(done)]).toEqual([next, effects]);
@@ -82,17 +174,21 @@ test.each<[what: string, event: Event, code: string]>([
   ["expired a moment early", { ...events.expire, nowMs: 120_999 }, "ignored"],
   [
     "paid with a cent too little",
-    { ...pay, asset: { ...asset, balanceMinor: 99 } },
+    { ...pay, source: { ...source, availableMinor: 99 } },
     "INSUFFICIENT_ASSET_VALUE",
   ],
-  ["paid with an archived asset", { ...pay, asset: { ...asset, active: false } }, "INACTIVE_ASSET"],
+  ["paid with an archived asset", { ...pay, source: { ...source, active: false } }, "INACTIVE_ASSET"],
   [
     "paid with an asset of another type",
-    { ...pay, asset: { ...asset, type: "bitcoin.main" } },
+    { ...pay, source: { ...source, type: "bitcoin.main" } },
     "INVALID_ASSET_TYPE",
   ],
   ["paid with a type it does not offer", { ...pay, assetType: "bitcoin.main" }, "INVALID_ASSET_TYPE"],
-  ["paid from the wallet it is paid into", { ...pay, asset: { ...asset, id: "till" } }, "INVALID_ASSET_TYPE"],
+  [
+    "paid from the wallet it is paid into",
+    { ...pay, source: { ...source, id: "till" } },
+    "INVALID_ASSET_TYPE",
+  ],
 ])("a new request %s: %s", (_what, event, code) => {
   expect(step(states.new, event)).toEqual([
     states.new,
@@ -102,7 +198,7 @@ test.each<[what: string, event: Event, code: string]>([
 
 test("a config without a wallet cannot be paid into", () => {
   const options = [{ assetType: "centrapay.nzd.test", amountMinor: 100 }];
-  const [, effects] = step({ kind: "new", terms: { ...terms, options } }, pay);
+  const [, effects] = step({ ...states.new, terms: { ...terms, options } }, pay);
   expect(said(effects)).toBe("INVALID_MERCHANT_CONFIG");
 });
 
@@ -133,7 +229,12 @@ describe("a question asked before", () => {
 });
 
 describe("a refund", () => {
-  const mixed: Request = { kind: "paid", terms, payments: [payment("p1", 60, 10), payment("p2", 40)] };
+  const mixed: Request = {
+    kind: "paid",
+    terms,
+    ...none,
+    payments: [payment("p1", 60, 10), payment("p2", 40)],
+  };
 
   test("goes back to the payments in reverse order", () => {
     const [next, [gives]] = step(mixed, refund(70));
@@ -160,9 +261,74 @@ describe("a refund", () => {
   });
 
   test("in another currency is refused", () => {
-    expect(said(step(mixed, { kind: "refund", valueMinor: 1, currency: "AUD", ...asking })[1])).toBe(
-      "INVALID_AMOUNT",
+    expect(said(step(mixed, { ...refund(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
+  });
+});
+
+describe("what several assets pay", () => {
+  const partial: Request = { ...states.new, terms: { ...terms, partialAllowed: true } };
+  // prettier-ignore
+  test.each<[what: string, state: Request, change: Partial<typeof pay> | object, effects: string, kind: Request["kind"]]>([
+    ["less than is due, with no mode",           states.new,  { amountMinor: 40 },                                  "INVALID_AMOUNT",               "new"],
+    ["more than is due",                         states.new,  { amountMinor: 101 },                                 "REMAINING_AMOUNT_EXCEEDED",    "new"],
+    ["more than is left",                        states.part, { amountMinor: 41, mode: "multi-asset-payment" },     "REMAINING_AMOUNT_EXCEEDED",    "new"],
+    ["a part, more to come",                     states.new,  { amountMinor: 40, mode: "multi-asset-payment" },     "take payment",                 "new"],
+    ["what the asset has, more to come",         states.new,  { source: { ...source, availableMinor: 30 }, mode: "multi-asset-payment" }, "take payment", "new"],
+    ["the last part",                            states.part, { mode: "multi-asset-payment" },                      "take payment paid",            "paid"],
+    ["the last part, with no mode",              states.part, {},                                                   "take payment paid",            "paid"],
+    ["all at once",                              states.new,  { mode: "multi-asset-payment" },                      "take payment",                 "paid"],
+    ["a part and no more, not allowed",          states.new,  { amountMinor: 40, mode: "partial-payment" },         "INVALID_PAYMENT_REQUEST_TYPE", "new"],
+    ["a part and no more, allowed",              partial,     { amountMinor: 40, mode: "partial-payment" },         "take payment",                 "paid"],
+    ["more than the asset has",                  states.new,  { source: { ...source, availableMinor: 30 }, amountMinor: 40, mode: "multi-asset-payment" }, "INSUFFICIENT_ASSET_VALUE", "new"],
+    ["an empty asset",                           states.new,  { source: { ...source, availableMinor: 0 }, mode: "multi-asset-payment" }, "INSUFFICIENT_ASSET_VALUE", "new"],
+    ["a pre-authorisation in parts",             states.asked, { amountMinor: 40, mode: "multi-asset-payment" },    "INVALID_PAYMENT_REQUEST_TYPE", "new"],
+    ["a thing spent whole, for less than is due", states.new, { source: { ...source, availableMinor: 30, whole: true } }, "INSUFFICIENT_ASSET_VALUE", "new"],
+    ["a thing spent whole, worth more",          states.new,  { source: { ...source, availableMinor: 500, whole: true } }, "take payment",           "paid"],
+  ])("%s", (_what, state, change, effects, kind) => {
+    const [next, done] = step(state, { ...pay, ...change });
+    expect([said(done), next.kind]).toEqual([effects, kind]);
+  });
+
+  test("is notified once, as a whole", () => {
+    const [, effects] = step(states.part, pay);
+    const notes = effects.flatMap((effect) =>
+      effect.kind === "record" ? [[effect.amountMinor, effect.notify]] : [],
     );
+    expect(notes).toEqual([
+      [40, []],
+      [100, ["payment-request:paid"]],
+    ]);
+  });
+});
+
+describe("a pre-authorisation", () => {
+  test("is confirmed up to what is held and no further", () => {
+    expect(said(step(states.confirmed, confirm(40))[1])).toBe("capture confirmation");
+    expect(said(step(states.confirmed, confirm(41))[1])).toBe("INVALID_AMOUNT");
+    expect(said(step(states.confirmed, { ...confirm(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
+  });
+  test("releases what was not confirmed, and moves nothing when all was", () => {
+    expect(step(states.confirmed, events.release)[1]).toContainEqual(
+      expect.objectContaining({ kind: "letGo", amountMinor: 40 }),
+    );
+    const [all] = step(states.confirmed, confirm(40));
+    expect(said(step(all, events.release)[1])).toBe("release");
+  });
+  test("is refunded a confirmation at a time", () => {
+    expect(said(step(states.released, refund(60, "k1"))[1])).toBe("giveBack refund");
+    expect(said(step(states.released, refund(61, "k1"))[1])).toBe("INVALID_AMOUNT");
+    expect(said(step(states.released, refund(1, "k9"))[1])).toBe("CONFIRMATION_NOT_FOUND");
+    expect(said(step(states.paid, refund(1, "k1"))[1])).toBe("CONFIRMATION_NOT_FOUND");
+  });
+});
+
+describe("a condition", () => {
+  test("is the merchant's to set, or the patron's, and set once", () => {
+    const byPatron = { ...events.accept, by: "patron" } as const;
+    expect(said(step(states.waiting, byPatron)[1])).toBe("PATRON_NOT_AUTHORIZED");
+    const [accepted] = step(states.waiting, events.accept);
+    expect(said(step(accepted, events.decline)[1])).toBe("CONDITION_ALREADY_SET");
+    expect(said(step(accepted, pay)[1])).toBe("take payment");
   });
 });
 

@@ -4,7 +4,7 @@ import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
 import { pageQuery } from "../page.js";
 import type { PaymentRequests } from "../payment-requests.js";
-import { createForm, payForm, refundForm, text } from "../request-form.js";
+import { confirmForm, createForm, payForm, refundForm, text } from "../request-form.js";
 import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
@@ -66,6 +66,19 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
   );
   keyed(
     {
+      method: "GET",
+      url: `${url}/short-code/:shortCode`,
+      name: "getPaymentRequestByShortCode",
+      says: "The latest payment request with this short code.",
+      tag,
+      params: z.object({ shortCode: text(16) }),
+      answer: paymentRequest,
+      faults: ["CHECKSUM_FAILED"],
+    },
+    ({ caller, params }) => requests.byShortCode(caller, params.shortCode),
+  );
+  keyed(
+    {
       method: "POST",
       url: `${url}/:id/pay`,
       name: "payPaymentRequest",
@@ -82,6 +95,10 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "INACTIVE_ASSET",
         "INVALID_MERCHANT_CONFIG",
         "INSUFFICIENT_ASSET_VALUE",
+        "REMAINING_AMOUNT_EXCEEDED",
+        "INVALID_AMOUNT",
+        "INVALID_PAYMENT_REQUEST_TYPE",
+        "PAYMENT_DECLINED",
         "IDEMPOTENT_OPERATION_FAILED",
       ],
     },
@@ -103,6 +120,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "ALREADY_REFUNDED",
         "INVALID_AMOUNT",
         "REPEAT_REFERENCE",
+        "PRE_AUTH_PENDING",
         "CONFIRMATION_NOT_FOUND",
         "REFUND_DECLINED",
       ],
@@ -124,10 +142,67 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "REQUEST_EXPIRED",
         "REQUEST_CANCELLED",
         "REFUND_DECLINED",
+        "PRE_AUTH_ALREADY_CONFIRMED",
       ],
     },
     ({ caller, params }) => requests.void(caller, params.id),
   );
+  keyed(
+    {
+      method: "POST",
+      url: `${url}/:id/confirm`,
+      name: "confirmPaymentRequest",
+      says: "Take some of what is held for a pre-authorised request.",
+      tag,
+      params: byId,
+      body: confirmForm,
+      answer: activity,
+      faults: [
+        "LINE_ITEMS_SUM_CHECK_FAILED",
+        "INVALID_PAYMENT_REQUEST_TYPE",
+        "PRE_AUTH_PENDING",
+        "PRE_AUTH_RELEASED",
+        "REQUEST_CANCELLED",
+        "REQUEST_EXPIRED",
+        "INVALID_AMOUNT",
+        "IDEMPOTENT_OPERATION_FAILED",
+      ],
+    },
+    ({ caller, params, body }) => requests.confirm(caller, params.id, body),
+  );
+  keyed(
+    {
+      method: "POST",
+      url: `${url}/:id/release`,
+      name: "releasePaymentRequest",
+      says: "Let go of what is held and was not confirmed.",
+      tag,
+      params: byId,
+      answer: activity,
+      faults: ["INVALID_PAYMENT_REQUEST_TYPE", "PRE_AUTH_RELEASED", "REQUEST_CANCELLED", "REQUEST_EXPIRED"],
+    },
+    ({ caller, params }) => requests.release(caller, params.id),
+  );
+  for (const verdict of ["accept", "decline"] as const)
+    keyed(
+      {
+        method: "POST",
+        url: `${url}/:id/conditions/:conditionId/${verdict}`,
+        name: `${verdict}PaymentCondition`,
+        says:
+          verdict === "accept" ? "A condition is met." : "A condition is not met: the request is cancelled.",
+        tag,
+        params: byId.extend({ conditionId: text(16) }),
+        answer: activity,
+        faults: [
+          "PATRON_NOT_AUTHORIZED",
+          "MERCHANT_NOT_AUTHORIZED",
+          "CONDITION_ALREADY_SET",
+          "REQUEST_EXPIRED",
+        ],
+      },
+      ({ caller, params }) => requests.setCondition(caller, params.id, params.conditionId, verdict),
+    );
   keyed(
     {
       method: "GET",

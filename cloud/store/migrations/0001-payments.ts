@@ -63,10 +63,15 @@ export const payments: Migration = {
       create
         .createTable("ledger_account")
         .addColumn("id", "text", (c) => c.primaryKey())
-        .addColumn("kind", "text", (c) => c.notNull().check(sql`kind in ('wallet', 'issuance')`))
+        .addColumn("kind", "text", (c) =>
+          c.notNull().check(sql`kind in ('wallet', 'issuance', 'hold', 'voucher', 'clearing')`),
+        )
         .addColumn("currency", "text", (c) => c.notNull())
         .addColumn("balance_minor", int, (c) => c.notNull())
-        .addCheckConstraint("ledger_account_not_overdrawn", sql`kind = 'issuance' or balance_minor >= 0`)
+        .addCheckConstraint(
+          "ledger_account_not_overdrawn",
+          sql`kind in ('issuance', 'clearing') or balance_minor >= 0`,
+        )
         // Sums stay where a JavaScript number is exact.
         .addCheckConstraint(
           "ledger_account_exact",
@@ -78,7 +83,13 @@ export const payments: Migration = {
       create
         .createTable("transfer")
         .addColumn("id", "text", (c) => c.primaryKey())
-        .addColumn("kind", "text", (c) => c.notNull().check(sql`kind in ('payment', 'refund', 'top-up')`))
+        .addColumn("kind", "text", (c) =>
+          c
+            .notNull()
+            .check(
+              sql`kind in ('payment', 'refund', 'top-up', 'issue', 'authorization', 'confirmation', 'release')`,
+            ),
+        )
         .addColumn("ref", "text", (c) => c.notNull())
         .addColumn("created_ms", int, (c) => c.notNull()),
     ).execute();
@@ -127,6 +138,11 @@ export const payments: Migration = {
           c.notNull().check(sql`status in ('new', 'paid', 'cancelled', 'expired')`),
         )
         .addColumn("cancellation_reason", "text")
+        .addColumn("pre_auth_status", "text", (c) =>
+          c.check(sql`pre_auth_status in ('authorized', 'released')`),
+        )
+        .addColumn("pre_auth_expires_ms", int)
+        .addColumn("conditions", "text", (c) => c.notNull())
         .addColumn("expiry_seconds", int, (c) => c.notNull().check(sql`expiry_seconds between 1 and 86400`))
         .addColumn("expires_ms", int, (c) => c.notNull())
         .addColumn("external_ref", "text")
@@ -144,6 +160,12 @@ export const payments: Migration = {
       .columns(["merchant_account_id", "external_ref", "id"])
       .where(sql.ref("external_ref"), "is not", null)
       .execute();
+    // The latest of this code is the one that is meant.
+    await create
+      .createIndex("payment_request_short_code")
+      .on("payment_request")
+      .columns(["short_code", "id"])
+      .execute();
     // Only what is still to be paid can expire: the index stays as small as the queue at the till.
     await create
       .createIndex("payment_request_expiring")
@@ -157,19 +179,45 @@ export const payments: Migration = {
         .createTable("payment")
         .addColumn("id", "text", (c) => c.primaryKey().references("transfer.id"))
         .addColumn("payment_request_id", "text", (c) => c.notNull().references("payment_request.id"))
-        .addColumn("asset_id", "text", (c) => c.notNull().references("asset.id"))
+        .addColumn("number", int, (c) => c.notNull())
         .addColumn("asset_type", "text", (c) => c.notNull())
-        .addColumn("payer_account_id", "text", (c) => c.notNull().references("account.id"))
-        .addColumn("wallet_id", "text", (c) => c.notNull().references("asset.id"))
+        .addColumn("asset_id", "text")
+        .addColumn("payer_account_id", "text", (c) => c.references("account.id"))
+        .addColumn("source_id", "text", (c) => c.notNull().references("ledger_account.id"))
+        .addColumn("wallet_id", "text", (c) => c.notNull().references("ledger_account.id"))
         .addColumn("amount_minor", int, (c) => c.notNull().check(amount))
         .addColumn("refunded_minor", int, (c) => c.notNull())
+        .addColumn("lines", "text")
+        .addColumn("confirmation_key", "text")
         .addColumn("created_ms", int, (c) => c.notNull())
         .addCheckConstraint("payment_refund_within", sql`refunded_minor between 0 and amount_minor`),
     ).execute();
     await create
       .createIndex("payment_of_request")
       .on("payment")
-      .columns(["payment_request_id", "id"])
+      .columns(["payment_request_id", "number"])
+      .execute();
+
+    await made(
+      create
+        .createTable("hold")
+        .addColumn("id", "text", (c) => c.primaryKey().references("transfer.id"))
+        .addColumn("payment_request_id", "text", (c) => c.notNull().unique().references("payment_request.id"))
+        .addColumn("asset_type", "text", (c) => c.notNull())
+        .addColumn("asset_id", "text")
+        .addColumn("payer_account_id", "text", (c) => c.references("account.id"))
+        .addColumn("source_id", "text", (c) => c.notNull().references("ledger_account.id"))
+        .addColumn("wallet_id", "text", (c) => c.notNull().references("ledger_account.id"))
+        .addColumn("amount_minor", int, (c) => c.notNull().check(amount))
+        .addColumn("expires_ms", int, (c) => c.notNull())
+        .addColumn("is_held", int, (c) => c.notNull().check(flag("is_held")))
+        .addColumn("created_ms", int, (c) => c.notNull()),
+    ).execute();
+    await create
+      .createIndex("hold_expiring")
+      .on("hold")
+      .column("expires_ms")
+      .where(sql.ref("is_held"), "=", sql.lit(1))
       .execute();
 
     await made(
