@@ -42,6 +42,13 @@ const catalogue = {
   INVALID_PAYMENT_REQUEST_TYPE: FORBIDDEN,
   REMAINING_AMOUNT_EXCEEDED:    FORBIDDEN,
   PAYMENT_DECLINED:             FORBIDDEN,
+  PAYMENT_UNCONFIRMED:          FORBIDDEN,
+  ASSET_REDEMPTION_DENIED:      FORBIDDEN,
+  PARTIAL_REFUNDS_NOT_ALLOWED:  FORBIDDEN,
+  TOKEN_ALREADY_CREATED:        FORBIDDEN,
+  TOKEN_COLLECTION_NOT_FOUND:   FORBIDDEN,
+  UNSUPPORTED_ASSET_TYPE:       FORBIDDEN,
+  INVALID_WALLET_TYPE:          FORBIDDEN,
   PRE_AUTH_PENDING:             FORBIDDEN,
   PRE_AUTH_RELEASED:            FORBIDDEN,
   PRE_AUTH_ALREADY_CONFIRMED:   FORBIDDEN,
@@ -65,11 +72,14 @@ export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;
   readonly reason: string | undefined;
+  /** How long to wait before asking again, for whoever asks too often. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: FaultCode, reason?: string, options?: ErrorOptions) {
+  constructor(code: FaultCode, reason?: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
     super(reason === undefined ? code : `${code}: ${reason}`, options);
     this.code = code;
     this.reason = reason;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }
 

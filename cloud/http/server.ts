@@ -49,7 +49,10 @@ export async function makeServer(
     done();
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const answer = toBody(asFault(error));
+    const fault = asFault(error);
+    if (fault instanceof Fault && fault.retryAfterMs !== undefined)
+      reply.header("retry-after", String(Math.ceil(fault.retryAfterMs / 1000)));
+    const answer = toBody(fault);
     if (answer.statusCode >= 500) request.log.error({ err: error }, "not answered as asked");
     return reply.code(answer.statusCode).send(answer);
   });

@@ -5,8 +5,11 @@
  */
 export type Liveness = "main" | "test";
 export type AssetType = {
-  /** Money this platform keeps in its ledger, or a tender that somebody else keeps and the merchant vouches for. */
-  readonly category: "money" | "external";
+  /**
+   * Money this platform keeps in its ledger; money that a code pays with; a token, which is spent whole; or a tender that
+   * somebody else keeps and the merchant vouches for.
+   */
+  readonly category: "money" | "giftcard" | "token" | "external";
   /** Left out: it takes whatever currency the request has. */
   readonly currency?: string;
   readonly liveness: Liveness;
@@ -17,6 +20,8 @@ export type AssetType = {
 // prettier-ignore
 const known: readonly (readonly [RegExp, Omit<AssetType, "currency" | "liveness">])[] = [
   [/^centrapay\.(?<currency>[a-z]{3})\.(?<liveness>main|test)$/, { category: "money",    preAuth: true }],
+  [/^voucher\.(?<currency>[a-z]{3})\.(?<liveness>main|test)$/,   { category: "giftcard", preAuth: false }],
+  [/^centrapay\.token\.(?<liveness>main|test)$/,                 { category: "token",    preAuth: false }],
   [/^external\.(?<liveness>main|test)$/,                         { category: "external", preAuth: false }],
 ];
 
@@ -37,10 +42,16 @@ export function readAssetType(type: string): AssetType | undefined {
 
 export const testMoney = (currency: string): string => `centrapay.${currency.toLowerCase()}.test`;
 
+const NAMES: Partial<Record<AssetType["category"], string>> = {
+  external: "Other tender",
+  giftcard: "Voucher",
+  token: "Token",
+};
+
 /** What a person sees in a list of assets. */
 export function describeAssetType(type: string): string {
   const read = readAssetType(type);
   if (read === undefined) return type;
-  const name = read.category === "external" ? "Other tender" : (read.currency ?? "");
+  const name = NAMES[read.category] ?? read.currency ?? "";
   return read.liveness === "test" ? `${name} (test)` : name;
 }

@@ -37,14 +37,16 @@ export async function insertWallet(
   };
   await openAccount(tx, "wallet", asset.id, currency);
   await tx.insertInto("asset").values(asset).execute();
-  return { ...asset, currency, balance_minor: 0 };
+  return { ...asset, ...NO_TOKEN, currency, balance_minor: 0 };
 }
+
+const NO_TOKEN = { collection_id: null, collection_type: null, token_expires_ms: null, external_id: null };
 
 /** Fills a wallet with test money. Answers the transfer's id. */
 export async function issueTestMoney(
   tx: Tx,
   { clock, random }: Making,
-  asset: Pick<AssetRow, "id" | "currency">,
+  asset: { readonly id: string; readonly currency: string },
   amountMinor: number,
 ): Promise<string> {
   const nowMs = clock.nowMs();
@@ -127,9 +129,26 @@ export class Assets {
       if (readAssetType(asset.type)?.liveness !== "test") throw new Fault("INVALID_ASSET_TYPE");
       if (asset.status !== "active") throw new Fault("INACTIVE_ASSET");
       if (value.currency !== asset.currency) throw new Fault("INVALID_AMOUNT");
-      const transferId = await issueTestMoney(tx, this.#parts, asset, toMinor(value));
+      const into = { id, currency: asset.currency };
+      const transferId = await issueTestMoney(tx, this.#parts, into, toMinor(value));
       await insertOperation(tx, operation, asked, transferId);
       return findTransaction(tx, id, transferId);
+    });
+  }
+
+  /**
+   * Puts an asset away: it pays no more, and what it holds stays. Archived again, it is answered again.
+   * Raises FORBIDDEN, UNSUPPORTED_ASSET_TYPE.
+   */
+  archive(caller: Caller, id: string): Promise<object> {
+    return this.#parts.store.write(async (tx) => {
+      const asset = await findAsset(tx, id);
+      permit(caller, "assets:archive", asset?.account_id);
+      if (asset === undefined) throw new Fault("FORBIDDEN");
+      if (asset.balance_minor !== null && asset.balance_minor !== 0)
+        throw new Fault("UNSUPPORTED_ASSET_TYPE", "it still holds money");
+      await tx.updateTable("asset").set({ status: "archived" }).where("id", "=", id).execute();
+      return renderAsset({ ...asset, status: "archived" });
     });
   }
 
@@ -144,9 +163,13 @@ export class Assets {
 const selectAssets = (db: Reader) =>
   db
     .selectFrom("asset")
-    .innerJoin("ledger_account", "ledger_account.id", "asset.id")
+    .leftJoin("ledger_account", "ledger_account.id", "asset.id")
+    .leftJoin("token", "token.id", "asset.id")
+    .leftJoin("collection", "collection.id", "token.collection_id")
     .selectAll("asset")
-    .select(["ledger_account.currency", "ledger_account.balance_minor"]);
+    .select(["ledger_account.currency", "ledger_account.balance_minor"])
+    .select(["token.collection_id", "token.expires_ms as token_expires_ms", "token.external_id"])
+    .select("collection.type as collection_type");
 
 const selectEntries = (db: Reader) =>
   db

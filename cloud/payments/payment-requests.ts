@@ -11,7 +11,7 @@ import { sql } from "kysely";
 import { z } from "zod";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
-import { toMinor, type Money } from "../../broker/protocol/money.js";
+import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
@@ -31,6 +31,8 @@ import {
 } from "./request-form.js";
 import { findRequest, perform, readOptions, toState, withMoney } from "./request-rows.js";
 import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
+import { acceptedCollections } from "./tokens.js";
+import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
 
@@ -40,13 +42,21 @@ export type PaymentRequestParts = {
   readonly random: Random;
   readonly publicUrl: string;
   readonly providers: readonly AssetProvider[];
+  /** Told of a code that is none, once the transaction it came to nothing in is over. */
+  readonly wrongCode: (terminal: string) => Promise<void>;
   /** Called when the outbox may have something new. */
   readonly committed: () => void;
 };
 
 /** Who does what nobody asked for. */
 const SERVICE_CRN = "crn::service:payments-api";
-const configOptions = z.array(z.object({ type: z.string(), walletId: z.string().optional() }));
+const configOptions = z.array(
+  z.object({
+    type: z.string(),
+    walletId: z.string().optional(),
+    collectionIds: z.array(z.string()).optional(),
+  }),
+);
 const urls = z.array(z.string());
 
 type Asked = {
@@ -90,7 +100,7 @@ export class PaymentRequests {
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
-      const options = offer(config.payment_options, value, details.preAuth === true);
+      const options = await offer(tx, config.payment_options, config.id, form);
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
       const nowMs = clock.nowMs();
@@ -203,9 +213,19 @@ export class PaymentRequests {
   /**
    * Raises FORBIDDEN, REQUEST_PAID, REQUEST_EXPIRED, REQUEST_CANCELLED, INVALID_ASSET_TYPE, INACTIVE_ASSET,
    * INSUFFICIENT_ASSET_VALUE, REMAINING_AMOUNT_EXCEEDED, INVALID_AMOUNT, INVALID_MERCHANT_CONFIG,
-   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, IDEMPOTENT_OPERATION_FAILED.
+   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, ASSET_REDEMPTION_DENIED, RATE_LIMIT_EXCEEDED,
+   * IDEMPOTENT_OPERATION_FAILED.
    */
-  pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+  async pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+    try {
+      return await this.#pay(caller, id, form);
+    } catch (error) {
+      if (error instanceof WrongCode) await this.#parts.wrongCode(error.terminal);
+      throw error;
+    }
+  }
+
+  #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
     const { assetType, idempotencyKey, mode, amount, externalPaymentRef, transactionId } = form;
     return this.#act(caller, id, {
       action: "payment-requests:pay",
@@ -473,12 +493,32 @@ const canonical = (form: PayForm | ConfirmForm): string =>
       : form,
   );
 
-/** The config's options that can take this value. */
-function offer(paymentOptions: string, value: Money, preAuth: boolean): readonly Option[] {
-  return configOptions.parse(JSON.parse(paymentOptions)).flatMap(({ type, walletId }) => {
+/** The config's options that can take this request. */
+async function offer(
+  tx: Tx,
+  paymentOptions: string,
+  merchantId: string,
+  { value, preAuth, lineItems }: CreateForm,
+): Promise<readonly Option[]> {
+  const options: Option[] = [];
+  for (const { type, walletId, collectionIds = [] } of configOptions.parse(JSON.parse(paymentOptions))) {
     const known = readAssetType(type);
-    if (known === undefined || (known.currency ?? value.currency) !== value.currency) return [];
-    if (preAuth && !known.preAuth) return [];
-    return [{ assetType: type, amountMinor: toMinor(value), walletId }];
-  });
+    if (known === undefined || (known.currency ?? value.currency) !== value.currency) continue;
+    if (preAuth === true && !known.preAuth) continue;
+    if (known.category !== "token") {
+      options.push({ assetType: type, amountMinor: toMinor(value), walletId });
+      continue;
+    }
+    const accepted = await acceptedCollections(
+      tx,
+      merchantId,
+      collectionIds,
+      lineItems ?? [],
+      value.currency,
+    );
+    const most = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
+    if (most > 0)
+      options.push({ assetType: type, amountMinor: most, walletId, acceptedCollections: accepted });
+  }
+  return options;
 }

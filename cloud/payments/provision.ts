@@ -79,7 +79,8 @@ export type ProvisionedWallet = {
 export async function provisionWallet(tx: Tx, making: Making, asked: NewWallet): Promise<ProvisionedWallet> {
   const { ownerAccountId, ownerKey } = await insertAccount(tx, making, "individual", asked.name);
   const asset = await insertWallet(tx, making, ownerAccountId, asked.currency);
-  if (asked.topUpMinor > 0) await issueTestMoney(tx, making, asset, asked.topUpMinor);
+  if (asked.topUpMinor > 0)
+    await issueTestMoney(tx, making, { id: asset.id, currency: asked.currency }, asked.topUpMinor);
   return { accountId: ownerAccountId, apiKey: ownerKey, assetId: asset.id };
 }
 

@@ -37,7 +37,21 @@ import {
 } from "./wire.js";
 
 const storedOptions = z.array(
-  z.object({ assetType: z.string(), amountMinor: z.int().positive(), walletId: z.string().optional() }),
+  z.object({
+    assetType: z.string(),
+    amountMinor: z.int().positive(),
+    walletId: z.string().optional(),
+    acceptedCollections: z
+      .array(
+        z.object({
+          id: z.string(),
+          lines: z.array(
+            z.object({ line: z.record(z.string(), z.unknown()), amountMinor: z.int().positive() }),
+          ),
+        }),
+      )
+      .optional(),
+  }),
 );
 export const readOptions = (row: RequestRow): readonly Option[] =>
   storedOptions.parse(JSON.parse(row.payment_options));

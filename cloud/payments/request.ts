@@ -19,6 +19,13 @@ export type Option = {
   readonly amountMinor: number;
   /** The merchant's own asset that is paid into. A config may lack it: then the option cannot be paid. */
   readonly walletId?: string | undefined;
+  /** Which tokens are taken, and for which lines. */
+  readonly acceptedCollections?: readonly AcceptedCollection[] | undefined;
+};
+export type AcceptedCollection = {
+  readonly id: string;
+  /** Each line with what a token is worth to it. */
+  readonly lines: readonly { readonly line: Line; readonly amountMinor: number }[];
 };
 /** Money taken from one source. A confirmation of held money is a payment too. */
 export type Payment = {
@@ -425,6 +432,10 @@ function refund(
   if (left === 0) return refuse(state, "ALREADY_REFUNDED");
   if (event.currency !== state.terms.currency || event.valueMinor > left)
     return refuse(state, "INVALID_AMOUNT");
+  const halves = returnsOf(of, event.valueMinor).some(
+    ({ payment, amountMinor }) => payment.lines !== null && amountMinor !== payment.amountMinor,
+  );
+  if (halves) return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
   return giveBack(state, event, of, event.valueMinor);
 }
 

@@ -19,6 +19,9 @@ import { wallets } from "./providers/wallets.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
 import { openSigningKey } from "./signing-key.js";
+import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
+import { tokenProvider, Tokens } from "./tokens.js";
+import { voucherProvider, Vouchers } from "./vouchers.js";
 import { Webhooks, type Fetch, type Log } from "./webhooks.js";
 
 export type PaymentsParts = {
@@ -47,9 +50,12 @@ export function makePayments(parts: PaymentsParts): Payments {
   const webhooks = new Webhooks(parts);
   const requests = new PaymentRequests({
     ...parts,
-    providers: [wallets, external],
+    providers: [wallets, voucherProvider, tokenProvider, external],
+    wrongCode: (terminal) => vouchers.wrongCode(terminal),
     committed: () => webhooks.kick(),
   });
+  const vouchers = new Vouchers(parts);
+  const tokens = new Tokens(parts);
   const assets = new Assets(parts);
   const apiKeys = new ApiKeys(parts);
   let cancelSweep = (): void => undefined;
@@ -83,6 +89,8 @@ export function makePayments(parts: PaymentsParts): Payments {
         paymentRequestRoutes(endpoints, requests);
         assetRoutes(endpoints, assets);
         apiKeyRoutes(endpoints, apiKeys);
+        voucherRoutes(endpoints, vouchers);
+        tokenRoutes(endpoints, tokens);
         signingKeyRoutes(endpoints, store.read);
       });
     },

@@ -12,7 +12,17 @@ export type ApiKeyRow = Row<"api_key">;
 export type RequestRow = Row<"payment_request">;
 export type PaymentRow = Row<"payment">;
 export type ActivityRow = Row<"activity">;
-export type AssetRow = Row<"asset"> & Pick<Row<"ledger_account">, "currency" | "balance_minor">;
+/** Money has a currency and a balance; a token has a collection. */
+export type AssetRow = Row<"asset"> & {
+  readonly currency: string | null;
+  readonly balance_minor: number | null;
+  readonly collection_id: string | null;
+  readonly collection_type: string | null;
+  readonly token_expires_ms: number | null;
+  readonly external_id: string | null;
+};
+export type VoucherRow = Row<"voucher"> & Pick<Row<"ledger_account">, "currency" | "balance_minor">;
+export type CollectionRow = Row<"collection">;
 export type EntryRow = Pick<Row<"entry">, "account_id" | "amount_minor" | "currency"> &
   Pick<Row<"transfer">, "id" | "kind" | "ref" | "created_ms">;
 
@@ -56,7 +66,18 @@ export function renderSummary(
     shortCode: row.short_code,
     url: `${publicUrl}/pay/${row.id}`,
     value: fromMinor(row.value_minor, row.currency),
-    paymentOptions: options.map(({ assetType, amountMinor }) => ({ assetType, amount: String(amountMinor) })),
+    paymentOptions: options.map(({ assetType, amountMinor, acceptedCollections }) => ({
+      assetType,
+      amount: String(amountMinor),
+      ...(acceptedCollections === undefined
+        ? {}
+        : {
+            acceptedCollections: acceptedCollections.map(({ id, lines }) => ({
+              id,
+              lineItems: lines.map(({ line }) => line),
+            })),
+          }),
+    })),
     merchantId: row.merchant_id,
     merchantName: row.merchant_name,
     configId: row.config_id,
@@ -116,21 +137,60 @@ export function renderActivity(
 }
 
 export function renderAsset(row: AssetRow): object {
-  const balance = String(row.balance_minor);
+  const type = readAssetType(row.type);
   return {
     id: row.id,
     accountId: row.account_id,
-    category: "money",
+    category: type?.category,
     type: row.type,
-    liveness: readAssetType(row.type)?.liveness,
+    liveness: type?.liveness,
     description: row.description,
     status: row.status,
     createdAt: timestamp(row.created_ms),
-    currency: row.currency,
-    balance,
-    availableBalance: balance, // nothing is held: what is there can be spent
+    ...(row.balance_minor === null
+      ? {}
+      : {
+          currency: row.currency,
+          balance: String(row.balance_minor),
+          availableBalance: String(row.balance_minor), // what is held for a pre-authorisation has left it
+        }),
+    ...(row.collection_id === null
+      ? {}
+      : { collectionId: row.collection_id, collectionType: row.collection_type }),
+    ...(row.token_expires_ms === null ? {} : { expiresAt: timestamp(row.token_expires_ms) }),
+    ...(row.external_id === null ? {} : { externalId: row.external_id }),
   };
 }
+
+export function renderVoucher(row: VoucherRow | undefined, nowMs: number): object {
+  if (row === undefined) throw new Error("a voucher that was there is gone");
+  const isPast = row.expires_ms !== null && nowMs >= row.expires_ms;
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    type: row.type,
+    liveness: readAssetType(row.type)?.liveness,
+    status: row.status === "active" && isPast ? "expired" : row.status,
+    value: fromMinor(row.value_minor, row.currency),
+    balance: String(row.balance_minor),
+    createdAt: timestamp(row.created_ms),
+    ...(row.expires_ms === null ? {} : { expiresAt: timestamp(row.expires_ms) }),
+  };
+}
+
+export const renderCollection = (row: CollectionRow): object => ({
+  id: row.id,
+  accountId: row.account_id,
+  name: row.name,
+  type: row.type,
+  createdAt: timestamp(row.created_ms),
+  ...(row.max_value_minor === null || row.currency === null
+    ? {}
+    : { maxValue: fromMinor(row.max_value_minor, row.currency) }),
+  ...(row.token_expires_ms === null ? {} : { tokenExpiresAt: timestamp(row.token_expires_ms) }),
+  ...(row.token_life === null ? {} : { tokenExpiresAfter: JSON.parse(row.token_life) as unknown }), // written from its schema
+  ...(row.external_id === null ? {} : { externalId: row.external_id }),
+});
 
 export const renderTransaction = (row: EntryRow): object => ({
   id: row.id,

@@ -48,7 +48,7 @@ export type PaymentsTables = {
   };
   /** What a transfer did to one account. Rows are only added; a transfer's rows sum to zero per currency. */
   entry: { transfer_id: string; account_id: string; currency: string; amount_minor: number };
-  /** A money asset; its balance is the ledger account of the same id. */
+  /** Something of an account's that can be spent. Of money, the balance is the ledger account of the same id. */
   asset: {
     id: string;
     account_id: string;
@@ -142,4 +142,47 @@ export type PaymentsTables = {
     last_error: string | null;
   };
   signing_key: { kid: string; private_jwk: string; public_jwk: string; created_ms: number };
+  /** Money that a code pays with. Its balance is the ledger account of the same id. */
+  voucher: {
+    id: string;
+    account_id: string; // whose it was to give out
+    type: string;
+    code_hash: string; // SHA-256 of the code, hex: the code itself is nowhere
+    value_minor: number;
+    funded_by: string; // the ledger account it was filled from
+    status: "active" | "spent" | "cancelled";
+    expires_ms: number | null;
+    created_ms: number;
+  };
+  /** Wrong codes in a row from one terminal, and until when it must wait. */
+  voucher_try: { terminal: string; wrong: number; until_ms: number };
+  collection: {
+    id: string;
+    account_id: string;
+    name: string;
+    type: "product" | "discount";
+    currency: string | null;
+    max_value_minor: number | null;
+    token_expires_ms: number | null;
+    token_life: string | null; // JSON: {period, duration, ceil?}
+    external_id: string | null;
+    created_ms: number;
+  };
+  /** What one merchant gives for a token of a collection. */
+  redemption_condition: {
+    id: string;
+    collection_id: string;
+    merchant_id: string;
+    allowed_products: string; // JSON: [{sku, name, maxValue}]
+    created_ms: number;
+  };
+  /** An asset that is spent whole. */
+  token: {
+    id: string; // of its asset
+    collection_id: string;
+    idempotency_key: string;
+    external_id: string | null;
+    expires_ms: number | null;
+    created_by: string;
+  };
 };

@@ -69,7 +69,11 @@ export type Platform = {
   pay(id: string, wallet?: ProvisionedWallet, key?: string): Promise<Answer>;
   /** A config of the merchant's with other options than its one wallet. */
   newConfig(
-    paymentOptions: readonly { readonly type: string; readonly walletId?: string }[],
+    paymentOptions: readonly {
+      readonly type: string;
+      readonly walletId?: string;
+      readonly collectionIds?: readonly string[];
+    }[],
   ): Promise<string>;
   balance(assetId: string): Promise<number>;
   close(): Promise<void>;

@@ -101,6 +101,42 @@ export const assetTransaction = z
   })
   .meta({ id: "AssetTransaction" });
 
+export const voucher = z
+  .object({
+    id: z.string(),
+    accountId: z.string(),
+    type: z.string(),
+    liveness,
+    status: z.enum(["active", "spent", "expired", "cancelled"]),
+    value: money,
+    balance: wholeMinor,
+    createdAt: timestamp,
+    expiresAt: timestamp.optional(),
+  })
+  .meta({ id: "Voucher" });
+export const newVoucher = voucher
+  .extend({ code: z.string().meta({ description: "What pays. Shown this once." }) })
+  .meta({ id: "NewVoucher" });
+export const collection = z
+  .looseObject({
+    id: z.string(),
+    accountId: z.string(),
+    name: z.string(),
+    type: z.enum(["product", "discount"]),
+    maxValue: money.optional(),
+    tokenExpiresAt: timestamp.optional(),
+    createdAt: timestamp,
+  })
+  .meta({ id: "Collection" });
+export const redemptionCondition = z
+  .object({
+    id: z.string(),
+    collectionId: z.string(),
+    merchantId: z.string(),
+    allowedProducts: z.array(z.object({ sku: z.string(), name: z.string(), maxValue: money })),
+  })
+  .meta({ id: "RedemptionCondition" });
+
 export const apiKey = z
   .object({
     accountId: z.string(),

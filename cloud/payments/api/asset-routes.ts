@@ -54,6 +54,19 @@ export function assetRoutes({ keyed }: Endpoints<Caller>, assets: Assets): void 
   );
   keyed(
     {
+      method: "POST",
+      url: "/api/assets/:id/archive",
+      name: "archiveAsset",
+      says: "Put an empty wallet or a token away.",
+      tag,
+      params: byId,
+      answer: asset,
+      faults: ["UNSUPPORTED_ASSET_TYPE"],
+    },
+    ({ caller, params }) => assets.archive(caller, params.id),
+  );
+  keyed(
+    {
       method: "GET",
       url: "/api/accounts/:accountId/assets",
       name: "listAssets",

@@ -18,7 +18,7 @@ export const wallets: AssetProvider = {
       assetId: asset.id,
       accountId: asset.account_id,
       active: asset.status === "active",
-      availableMinor: asset.balance_minor,
+      availableMinor: asset.balance_minor ?? 0,
       whole: false,
       lines: null,
       walletId: null,

@@ -113,7 +113,7 @@ export const payments: Migration = {
     await made(
       create
         .createTable("asset")
-        .addColumn("id", "text", (c) => c.primaryKey().references("ledger_account.id"))
+        .addColumn("id", "text", (c) => c.primaryKey())
         .addColumn("account_id", "text", (c) => c.notNull().references("account.id"))
         .addColumn("type", "text", (c) => c.notNull())
         .addColumn("description", "text", (c) => c.notNull())

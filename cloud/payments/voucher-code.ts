@@ -1,0 +1,48 @@
+/**
+ * Voucher codes: 20 digits, 19 of chance and a Luhn digit, for a number pad. Pure.
+ *
+ * 63 bits of chance: guessing one of a million living codes at a terminal that is slowed down takes longer than there has been
+ * time, and so does trying them all against a hash. The check digit finds every single wrong digit before anything is asked.
+ */
+import { createHash } from "node:crypto";
+import type { Random } from "../../broker/protocol/clock.js";
+
+const CHOSEN = 19;
+
+/** `1234 5678 9012 3456 7890`, as it is printed. */
+export function newVoucherCode(random: Random): string {
+  let digits = "";
+  while (digits.length < CHOSEN)
+    for (const byte of random.bytes(CHOSEN))
+      if (byte < 250 && digits.length < CHOSEN) digits += String(byte % 10);
+  return groups(digits + luhnDigit(digits));
+}
+
+/** The digits of a code as somebody typed it, or `undefined` for what is no code. */
+export function readVoucherCode(text: string): string | undefined {
+  const digits = text.replaceAll(/[\s-]/g, "");
+  if (!/^[0-9]{20}$/.test(digits)) return undefined;
+  return luhnDigit(digits.slice(0, CHOSEN)) === digits.charAt(CHOSEN) ? digits : undefined;
+}
+
+/** What is kept of a code. */
+export const hashOf = (digits: string): string => createHash("sha256").update(digits).digest("hex");
+
+const groups = (digits: string): string => digits.replaceAll(/([0-9]{4})(?=[0-9])/g, "$1 ");
+
+/** The digit that makes the whole sum to 0 mod 10, every second digit from the right doubled (ISO/IEC 7812-1, annex B). */
+export function luhnDigit(digits: string): string {
+  let sum = 0;
+  for (let i = 0; i < digits.length; i += 1) {
+    const value = Number(digits.charAt(digits.length - 1 - i)) * (i % 2 === 0 ? 2 : 1);
+    sum += value > 9 ? value - 9 : value;
+  }
+  return String((10 - (sum % 10)) % 10);
+}
+
+/** Five wrong codes in a row are mistakes; each one after that makes the terminal wait, twice as long every time. */
+export const FREE_TRIES = 5;
+const FIRST_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 60 * 60 * 1000;
+export const waitAfter = (wrong: number): number =>
+  wrong < FREE_TRIES ? 0 : Math.min(FIRST_WAIT_MS * 2 ** Math.min(wrong - FREE_TRIES, 20), LONGEST_WAIT_MS);

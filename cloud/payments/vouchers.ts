@@ -1,0 +1,238 @@
+/**
+ * Vouchers: money that whoever has the code can pay with, once.
+ *
+ * Owns      the tables voucher and voucher_try.
+ * Promises  a code is shown once, when it is made, and kept as its hash; a voucher's money is in the ledger from its issue on;
+ *           it pays once, and what comes back of that payment can be spent with the same code again. Wrong codes from one
+ *           terminal slow it down; a right one clears that.
+ * Never     pays more than it holds, and never pays change: what a request does not need stays on the voucher, for its issuer to
+ *           take back.
+ */
+import { newId } from "../../broker/protocol/id.js";
+import { toMinor, type Money } from "../../broker/protocol/money.js";
+import { Fault } from "../http/fault.js";
+import type { Reader, Store, Tx } from "../store/store.js";
+import { permit, type Caller } from "./api-key.js";
+import { readAssetType } from "./asset-type.js";
+import { findAsset } from "./assets.js";
+import { openAccount, openTestIssuance, post } from "./ledger.js";
+import type { Making } from "./making.js";
+import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import type { AssetProvider, Spending } from "./provider.js";
+import { hashOf, newVoucherCode, readVoucherCode, waitAfter } from "./voucher-code.js";
+import { renderVoucher, type VoucherRow } from "./wire.js";
+
+export type NewVoucher = {
+  readonly accountId: string;
+  readonly type: string;
+  readonly value: Money;
+  /** The issuer's own wallet that fills it; test vouchers may do without. */
+  readonly walletId?: string | undefined;
+  readonly expiresAt?: string | undefined;
+};
+
+export class Vouchers {
+  readonly #parts: Making & { readonly store: Store };
+
+  constructor(parts: Making & { readonly store: Store }) {
+    this.#parts = parts;
+  }
+
+  /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
+  create(caller: Caller, asked: NewVoucher): Promise<object> {
+    permit(caller, "vouchers:write", asked.accountId);
+    const { clock, random, store } = this.#parts;
+    const type = readAssetType(asked.type);
+    if (type?.category !== "giftcard") throw new Fault("INVALID_ASSET_TYPE");
+    if (type.currency !== asked.value.currency) throw new Fault("INVALID_AMOUNT", "not the type's currency");
+    const code = newVoucherCode(random);
+    return store.write(async (tx) => {
+      const nowMs = clock.nowMs();
+      const id = newId(nowMs, random);
+      const funded = await this.#source(tx, asked, type.liveness === "test");
+      const valueMinor = toMinor(asked.value);
+      const { currency } = asked.value;
+      await openAccount(tx, "voucher", id, currency);
+      await post(tx, {
+        id: newId(nowMs, random),
+        kind: "issue",
+        ref: id,
+        createdMs: nowMs,
+        entries: [
+          { accountId: funded, currency, amountMinor: -valueMinor },
+          { accountId: id, currency, amountMinor: valueMinor },
+        ],
+      });
+      await tx
+        .insertInto("voucher")
+        .values({
+          id,
+          account_id: asked.accountId,
+          type: asked.type,
+          code_hash: hashOf(code.replaceAll(" ", "")),
+          value_minor: valueMinor,
+          funded_by: funded,
+          status: "active",
+          expires_ms: asked.expiresAt === undefined ? null : Date.parse(asked.expiresAt),
+          created_ms: nowMs,
+        })
+        .execute();
+      return { ...renderVoucher(await findVoucher(tx, "voucher.id", id), nowMs), code };
+    });
+  }
+
+  /** Raises FORBIDDEN. */
+  async get(caller: Caller, id: string): Promise<object> {
+    const row = await findVoucher(this.#parts.store.read, "voucher.id", id);
+    permit(caller, "vouchers:read", row?.account_id);
+    return renderVoucher(row, this.#parts.clock.nowMs());
+  }
+
+  /** Newest first. Raises FORBIDDEN. */
+  async ofAccount(caller: Caller, accountId: string, query: PageQuery): Promise<Page<object>> {
+    permit(caller, "vouchers:read", accountId);
+    const size = pageSize(query);
+    const rows = await selectVouchers(this.#parts.store.read)
+      .where("voucher.account_id", "=", accountId)
+      .$if(query.pageKey !== undefined, (q) => q.where("voucher.id", "<", query.pageKey ?? ""))
+      .orderBy("voucher.id", "desc")
+      .limit(size + 1)
+      .execute();
+    const nowMs = this.#parts.clock.nowMs();
+    return toPage(
+      rows,
+      size,
+      (row) => row.id,
+      (row) => renderVoucher(row, nowMs),
+    );
+  }
+
+  /** Takes what is left on it back to where it came from. Cancelled again, it is answered again. Raises FORBIDDEN. */
+  cancel(caller: Caller, id: string): Promise<object> {
+    const { clock, random, store } = this.#parts;
+    return store.write(async (tx) => {
+      const row = await findVoucher(tx, "voucher.id", id);
+      permit(caller, "vouchers:write", row?.account_id);
+      if (row === undefined) throw new Fault("FORBIDDEN");
+      const nowMs = clock.nowMs();
+      const { balance_minor: left, currency, funded_by: funded } = row;
+      if (left > 0)
+        await post(tx, {
+          id: newId(nowMs, random),
+          kind: "release",
+          ref: id,
+          createdMs: nowMs,
+          entries: [
+            { accountId: id, currency, amountMinor: -left },
+            { accountId: funded, currency, amountMinor: left },
+          ],
+        });
+      await tx.updateTable("voucher").set({ status: "cancelled" }).where("id", "=", id).execute();
+      return renderVoucher(await findVoucher(tx, "voucher.id", id), nowMs);
+    });
+  }
+
+  /** A wrong code: written down by itself, because the payment it was for came to nothing. */
+  async wrongCode(terminal: string): Promise<void> {
+    const { clock, store } = this.#parts;
+    await store.write(async (tx) => {
+      const wrong = ((await findTries(tx, terminal))?.wrong ?? 0) + 1;
+      const until_ms = clock.nowMs() + waitAfter(wrong);
+      await tx
+        .insertInto("voucher_try")
+        .values({ terminal, wrong, until_ms })
+        .onConflict((conflict) => conflict.column("terminal").doUpdateSet({ wrong, until_ms }))
+        .execute();
+    });
+  }
+
+  async #source(tx: Tx, { walletId, accountId, value }: NewVoucher, test: boolean): Promise<string> {
+    if (walletId === undefined) {
+      if (!test)
+        throw new Fault("INVALID_WALLET_TYPE", "walletId: is needed, for money that is not test money");
+      return openTestIssuance(tx, value.currency);
+    }
+    const wallet = await findAsset(tx, walletId);
+    if (wallet?.account_id !== accountId) throw new Fault("FORBIDDEN");
+    const known = readAssetType(wallet.type);
+    if (
+      known?.category !== "money" ||
+      known.currency !== value.currency ||
+      (known.liveness === "test") !== test
+    )
+      throw new Fault("INVALID_WALLET_TYPE");
+    if ((wallet.balance_minor ?? 0) < toMinor(value)) throw new Fault("INSUFFICIENT_ASSET_VALUE");
+    return walletId;
+  }
+}
+
+/** A code that is none. Whoever catches it counts it. */
+export class WrongCode extends Fault {
+  readonly terminal: string;
+  constructor(terminal: string) {
+    super("ASSET_REDEMPTION_DENIED", "no voucher has this code");
+    this.terminal = terminal;
+  }
+}
+
+/** The terminal a code was typed at: as the request names it, or else the key that pays. */
+const terminalOf = ({ request, caller }: Spending): string => {
+  const { terminalId } = JSON.parse(request.details) as { readonly terminalId?: string }; // written by create alone
+  return terminalId === undefined ? caller.crn : `${request.merchant_account_id} ${terminalId}`;
+};
+
+export const voucherProvider: AssetProvider = {
+  handles: (assetType) => readAssetType(assetType)?.category === "giftcard",
+  async find(tx, spending) {
+    const { form, nowMs } = spending;
+    if (form.authorization === undefined)
+      throw new Fault("MALFORMED", "authorization: the voucher's code is needed for this assetType");
+    const terminal = terminalOf(spending);
+    const tries = await findTries(tx, terminal);
+    if (tries !== undefined && tries.until_ms > nowMs)
+      throw new Fault("RATE_LIMIT_EXCEEDED", "too many wrong codes", {
+        retryAfterMs: tries.until_ms - nowMs,
+      });
+    const digits = readVoucherCode(form.authorization);
+    const row = digits === undefined ? undefined : await findVoucher(tx, "voucher.code_hash", hashOf(digits));
+    if (row === undefined) throw new WrongCode(terminal);
+    if (tries !== undefined) await tx.deleteFrom("voucher_try").where("terminal", "=", terminal).execute();
+    return {
+      id: row.id,
+      type: row.type,
+      assetId: null,
+      accountId: null, // whoever has the code: nobody knows who that is
+      active: row.status === "active" && (row.expires_ms === null || nowMs < row.expires_ms),
+      availableMinor: row.balance_minor,
+      whole: true,
+      lines: null,
+      walletId: null,
+    };
+  },
+  async taken(tx, { sourceId }) {
+    await tx.updateTable("voucher").set({ status: "spent" }).where("id", "=", sourceId).execute();
+  },
+  async returned(tx, { sourceId }) {
+    await tx
+      .updateTable("voucher")
+      .set({ status: "active" })
+      .where("id", "=", sourceId)
+      .where("status", "=", "spent")
+      .execute();
+  },
+};
+
+const findTries = (db: Reader, terminal: string) =>
+  db.selectFrom("voucher_try").selectAll().where("terminal", "=", terminal).executeTakeFirst();
+
+const selectVouchers = (db: Reader) =>
+  db
+    .selectFrom("voucher")
+    .innerJoin("ledger_account", "ledger_account.id", "voucher.id")
+    .selectAll("voucher")
+    .select(["ledger_account.currency", "ledger_account.balance_minor"]);
+const findVoucher = (
+  db: Reader,
+  by: "voucher.id" | "voucher.code_hash",
+  value: string,
+): Promise<VoucherRow | undefined> => selectVouchers(db).where(by, "=", value).executeTakeFirst();

@@ -1,0 +1,186 @@
+/** Tokens: minted of a collection, spent whole, for the products a merchant gives for them. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ASSET_TYPE, CURRENCY, openPlatform, type Answer, type Body, type Platform } from "./platform.js";
+
+const TYPE = "centrapay.token.test";
+let platform: Platform;
+let collectionId: string;
+let configId: string;
+const nzd = (minor: number) => ({ amount: String(minor), currency: CURRENCY });
+const post = (path: string, body: object, key = platform.merchant.ownerKey): Promise<Answer> =>
+  platform.post(key, path, body);
+const made = async (path: string, body: object): Promise<Body> => {
+  const answer = await post(path, body);
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  return answer.body;
+};
+beforeAll(async () => {
+  platform = await openPlatform();
+  const { ownerAccountId, merchantId, walletId } = platform.merchant;
+  const collection = { name: "Free coffee", accountId: ownerAccountId, type: "product" };
+  collectionId = String((await made("/api/collections", collection))["id"]);
+  await made(`/api/collections/${collectionId}/redemption-conditions`, {
+    merchantId,
+    allowedProducts: [{ sku: "coffee", name: "Coffee", maxValue: nzd(450) }],
+  });
+  configId = await platform.newConfig([
+    { type: ASSET_TYPE, walletId },
+    { type: TYPE, collectionIds: [collectionId] },
+  ]);
+});
+afterAll(() => platform.close());
+
+let keys = 0;
+const mint = async (accountId = platform.wallet.accountId, of = collectionId): Promise<string> =>
+  String(
+    (await made("/api/tokens", { collectionId: of, accountId, idempotencyKey: `mint-${(keys += 1)}` }))["id"],
+  );
+const line = (sku: string, minor: number) => ({ name: sku, sku, qty: "1", price: String(minor) });
+const request = (lines: readonly ReturnType<typeof line>[], config = configId): Promise<string> =>
+  platform.request(String(lines.reduce((sum, { price }) => sum + Number(price), 0)), {
+    configId: config,
+    lineItems: lines,
+  });
+const at = (id: string, verb = ""): string => `/api/payment-requests/${id}${verb}`;
+const read = async (id: string): Promise<Body> =>
+  (await platform.get(platform.merchant.terminalKey, at(id))).body;
+const pay = (id: string, token: string, more: object = {}): Promise<Answer> =>
+  post(
+    at(id, "/pay"),
+    { assetType: TYPE, assetId: token, idempotencyKey: `pay-${(keys += 1)}`, ...more },
+    platform.wallet.apiKey,
+  );
+
+test("a token pays for its product, whole, and the answer says which line must not be sold again", async () => {
+  const token = await mint();
+  const id = await request([line("coffee", 450)]);
+  expect(await read(id)).toMatchObject({
+    paymentOptions: [
+      { assetType: ASSET_TYPE },
+      { assetType: TYPE, amount: "450", acceptedCollections: [{ id: collectionId }] },
+    ],
+  });
+  expect((await pay(id, token)).status).toBe(200);
+  expect(await read(id)).toMatchObject({
+    status: "paid",
+    paidBy: { assetTotals: [{ type: TYPE, total: nzd(450), lineItems: [{ sku: "coffee" }] }] },
+  });
+  expect((await platform.get(platform.wallet.apiKey, `/api/assets/${token}`)).body).toMatchObject({
+    category: "token",
+    collectionId,
+    status: "archived",
+  });
+  expect((await pay(await request([line("coffee", 450)]), token)).body).toMatchObject({
+    message: "INACTIVE_ASSET",
+  });
+});
+
+test("beside other things it pays its line, and money the rest", async () => {
+  const id = await request([line("coffee", 400), line("cake", 300)]);
+  const token = await mint();
+  expect((await pay(id, token)).body).toMatchObject({ message: "INSUFFICIENT_ASSET_VALUE" });
+  expect((await pay(id, token, { mode: "multi-asset-payment" })).body).toMatchObject({ value: nzd(400) });
+  expect((await platform.pay(id)).body).toMatchObject({ value: nzd(300) });
+  expect(await read(id)).toMatchObject({ status: "paid" });
+});
+
+test("a line that one token paid for, another does not; of two alike, each token pays one", async () => {
+  const one = await request([line("coffee", 400), line("cake", 300)]);
+  await pay(one, await mint(), { mode: "multi-asset-payment" });
+  expect((await pay(one, await mint(), { mode: "multi-asset-payment" })).body).toMatchObject({
+    message: "INSUFFICIENT_ASSET_VALUE",
+  });
+  const two = await request([line("coffee", 400), line("coffee", 400)]);
+  for (let n = 0; n < 2; n += 1)
+    expect((await pay(two, await mint(), { mode: "multi-asset-payment" })).status).toBe(200);
+  expect(await read(two)).toMatchObject({ status: "paid" });
+});
+
+test("a token comes back whole or not at all", async () => {
+  const token = await mint();
+  const id = await request([line("coffee", 450)]);
+  await pay(id, token);
+  const refund = (minor: number) =>
+    post(
+      at(id, "/refund"),
+      { value: nzd(minor), externalRef: `back-${minor}` },
+      platform.merchant.terminalKey,
+    );
+  expect((await refund(100)).body).toMatchObject({ message: "PARTIAL_REFUNDS_NOT_ALLOWED" });
+  expect((await refund(450)).status).toBe(200);
+  expect((await pay(await request([line("coffee", 450)]), token)).status).toBe(200);
+});
+
+test("a discount takes its value off any basket", async () => {
+  const { ownerAccountId, walletId } = platform.merchant;
+  const discount = {
+    name: "Two dollars off",
+    accountId: ownerAccountId,
+    type: "discount",
+    maxValue: nzd(200),
+  };
+  const of = String((await made("/api/collections", discount))["id"]);
+  const config = await platform.newConfig([
+    { type: ASSET_TYPE, walletId },
+    { type: TYPE, collectionIds: [of] },
+  ]);
+  const id = await request([line("cake", 300)], config);
+  const token = await mint(platform.wallet.accountId, of);
+  expect((await pay(id, token, { mode: "multi-asset-payment" })).body).toMatchObject({ value: nzd(200) });
+  expect((await platform.pay(id)).body).toMatchObject({ value: nzd(100) });
+});
+
+test("no product that it is good for, no such option", async () => {
+  expect(await read(await request([line("cake", 300)]))).toMatchObject({
+    paymentOptions: [{ assetType: ASSET_TYPE }],
+  });
+});
+
+test("a token is minted once a key, of a collection there is, and runs out when its collection says", async () => {
+  const form = { collectionId, accountId: platform.wallet.accountId, idempotencyKey: "same" };
+  expect((await post("/api/tokens", form)).status).toBe(200);
+  expect((await post("/api/tokens", form)).body).toMatchObject({ message: "TOKEN_ALREADY_CREATED" });
+  expect((await post("/api/tokens", { ...form, collectionId: "c_none" })).body).toMatchObject({
+    message: "TOKEN_COLLECTION_NOT_FOUND",
+  });
+  expect((await post("/api/tokens", { ...form, collectionId: "none" })).status).toBe(400);
+  expect(
+    (await post("/api/tokens", { ...form, idempotencyKey: "other" }, platform.wallet.apiKey)).status,
+  ).toBe(403);
+  const { ownerAccountId, merchantId } = platform.merchant;
+  const short = {
+    name: "Today",
+    accountId: ownerAccountId,
+    type: "product",
+    tokenExpiresAfter: { period: "hour", duration: 1 },
+  };
+  const of = String((await made("/api/collections", short))["id"]);
+  await made(`/api/collections/${of}/redemption-conditions`, {
+    merchantId,
+    allowedProducts: [{ sku: "coffee", name: "Coffee", maxValue: nzd(450) }],
+  });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [of] }]);
+  const token = await mint(platform.wallet.accountId, of);
+  platform.clock.advance(3_600_000);
+  expect((await pay(await request([line("coffee", 450)], config), token)).body).toMatchObject({
+    message: "INACTIVE_ASSET",
+  });
+});
+
+test("assets are listed together, and an empty wallet or a token can be put away", async () => {
+  const token = await mint();
+  const { body } = await platform.get(
+    platform.wallet.apiKey,
+    `/api/accounts/${platform.wallet.accountId}/assets?paginationLimit=100`,
+  );
+  const items = body["items"] as readonly { readonly category: string }[];
+  expect(new Set(items.map(({ category }) => category))).toEqual(new Set(["money", "token"]));
+  const archive = (id: string) => post(`/api/assets/${id}/archive`, {}, platform.wallet.apiKey);
+  expect((await archive(token)).body).toMatchObject({ status: "archived" });
+  expect((await archive(platform.wallet.assetId)).body).toMatchObject({ message: "UNSUPPORTED_ASSET_TYPE" });
+  const { body: list } = await platform.get(
+    platform.merchant.ownerKey,
+    `/api/accounts/${platform.merchant.ownerAccountId}/collections`,
+  );
+  expect(list["items"]).not.toHaveLength(0);
+});
