@@ -25,7 +25,20 @@ const login = z.discriminatedUnion("role", [
 export type Login = z.infer<typeof login>;
 
 /** The logins file: who may connect at all. */
-export const loginsFile = z.strictObject({ logins: z.array(login) });
+export const loginsFile = z.strictObject({
+  logins: z.array(login).superRefine((logins, context) => {
+    const seen = new Set<string>();
+    for (const [index, { username }] of logins.entries()) {
+      if (seen.has(username))
+        context.addIssue({
+          code: "custom",
+          path: [index, "username"],
+          message: `${username} is there twice`,
+        });
+      seen.add(username);
+    }
+  }),
+});
 
 /**
  * The login that a CONNECT proves, or why it proves none. The client id must be the login's own (for a cloud process: its

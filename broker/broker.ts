@@ -4,11 +4,15 @@
  * Owns      the aedes instance and every connection to it.
  * Promises  nobody connects without a login; nobody speaks or listens outside {@link mayPublish} and
  *           {@link maySubscribe}, last wills included; a refused subscription is answered as refused (0x80).
+ *           A packet longer than any of ours ends its connection before it is kept ({@link PacketLimit}).
  * Never     keeps a session: every connection is a clean one. Retained messages live in memory and go with it; both ends
  *           say again what they owe, so a broker that comes back empty has lost nothing that matters.
  * Crash     everyone reconnects.
  */
+import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client, type Connection } from "aedes";
+import { PacketLimit } from "./packet-limit.js";
+import { MAX_PAYLOAD_BYTES } from "./protocol/envelope.js";
 import { authenticate, mayPublish, maySubscribe, type Login } from "./access.js";
 
 export interface BrokerLog {
@@ -17,17 +21,20 @@ export interface BrokerLog {
 }
 export type Broker = {
   /** Takes over one accepted connection (a TCP socket with Nagle off, or a WebSocket as a stream). */
-  readonly handle: (stream: Connection) => void;
+  readonly handle: (stream: Duplex) => void;
   readonly close: () => Promise<void>;
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A message of ours and its topic. */
+const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 1024;
 /** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
 const RETURN_CODE = { badLogin: 5, badClientId: 2 } as const;
 
 /** `logins` is asked at every CONNECT, so a login added or taken away counts from the next connection on. */
 export async function makeBroker(logins: () => readonly Login[], log: BrokerLog): Promise<Broker> {
   const known = new WeakMap<Client, Login>();
+  const limits = new WeakMap<Connection, PacketLimit>();
   const aedes = await Aedes.createBroker({
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxClientsIdLength: 64,
@@ -40,6 +47,7 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
       const proved = authenticate(logins(), client.id, username, password);
       if (proved.ok) {
         known.set(client, proved.login);
+        limits.get(client.conn)?.allow(MAX_PACKET_BYTES);
         done(null, true);
         return;
       }
@@ -76,7 +84,11 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
   );
   aedes.on("connectionError", (_client, error) => log.warn({ error: error.message }, "connection dropped"));
   return {
-    handle: (stream) => void aedes.handle(stream),
+    handle(stream) {
+      const limited = new PacketLimit(stream);
+      limits.set(limited, limited);
+      void aedes.handle(limited);
+    },
     close: () => new Promise((resolve) => aedes.close(() => resolve())),
   };
 }

@@ -9,6 +9,8 @@ export const brokerConfiguration = z.strictObject({
   port: port.default(1883),
   /** MQTT over WebSocket; leave it out for none. */
   webSocketPort: port.optional(),
+  /** How many may be connected at once; who comes past that is turned away. */
+  maxConnections: z.int().positive().default(20_000),
   /** The file of logins, read again whenever it has changed. */
   loginsFile: z.string().min(1),
 });

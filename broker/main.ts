@@ -14,7 +14,7 @@ export const usage = `scanvend broker --config FILE
 
   The MQTT broker between machines and cloud.
 
-  --config FILE   JSON: host, port, webSocketPort, loginsFile
+  --config FILE   JSON: host, port, webSocketPort, maxConnections, loginsFile
   --help          this text`;
 
 /** Exit status: 0 stopped as asked, 2 called or configured wrongly. */
@@ -60,6 +60,7 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
     webSockets.on("connection", (socket) => broker.handle(createWebSocketStream(socket)));
     servers.push(http);
   }
+  for (const server of servers) server.maxConnections = configuration.maxConnections;
   for (const server of servers)
     server.on("connection", (socket) => {
       sockets.add(socket);

@@ -14,6 +14,7 @@ import { cloudConfiguration } from "../cloud/configuration.js";
 import { webhookUrl } from "../cloud/main.js";
 import { openStore } from "../cloud/store/store.js";
 import type { Io } from "./io.js";
+import { holdDirectory } from "./directory-lock.js";
 import { pickPorts } from "./ports.js";
 import { CURRENCY, DECIMALS, rigMachine, type RigMachine } from "./rig-plan.js";
 import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
@@ -66,7 +67,15 @@ export async function start(argv: readonly string[], io: Io, program: string): P
     return 2;
   }
   const [http = 0, sim = 0, mqtt = 0] = picked.ports; // as many as were asked for
-  return runRig({ ...read, ports: { http, sim, mqtt } }, io, program);
+  mkdirSync(read.data, { recursive: true });
+  using held = holdDirectory(read.data);
+  if (!held.ok) {
+    io.err(
+      `scanvend start: another rig is running in ${read.data}. Stop it, or name another directory with --data.`,
+    );
+    return 2;
+  }
+  return await runRig({ ...read, ports: { http, sim, mqtt } }, io, program);
 }
 
 async function runRig(options: Options, io: Io, program: string): Promise<number> {
@@ -235,12 +244,12 @@ async function becomeReady(
 ): Promise<"ready" | { readonly waitingFor: string }> {
   const untilMs = performance.now() + READY_WITHIN_MS;
   const questions = [
-    { what: "the cloud", url: `${cloudUrl}/readyz`, answer: '"ready":true' },
-    { what: "the simulator", url: `${simulatorUrl}/healthz`, answer: "" },
+    { what: "the cloud", url: `${cloudUrl}/readyz`, answer: /"ready":true/ },
+    { what: "the simulator", url: `${simulatorUrl}/healthz`, answer: /^/ },
     ...machines.map(({ code }) => ({
       what: `machine ${code}`,
       url: `${cloudUrl}/api/vending/machines/${code}`,
-      answer: '"state":"ready"',
+      answer: /"state":"(ready|busy)"/, // busy: a sale of an earlier run still holds it
     })),
   ];
   for (const { what, url, answer } of questions) {
@@ -252,10 +261,10 @@ async function becomeReady(
   return "ready";
 }
 
-async function says(url: string, answer: string): Promise<boolean> {
+async function says(url: string, answer: RegExp): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-    return response.ok && (await response.text()).includes(answer);
+    return response.ok && answer.test(await response.text());
   } catch {
     return false; // not listening yet: that is what is being asked
   }

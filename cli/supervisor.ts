@@ -8,12 +8,20 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
+import { ENVIRONMENT, SECRET_ENVIRONMENT } from "../cloud/configuration.js";
+
 export type Service = { readonly name: string; readonly args: readonly string[]; readonly logFile: string };
 
 const FIRST_AGAIN_MS = 100;
 const SLOWEST_AGAIN_MS = 5_000;
 const STEADY_MS = 10_000;
 const STOP_MS = 5_000;
+
+/** A rig decides its own addresses and secrets: what a shell has set for a server of its own is not for these. */
+function surroundings(): NodeJS.ProcessEnv {
+  const own = new Set([...Object.keys(ENVIRONMENT), ...Object.keys(SECRET_ENVIRONMENT)]);
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.has(name)));
+}
 
 export class Supervisor {
   readonly #program: string;
@@ -35,7 +43,10 @@ export class Supervisor {
 
   start(service: Service, againMs = FIRST_AGAIN_MS): void {
     const log = openSync(service.logFile, "a");
-    const child = fork(this.#program, [...service.args], { stdio: ["ignore", log, log, "ipc"] });
+    const child = fork(this.#program, [...service.args], {
+      stdio: ["ignore", log, log, "ipc"],
+      env: surroundings(),
+    });
     closeSync(log); // the child has its own
     const startedMs = performance.now();
     this.#running.set(service.name, child);

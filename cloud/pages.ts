@@ -19,7 +19,13 @@ const PAGE_HEADERS = {
 
 /** `/m/{code}`, `/pay/{id}` and `/wallet`, each the same single-page app; and the QR codes that lead to the first two. */
 export async function pages(app: FastifyInstance, webDir: string, publicUrl: string): Promise<void> {
-  await app.register(fastifyStatic, { root: webDir, index: false, wildcard: false });
+  await app.register(fastifyStatic, {
+    root: webDir,
+    index: false,
+    wildcard: false,
+    cacheControl: false,
+    acceptRanges: false,
+  });
   for (const place of ["m", "pay"] as const) {
     app.get(`/${place}/:name`, async (request, reply) => {
       read(named, request.params);

@@ -14,7 +14,8 @@ import type { Clock, Random } from "../broker/protocol/clock.js";
 import { readConfigurationFile, type Configured } from "../broker/protocol/configuration.js";
 import { newId, randomDigits } from "../broker/protocol/id.js";
 import { MqttBus, ReplayWindows } from "./bus/bus.js";
-import { nextConnection } from "./bus/connection-count.js";
+import { readDurable } from "./sale/durable.js";
+import { connectionNumbers } from "./bus/connection-count.js";
 import { configuration, type Configuration } from "./configuration.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
@@ -82,6 +83,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     path: join(settings.dataDir, "journal.db"),
     capacity: settings.journalCapacity,
     newId: newId(clock.nowMs(), random),
+    checkState: readDurable,
   });
   const bootId = randomDigits(16, random);
   const cloudKeys = new Map(
@@ -104,7 +106,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
           signer: { kid: identity.kid, privateKey: identity.privateKey },
           cloudKeys,
           replay,
-          nextConnection: () => nextConnection(settings.dataDir),
+          nextConnection: connectionNumbers(settings.dataDir),
           offline: offline(bootId),
           clock,
           random,

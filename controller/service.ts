@@ -70,6 +70,7 @@ export class Service<State> {
   #driver: State;
   #sale: sale.Sale;
   #reports: reports.Reports;
+  #bootOwes: Extract<sale.SaleEffect, { kind: "journal" }> | undefined;
   #running = false;
   #closed = false;
   #retryMs: number | undefined; // set while the journal cannot be written
@@ -78,7 +79,7 @@ export class Service<State> {
   #statusAgainMs = 0;
   #cancelWake: () => void = () => undefined;
 
-  /** Ends what an earlier run left open, then begins. Throws when the journal cannot be written. */
+  /** Ends what an earlier run left open, then begins. */
   constructor(options: ServiceOptions<State>) {
     this.#options = options;
     const { driver, journal, terms, clock, random, log } = options;
@@ -86,7 +87,9 @@ export class Service<State> {
     const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
     this.#sale = booted;
     this.#reports = reports.reportsFrom(journal.heard);
-    for (const effect of effects) if (effect.kind === "journal") this.#write(effect);
+    // A disk that is full now may have room later: the machine starts, sells nothing, says why, and owes what boot has to say.
+    for (const effect of effects)
+      if (effect.kind === "journal" && !this.#attempt(() => this.#write(effect))) this.#bootOwes = effect;
     this.#line = new SerialLine({
       newLink: options.newLink,
       clock,
@@ -108,7 +111,9 @@ export class Service<State> {
       onMessage: (message) => this.#hear(message),
     });
     this.#line.open();
-    this.#take({ to: "sale", event: { kind: "trouble", trouble: journal.full ? "journalFull" : "" } });
+    const trouble = journal.full ? "journalFull" : "";
+    if (this.#retryMs === undefined) this.#queue.push({ to: "sale", event: { kind: "trouble", trouble } });
+    this.#take({ to: "sale", event: { kind: "tick" } });
   }
 
   /** For what the start found out: it goes into the journal like any other alarm. */
@@ -255,6 +260,9 @@ export class Service<State> {
   }
 
   #retry(): void {
+    const boot = this.#bootOwes;
+    if (boot !== undefined && !this.#attempt(() => this.#write(boot))) return;
+    this.#bootOwes = undefined;
     if (!this.#attempt(() => this.#options.journal.probe())) return;
     for (let next = this.#owed[0]; next !== undefined; next = this.#owed[0]) {
       if (!this.#step(next)) return;

@@ -5,9 +5,16 @@
  * parameter and query is read with a zod schema through {@link read}.
  */
 import { fastifySSE } from "@fastify/sse";
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+} from "fastify";
 import type { z } from "zod";
 import { Fault, toBody, type FaultCode } from "./fault.js";
+import { wrongJson } from "./json.js";
 import { StoreBusy, StoreFailed } from "../store/store.js";
 
 /** A payment request with 500 line items is under 100 KB. */
@@ -30,12 +37,22 @@ export async function makeServer(
     genReqId: newRequestId,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAM_LIMIT },
+    // An address that no router can read never reaches a route, nor the handlers below.
+    frameworkErrors: (error, _request, reply) => {
+      const answer = toBody(asFault(error));
+      void (reply as FastifyReply).code(answer.statusCode).send(answer); // whatever route it was not meant for
+    },
   });
   // Clients say that they send JSON even where they send nothing: a void has no body.
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "") done(null, undefined);
-    else void parse(request, body, done);
+    if (body === "") {
+      done(null, undefined);
+      return;
+    }
+    const wrong = wrongJson(body);
+    if (wrong === undefined) void parse(request, body, done);
+    else done(new Fault("MALFORMED", wrong), undefined);
   });
   // A route's schemas are zod's. What a route answers is its own business: the document says it, and the tests hold it to that.
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (input: unknown) => {
@@ -68,16 +85,25 @@ function asFault(error: unknown): unknown {
   if (error instanceof StoreFailed)
     return new Fault("UNAVAILABLE", "it could not be written, and nothing was changed", { cause: error });
   if (!(error instanceof Error) || !("statusCode" in error)) return error;
-  const known: Partial<Record<number, FaultCode>> = {
-    400: "MALFORMED",
-    413: "BODY_TOO_LARGE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-  };
-  const code = known[Number(error.statusCode)];
-  return code === undefined
-    ? error
-    : new Fault(code, code === "MALFORMED" ? `body: ${error.message}` : undefined, { cause: error });
+  const { statusCode } = error;
+  const code = ANSWERS[Number(statusCode)];
+  if (code !== undefined)
+    return new Fault(code, code === "MALFORMED" ? `body: ${error.message}` : undefined, { cause: error });
+  // Whatever else Fastify or a plugin of its turns away is the caller's business too.
+  return Number(statusCode) >= 400 && Number(statusCode) < 500
+    ? new Fault("MALFORMED", error.message, { cause: error })
+    : error;
 }
+
+const ANSWERS: Partial<Record<number, FaultCode>> = {
+  400: "MALFORMED",
+  404: "NOT_FOUND",
+  412: "PRECONDITION_FAILED",
+  413: "BODY_TOO_LARGE",
+  414: "URI_TOO_LONG",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  416: "RANGE_NOT_SATISFIABLE",
+};
 
 /** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {

@@ -226,7 +226,8 @@ export class Attendant {
     const answer = await this.#parts.payments.get(sale.paymentRequestId);
     if (answer.kind !== "done") return; // unknown: looked at again
     const event = fromRequest(answer.value);
-    if (event !== undefined) await this.apply("id", sale.id, event);
+    const paymentRequest = JSON.stringify(answer.value);
+    if (event !== undefined) await this.apply("id", sale.id, event, { paymentRequest });
   }
 
   async #voidRequest(sale: Sale): Promise<void> {
@@ -244,6 +245,17 @@ export class Attendant {
     }
   }
 
+  /** Less is left than we owe: what has gone back without us? */
+  async #lookForRefunds({ id, paymentRequestId }: Sale): Promise<void> {
+    if (paymentRequestId === null) return;
+    const answer = await this.#parts.payments.activities(paymentRequestId);
+    if (answer.kind !== "done") return; // the refund stays owed, and so does this look
+    const refundedMinor = answer.value
+      .filter(({ type }) => type === "refund")
+      .reduce((sum, { value }) => sum + toMinor(value), 0);
+    await this.apply("id", id, { kind: "refundsFound", refundedMinor });
+  }
+
   async #refund(sale: Sale): Promise<void> {
     if (sale.paymentRequestId === null) return;
     const { payments, log } = this.#parts;
@@ -254,6 +266,7 @@ export class Attendant {
     else if (answer.kind === "refused") {
       log.error({ sale: sale.id, code: answer.code }, "refund refused: look at this payment request");
       await this.apply("id", sale.id, { kind: "refundRefused", reference, code: answer.code });
+      if (answer.code === "INVALID_AMOUNT") await this.#lookForRefunds(sale);
     } else
       log.warn(
         { sale: sale.id, reason: answer.reason },

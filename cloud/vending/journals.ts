@@ -13,6 +13,7 @@ import type { Attendant } from "./attendant.js";
 import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
 import { countResult, keepStatus } from "./machines.js";
+import { holderOf } from "./sales.js";
 
 export type JournalsParts = {
   readonly store: Store;
@@ -90,6 +91,8 @@ export class Journals {
         .onConflict((conflict) => conflict.columns(["machine_id", "journal"]).doUpdateSet({ up_to: entry }))
         .execute();
       await countResult(tx, machine, line);
+      const left = known === undefined ? await holderOf(tx, machine) : undefined;
+      if (left !== undefined) await attendant.applyIn(tx, "id", left, { kind: "journalReplaced", journal });
       const event = { kind: "line", journal, entry, line } as const;
       return {
         upTo: entry,

@@ -43,6 +43,8 @@ export interface PaymentsClient {
   get(id: string): Promise<Answer<PaymentRequest>>;
   refund(id: string, value: Money, externalRef: string): Promise<Answer<Activity>>;
   void(id: string): Promise<Answer<Activity>>;
+  /** What was done to a request, newest first. */
+  activities(id: string): Promise<Answer<readonly Activity[]>>;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -93,6 +95,10 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
     get: (id) => call(paymentRequest, "GET", at(id, "")),
     refund: (id, value, externalRef) => call(activity, "POST", at(id, "/refund"), { value, externalRef }),
     void: (id) => call(activity, "POST", at(id, "/void")),
+    activities: async (id) => {
+      const answer = await call(z.looseObject({ items: z.array(activity) }), "GET", at(id, "/activities"));
+      return answer.kind === "done" ? { kind: "done", value: answer.value.items } : answer;
+    },
   };
 }
 

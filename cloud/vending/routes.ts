@@ -13,7 +13,7 @@ import type { Log } from "./log.js";
 import { itemsOf, machineBy, machineState } from "./machines.js";
 import type { PaymentsClient } from "./payments-client.js";
 import { machineView, saleView, type SaleView } from "./render.js";
-import { isHeld, storyOf, type StoredSale } from "./sales.js";
+import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
 import { verifyWebhook } from "./webhook.js";
 
 export type RouteParts = {
@@ -81,9 +81,13 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
       let sending = Promise.resolve();
       const look = async (): Promise<void> => {
         const stored = await desk.sale(id);
-        if (stored.version === seen || !reply.sse.isConnected) return;
-        seen = stored.version;
-        await reply.sse.send({ id: String(seen), data: await view(stored) });
+        if (!reply.sse.isConnected) return;
+        if (stored.version === seen) {
+          await reply.sse.send({ event: "beat", data: {} });
+          return;
+        }
+        await reply.sse.send({ id: String(stored.version), data: await view(stored) });
+        seen = stored.version; // only now: one that did not get out is sent at the next beat
       };
       const lookSoon = (): void => {
         sending = sending
@@ -152,7 +156,12 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
       storyOf(store.read, sale.id),
       parts.payments.get(sale.paymentRequestId),
     ]);
-    const last: unknown = paymentRequest === null ? null : JSON.parse(paymentRequest);
-    return saleView(sale, machine, items, story, fresh.kind === "done" ? fresh.value : last);
+    if (fresh.kind !== "done") {
+      const last: unknown = paymentRequest === null ? null : JSON.parse(paymentRequest);
+      return saleView(sale, machine, items, story, last);
+    }
+    const json = JSON.stringify(fresh.value);
+    if (json !== paymentRequest) await store.write((tx) => keepPaymentRequest(tx, sale.id, json));
+    return saleView(sale, machine, items, story, fresh.value);
   }
 }

@@ -67,6 +67,8 @@ export const sale = z.strictObject({
   refunds: z.int(), // how many went out: each has a reference of its own
   lossMinor: z.int(),
   dark: z.boolean(),
+  /** The machine's journal is gone and so is its session: it may serve others while this one's money is settled. */
+  letsGo: z.boolean(),
   flags: z.array(z.string()), // what a person should look at
 });
 export type Sale = z.infer<typeof sale>;
@@ -103,6 +105,10 @@ export type Event =
       readonly code: string;
       readonly nowMs: number;
     }
+  /** What has gone back of this payment so far, by the platform's own account of it. */
+  | { readonly kind: "refundsFound"; readonly refundedMinor: number; readonly nowMs: number }
+  /** The machine has a new journal: the one this sale was opened by will never be heard again. */
+  | { readonly kind: "journalReplaced"; readonly journal: string; readonly nowMs: number }
   /** Time has passed. `unknownRefunds`: how often this payer was refunded for an unknown vend lately. */
   | { readonly kind: "tick"; readonly unknownRefunds: number; readonly nowMs: number };
 export type Refusal = "MACHINE_OFFLINE" | "MACHINE_BUSY" | "MACHINE_OUT_OF_SERVICE" | "PAYMENTS_UNAVAILABLE";
@@ -142,12 +148,13 @@ export const begin = (what: NewSale, nowMs: number): Sale => ({
   refunds: 0,
   lossMinor: 0,
   dark: false,
+  letsGo: false,
   flags: [],
 });
 
 /** While one of these, the machine serves this customer and no other. */
-export const holdsMachine = ({ state }: Sale): boolean =>
-  ["reserving", "requesting", "awaitingPayment", "paid", "open", "vending"].includes(state);
+export const holdsMachine = ({ state, letsGo }: Sale): boolean =>
+  !letsGo && ["reserving", "requesting", "awaitingPayment", "paid", "open", "vending"].includes(state);
 export const isFinal = ({ state }: Sale): boolean =>
   ["refused", "settled", "cancelled", "expired"].includes(state);
 
@@ -193,6 +200,18 @@ export function step(s: Sale, event: Event, policy: Policy): Step {
       // Somebody gave all of it back by hand: nothing is left to be given.
       if (event.code === "ALREADY_REFUNDED") return refunded(flag(s, event.code), event.nowMs);
       return s.flags.includes(event.code) ? same(s) : [flag(s, event.code), [{ code: "refundRefused" }]];
+    case "refundsFound": {
+      // More than we gave: somebody gave part of it back by hand, and only the rest is still due.
+      const refundedMinor = Math.min(event.refundedMinor, s.creditMinor);
+      if (s.state !== "settling" || refundedMinor <= s.refundedMinor) return same(s);
+      return settle({ ...flag(s, "refundedByHand"), refundedMinor }, event.nowMs, [
+        { code: "refunded", minor: refundedMinor - s.refundedMinor },
+      ]);
+    }
+    case "journalReplaced":
+      // Its money waits for the dark-machine policy; the machine itself can serve the next customer.
+      if (s.go === null || s.go.journal === event.journal || s.letsGo || !holdsMachine(s)) return same(s);
+      return [{ ...flag(s, "journalReplaced"), letsGo: true }, []];
     case "tick":
       return tick(s, event, policy);
   }
@@ -200,9 +219,15 @@ export function step(s: Sale, event: Event, policy: Policy): Step {
 
 /** The payment's amount must be this sale's: anything else is nobody's grant, goes back, and is a person's business. */
 function paid(s: Sale, event: Extract<Event, { kind: "paid" }>): Step {
-  if (s.state !== "awaitingPayment") return same(s); // while cancelling, the void under way gives it back
+  const wasOver = s.state === "expired" || (s.state === "cancelled" && s.refundedMinor === 0);
+  if (s.state !== "awaitingPayment" && !wasOver) return same(s); // while cancelling, the void under way gives it back
   if (event.amountMinor !== s.creditMinor || event.currency !== s.currency)
     return [flag(enter(s, "cancelling", event.nowMs), "amountMismatch"), []];
+  // The platform took money for a sale that was given up: nothing can vend under it any more, so all of it goes back.
+  if (wasOver)
+    return settle({ ...flag(s, "latePayment"), payer: event.payer }, event.nowMs, [
+      { code: "latePayment", minor: s.creditMinor },
+    ]);
   return [{ ...enter(s, "paid", event.nowMs), payer: event.payer }, [{ code: "paid", minor: s.creditMinor }]];
 }
 
@@ -297,6 +322,8 @@ function result(s: Sale, number: number, outcome: Vend["outcome"], nowMs: number
     }
     default: // the money is decided, or being given back
       if (known.outcome === "presumed" && outcome === "failed") return correct(to("failed"), nowMs, note);
+      if (known.outcome === "presumed" && fell) return [to(outcome), [note]]; // charged already, and now known to be right
+      if (known.outcome === "unknown" && outcome === "failed") return [to("failed"), [note]]; // refunded already, rightly
       if (!fell || (known.outcome !== "unknown" && known.outcome !== "approved")) return [s, []];
       return [
         { ...flag(to("loss"), "lateVend"), lossMinor: s.lossMinor + known.priceMinor },

@@ -51,15 +51,18 @@ export async function saleByKey(db: Reader, machineId: string, key: string): Pro
   return row === undefined ? undefined : stored(row);
 }
 
-export async function isHeld(db: Reader, machineId: string): Promise<boolean> {
+/** The id of the sale that holds this machine, if one does. */
+export async function holderOf(db: Reader, machineId: string): Promise<string | undefined> {
   const row = await db
     .selectFrom("sale")
     .select("id")
     .where("machine_id", "=", machineId)
     .where("holds_machine", "=", sql.lit(1)) // a literal, or SQLite plans anew each time to take the partial index
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.id;
 }
+export const isHeld = async (db: Reader, machineId: string): Promise<boolean> =>
+  (await holderOf(db, machineId)) !== undefined;
 
 /** Ids of the sales that must be looked at by now, the longest overdue first; of one machine, all that wait for anything. */
 export async function dueSales(
@@ -156,6 +159,11 @@ export async function changeSale(
     .execute();
   await tellStory(tx, after.id, notes, event.nowMs);
   return { sale: after, changed };
+}
+
+/** The platform's own picture of the payment request, to be shown while it cannot be asked. */
+export async function keepPaymentRequest(tx: Tx, saleId: string, json: string): Promise<void> {
+  await tx.updateTable("sale").set({ payment_request: json }).where("id", "=", saleId).execute();
 }
 
 async function tellStory(tx: Tx, saleId: string, notes: readonly Note[], nowMs: number): Promise<void> {

@@ -10,6 +10,7 @@ const en: Readonly<Record<string, Sentence>> = {
   cancelled: () => "Cancelled. Nothing is owed.",
   expired: () => "Nobody paid in time. Nothing is owed.",
   paid: ({ money }) => `Payment of ${money} received. Sending the credit to the machine.`,
+  latePayment: ({ money }) => `A payment of ${money} came after the sale was over. All of it goes back.`,
   accepted: () => "The machine has accepted the credit.",
   opened: ({ money }) => `The machine shows ${money}. Choose an item at its keypad.`,
   deniedAboveCredit: ({ item, money }) =>

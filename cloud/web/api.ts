@@ -40,6 +40,7 @@ export interface Api {
 }
 
 const ANSWER_MS = 15_000;
+const SILENT_MS = 5_000; // a watched sale's stream beats every second
 const page = fields({ items: list(transaction) });
 const refusal = fields({ message: text });
 const anything: Reader<void> = () => undefined;
@@ -99,12 +100,23 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
     sale: readSale,
     watchSale: (id, { onSale, onBroken }, signal) => {
       const stream = new EventSource(`${sales}/${id}/events`);
+      // A phone's connection can die without a word: then the beat stops, and nothing else tells.
+      let silence: ReturnType<typeof setTimeout> | undefined;
+      const alive = (): void => {
+        clearTimeout(silence);
+        silence = setTimeout(onBroken, SILENT_MS);
+      };
       stream.onmessage = ({ data }: MessageEvent<string>) => {
+        alive();
         const next = readOrSkip(data);
         if (next !== undefined) onSale(next);
       };
+      stream.addEventListener("beat", alive);
       stream.onerror = onBroken;
-      signal.addEventListener("abort", () => stream.close());
+      signal.addEventListener("abort", () => {
+        clearTimeout(silence);
+        stream.close();
+      });
     },
     cancelSale: (id) => call(sale, { path: `${sales}/${id}/cancel`, body: {} }),
     paymentRequest: async (id, wallet) => {

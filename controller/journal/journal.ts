@@ -4,7 +4,8 @@
  * Owns      one SQLite file; no second process can open it.
  * Promises  entries are numbered from 1 without gaps and on disk, with the state they lead to, before `write` returns.
  *           They leave only through `forget`, for this journal's id. The id is new whenever the file is.
- * Never     looks inside a line or the state, talks to MQTT, or reads the clock.
+ * Never     acts on a line or the state (it only makes sure at the start that they can be read), talks to MQTT, or reads
+ *           the clock.
  * Bounded   `full` from `capacity` unheard entries on: the machine stops selling, and the sale it still holds has
  *           `MARGIN` more to end in. Past that, `write` throws.
  * Crash     a transaction is there or it is not. A damaged file is set aside under another name, never repaired.
@@ -24,6 +25,8 @@ export type JournalOptions = {
   readonly capacity: number;
   /** The id of a journal that begins now, and the name under which a damaged one is kept. */
   readonly newId: string;
+  /** Throws on a state that the sale could not go on from. */
+  readonly checkState: (state: string) => unknown;
 };
 export type OpenedJournal = {
   readonly journal: Journal;
@@ -41,6 +44,7 @@ const entryRow = z.object({ n: z.int().positive(), line: z.string() });
 const windowRow = z.object({ kid: z.string(), highest: z.int() });
 
 const PROBE_BYTES = 65_536; // some sixteen pages; a write takes six
+const READ_AT_ONCE = 500;
 const VERSION = 1;
 const schema = `
   CREATE TABLE head (
@@ -79,9 +83,13 @@ class JournalPastMargin extends Error {
   override readonly name = "JournalPastMargin";
 }
 
-/** The disk, or the bound, refused a write that may work later. Anything else thrown here is a bug or a damaged file. */
+/**
+ * The disk, or the bound, refused a write that may work later. Anything else thrown here is a bug, a damaged file, or a disk that
+ * failed in the middle (SQLITE_IOERR): after a failed fsync nobody knows what is on it, so the process ends and boot looks.
+ */
 export const mayWorkLater = (error: unknown): boolean =>
-  error instanceof JournalPastMargin || (error instanceof Database.SqliteError && !isDamage(error));
+  error instanceof JournalPastMargin ||
+  (error instanceof Database.SqliteError && !isDamage(error) && !error.code.startsWith("SQLITE_IOERR"));
 
 const isDamage = (error: unknown): boolean =>
   error instanceof DamagedJournal ||
@@ -97,12 +105,12 @@ export class Journal {
   #state: string;
 
   /** Use `openJournal`: it knows what to do about a damaged file. */
-  constructor({ path, capacity, newId }: JournalOptions) {
+  constructor({ path, capacity, newId, checkState }: JournalOptions) {
     this.#capacity = capacity;
     this.#db = new Database(path, { timeout: 1_000 });
     try {
       this.#prepare(newId);
-      const { id, last, heard, state } = this.#check();
+      const { id, last, heard, state } = this.#check(checkState);
       this.id = id;
       this.#last = last;
       this.#heard = heard;
@@ -210,7 +218,7 @@ export class Journal {
       .immediate();
   }
 
-  #check(): z.infer<typeof head> {
+  #check(checkState: JournalOptions["checkState"]): z.infer<typeof head> {
     const said = this.#db.pragma("integrity_check", { simple: true });
     if (said !== "ok") throw new DamagedJournal(String(said));
     const parsed = head.safeParse(this.#db.prepare("SELECT * FROM head").get());
@@ -220,6 +228,14 @@ export class Journal {
       .pluck()
       .get(parsed.data.heard, parsed.data.last);
     if (count !== parsed.data.last - parsed.data.heard) throw new DamagedJournal("entries are missing");
+    // SQLite's own check knows pages and cells, not what is written in them: a flipped bit in a text passes it.
+    try {
+      checkState(parsed.data.state);
+      for (let at = parsed.data.heard; at < parsed.data.last; at += READ_AT_ONCE) this.read(at, READ_AT_ONCE);
+      this.replay();
+    } catch (error) {
+      throw new DamagedJournal(`what is written cannot be read: ${String(error)}`);
+    }
     return parsed.data;
   }
 }

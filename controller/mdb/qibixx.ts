@@ -22,6 +22,9 @@ const ENABLE_MAX_MS = 300_000;
 export const START_PAUSE_MS = 400;
 export const START_TRIES = 12;
 export const STOP_TRIES = 5;
+/** A vend that we gave up on may still end: its result is waited for, and C,0 would silence it. */
+export const LATE_AGAIN_MS = 5_000;
+export const LATE_TRIES = 36; // three minutes: a coffee takes two
 export const DRAIN_MS = 5; // what the kernel already holds reaches us well within this
 
 type Vend = { readonly request: number; readonly priceText: string; readonly item: number };
@@ -44,6 +47,7 @@ type Phase =
       readonly kind: "answering";
       readonly vend: Vend;
       readonly answer: "approve" | "deny";
+      readonly drained: boolean; // the line has been read once more since the wait ran out
       readonly dueMs: number;
     }
   | {
@@ -172,14 +176,21 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         ];
       case "answering":
         if (phase.answer === "deny") return [{ kind: "session" }, [send({ kind: "deny" })]];
+        // A timer that is late may ring before the line is read: one more turn, so that what is there is heard first.
+        if (!phase.drained) return [{ ...phase, drained: true, dueMs: nowMs }, []];
         return [
           { kind: "approved", vend: phase.vend, doubtful: false },
           [send({ kind: "approve", priceText: phase.vend.priceText })],
         ];
       case "stopping":
-        if (phase.tries >= STOP_TRIES) return prepare(script.offAt, nowMs);
+        if (phase.tries >= (phase.vending ? LATE_TRIES : STOP_TRIES)) return prepare(script.offAt, nowMs);
         return [
-          { ...phase, pending: false, tries: phase.tries + 1, dueMs: nowMs + ANSWER_MS },
+          {
+            ...phase,
+            pending: false,
+            tries: phase.tries + 1,
+            dueMs: nowMs + (phase.vending && !phase.pending ? LATE_AGAIN_MS : ANSWER_MS),
+          },
           [send({ kind: phase.pending ? "deny" : "stop" })],
         ];
       default:
@@ -198,7 +209,10 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
       case "deny": {
         if (phase.kind !== "requested" || phase.vend.request !== ask.request) return nothing;
         const wait = ask.kind === "approve" ? DRAIN_MS : 0;
-        return [{ kind: "answering", vend: phase.vend, answer: ask.kind, dueMs: nowMs + wait }, []];
+        return [
+          { kind: "answering", vend: phase.vend, answer: ask.kind, drained: false, dueMs: nowMs + wait },
+          [],
+        ];
       }
       case "closeSession":
         switch (phase.kind) {
@@ -272,8 +286,9 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
             [say({ kind: line.kind === "failed" ? "vendFailed" : "vendCancelled" })],
           ];
         }
+        // Counts as sold (7.4.7), unless a result may have been said that we could not read: then nobody knows.
         if (line.kind === "reset" || line.kind === "inactive")
-          return [waiting("inactive", nowMs), [say({ kind: "reset" })]];
+          return [waiting("inactive", nowMs), [say({ kind: phase.doubtful ? "sessionEnded" : "reset" })]];
         // The VMC asks for something else, so the vend before it has ended: its result was lost on the way. What is said
         // from here on is about the new request, which is turned away with the session.
         if (line.kind === "vend" && (phase.doubtful || !same(line, phase.vend)))

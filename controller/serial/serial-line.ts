@@ -56,7 +56,8 @@ export class SerialLine {
       this.#failures = 0; // someone is there: the next loss is tried again soon
       this.#options.onLine(text.trim());
     });
-    link.pipe(new LineLimit(MAX_LINE_BYTES)).pipe(lines);
+    // Not ended with the link: what was only half a line when it hung up is nobody's line.
+    link.pipe(new LineLimit(MAX_LINE_BYTES), { end: false }).pipe(lines);
     link.open((error) => {
       if (error !== null) {
         this.#lost(link, error.message);

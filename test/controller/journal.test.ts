@@ -31,7 +31,14 @@ afterEach(() => {
 });
 
 function open(newId = "j1", capacity = 100, at = path): { journal: Journal; setAside?: string } {
-  const result = openJournal({ path: at, capacity, newId });
+  const result = openJournal({
+    path: at,
+    capacity,
+    newId,
+    checkState: (state) => {
+      if (state.includes("?")) throw new Error("no such state");
+    },
+  });
   opened.push(result.journal);
   return result;
 }
@@ -170,6 +177,9 @@ const damages: readonly [name: string, damage: () => void][] = [
   ["cut short",         () => truncateSync(path, 4096)],
   ["missing entries",   () => edit("DELETE FROM entry WHERE n = 2")],
   ["no head",           () => edit("DELETE FROM head")],
+  ["one bit of a line", () => edit("UPDATE entry SET line = replace(line, 'alarm', 'amarm') WHERE n = 3")],
+  ["half a line",       () => edit("UPDATE entry SET line = substr(line, 1, 10) WHERE n = 1")],
+  ["the state",         () => edit("UPDATE head SET state = '?'")],
 ];
 function edit(sql: string): void {
   const db = new Database(path);

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import type { Ask, DriverEffect, DriverEvent, MdbState, Said } from "../../controller/mdb/driver.js";
 import {
   DRAIN_MS,
+  LATE_AGAIN_MS,
+  LATE_TRIES,
   ENABLE_MS,
   HEARTBEAT_MS,
   qibixx,
@@ -333,13 +335,46 @@ test("a request that crosses our C,STOP is denied, and the refused C,STOP is not
 });
 
 test("a session that will not close is closed by switching the reader off and on", () => {
-  const bench = afterApproval();
+  const bench = inSession();
   bench.ask({ kind: "closeSession" });
   const stops = Array.from({ length: STOP_TRIES }, () => {
-    bench.line('c,ERR,"STOP -3"');
+    bench.line(VERSION); // somebody is there, and says nothing of the session
     return bench.pass(1_000);
   }).flat();
   expect(stops).toEqual([...Array<string>(STOP_TRIES - 1).fill("> C,STOP"), "> C,0"]); // one more went out with the ask
+});
+
+/** The adapter is there, and in a vend: what is sent until the next try. */
+function refusedStop(bench: Bench): string[] {
+  bench.line('c,ERR,"STOP -3"');
+  const first = bench.pass(LATE_AGAIN_MS / 2);
+  bench.line(VERSION); // as after a heartbeat
+  return [...first, ...bench.pass(LATE_AGAIN_MS / 2)];
+}
+
+test("a vend that was given up is still listened to: a coffee may come minutes later, and is told", () => {
+  const bench = afterApproval();
+  expect(bench.ask({ kind: "closeSession" })).toEqual(["> C,STOP"]);
+  for (let waitedMs = 0; waitedMs < 120_000; waitedMs += LATE_AGAIN_MS) {
+    expect(refusedStop(bench)).toEqual(["> C,STOP"]);
+  }
+  expect(bench.line("c,VEND,SUCCESS")).toEqual(["! vendSucceeded"]);
+  expect(bench.line("c,STATUS,ENABLED")).toEqual([]);
+  expect(bench.mdb).toBe("enabled");
+});
+
+test("one that never ends is closed by switching the reader off and on, after three minutes", () => {
+  const bench = afterApproval();
+  bench.ask({ kind: "closeSession" });
+  const said = Array.from({ length: LATE_TRIES }, () => refusedStop(bench)).flat();
+  expect(said).toEqual([...Array<string>(LATE_TRIES - 1).fill("> C,STOP"), "> C,0"]);
+});
+
+test("a reset counts as sold, but not when a line before it may have been the result", () => {
+  expect(afterApproval().line("c,ERR,VEND 5")).toEqual(["! reset"]);
+  const bench = afterApproval();
+  bench.line("c,ERR,V\u0001ND 3");
+  expect(bench.line("c,ERR,VEND 5")).toEqual(["! sessionEnded"]);
 });
 
 test("a request or a session nobody asked for is turned away", () => {
@@ -363,7 +398,7 @@ test("while V is unanswered nothing else is sent", () => {
   expect(bench.pass(HEARTBEAT_MS)).toEqual(["> V"]);
   bench.ask({ kind: "approve", request: 1 });
   expect(bench.pass(DRAIN_MS)).toEqual([]);
-  expect(bench.line(VERSION)).toEqual(["> C,VEND,3.5"]);
+  expect([...bench.line(VERSION), ...bench.pass(0)]).toEqual(["> C,VEND,3.5"]);
 });
 
 test("losing the line before the approval left is a cancel; after it, silence", () => {

@@ -10,7 +10,8 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Secret } from "../../broker/protocol/configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
-import { nextConnection } from "../../controller/bus/connection-count.js";
+import { readDurable } from "../../controller/sale/durable.js";
+import { connectionNumbers } from "../../controller/bus/connection-count.js";
 import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
 import { Journal } from "../../controller/journal/journal.js";
 import { qibixx } from "../../controller/mdb/qibixx.js";
@@ -55,6 +56,10 @@ class Adapter {
   }
   unplug(): void {
     this.#socket?.destroy();
+  }
+  /** Says this without ending the line, and is gone. */
+  hangUpAfter(half: string): void {
+    this.#socket?.end(half);
   }
   close(): void {
     this.#socket?.destroy();
@@ -110,7 +115,12 @@ afterEach(async () => {
 });
 
 function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
-  journal = new JournalOnFullDisk({ path: join(dir, "journal.db"), capacity, newId: "j1" });
+  journal = new JournalOnFullDisk({
+    path: join(dir, "journal.db"),
+    capacity,
+    newId: "j1",
+    checkState: readDurable,
+  });
   const replay = new ReplayWindows(["cloud-1"], journal.replay());
   service = new Service({
     bootId: "boot",
@@ -128,7 +138,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
           signer: machine.signer,
           cloudKeys: new Map([["cloud-1", cloudKeys.publicKey]]),
           replay,
-          nextConnection: () => nextConnection(dir),
+          nextConnection: connectionNumbers(dir),
           offline: offline("boot"),
           clock,
           random,
@@ -298,4 +308,26 @@ test("while the disk is broken nothing is approved and nothing is sold; afterwar
   await told("g1", "accepted opened approved succeeded closed");
   await until("selling", () => cloud.statuses().at(-1)?.canSell === true);
   expect(story("g2")).toBe("");
+});
+
+test("started on a full disk it says so, and owes what boot has to say until there is room", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  await service?.close();
+  diskFull = true;
+  start();
+  await until("not selling", () => cloud.statuses().at(-1)?.reason === "journalFailed");
+  expect(story("g1")).toBe("accepted opened");
+  diskFull = false;
+  await told("g1", "accepted opened closed");
+  await until("selling", () => cloud.statuses().at(-1)?.canSell === true);
+});
+
+test("half a line at a hang-up is nobody's line", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.hangUpAfter("c,STATUS,VEND,1");
+  await told("g1", "accepted opened closed");
 });

@@ -7,8 +7,8 @@ beforeAll(async () => {
   rig = await Rig.start({
     cloud: {
       againMs: 300,
-      grantMs: 6_000,
-      goMs: 5_000,
+      grantMs: 15_000,
+      goMs: 12_000,
       unknownAfterMs: 3_000,
       unknownRefundCap: 100,
       sessionMs: 60_000,
@@ -67,7 +67,7 @@ test("power lost with the session open, nothing picked: closed on boot, refunded
 });
 
 test("power lost after the approval: unknown while that is the truth, then decided for the customer", async () => {
-  await rig.faults({ slowCoilMs: 4_000 });
+  await rig.faults({ slowCoilMs: 6_000 });
   const { id } = await rig.begun("400");
   await rig.select(11);
   await rig.reaches(id, "vending");
@@ -75,9 +75,9 @@ test("power lost after the approval: unknown while that is the truth, then decid
   expect((await rig.sale(id)).state).toBe("vending");
   await until("the coil has turned to its end", async () => (await rig.fallen()) === before.fallen + 1);
   await rig.power(true);
-  await rig.reaches(id, "unknown");
   const sale = await closed(id);
   expect(sale).toMatchObject({ vended: [], refunded: { amount: "400" } });
+  expect(sale.timeline.some(({ text }) => text.includes("could not say"))).toBe(true);
 });
 
 test("power lost right after the payment, at whatever point of the handshake that is", async () => {
@@ -147,8 +147,12 @@ test("the cloud killed while it starts a sale: the same key asked again is one s
   await first;
   // Busy, if the first asking got as far as a sale.
   await until("the machine heard", async () => ["ready", "busy"].includes(await rig.machineState()));
-  const answer = await rig.ask("400", "through-a-crash");
-  expect(answer.status).toBe(200);
+  // An attempt of before the crash may first run out, and be refused: its key is then free again.
+  let answer = await rig.ask("400", "through-a-crash");
+  await until("a sale", async () => {
+    if (answer.status !== 200) answer = await rig.ask("400", "through-a-crash");
+    return answer.status === 200;
+  });
   const sale = answer.body as SaleView;
   await rig.pay(sale);
   await rig.select(11);

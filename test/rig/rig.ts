@@ -54,18 +54,26 @@ const pressed = z.looseObject({ refused: z.string().optional() });
 export type Answer = { readonly status: number; readonly body: unknown };
 
 export class Rig implements AsyncDisposable {
-  readonly #dir: string;
+  readonly dir: string;
   readonly #child: ChildProcess;
   readonly file: RigFile;
 
   private constructor(dir: string, child: ChildProcess, file: RigFile) {
-    this.#dir = dir;
+    this.dir = dir;
     this.#child = child;
     this.file = file;
   }
 
-  static async start(options: { readonly machines?: number; readonly cloud?: object } = {}): Promise<Rig> {
-    const dir = mkdtempSync(join(tmpdir(), "scanvend-rig-"));
+  /** `dir`: of a rig that has ended and was kept. `env`: what its shell has set. */
+  static async start(
+    options: {
+      readonly machines?: number;
+      readonly cloud?: object;
+      readonly dir?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<Rig> {
+    const dir = options.dir ?? mkdtempSync(join(tmpdir(), "scanvend-rig-"));
     const settings = join(dir, "settings.json");
     writeFileSync(settings, JSON.stringify(options.cloud ?? {}));
     const ports = ["--http-port", "0", "--sim-port", "0", "--mqtt-port", "0"];
@@ -83,7 +91,7 @@ export class Rig implements AsyncDisposable {
         settings,
         "--json",
       ],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...options.env } },
     );
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -107,12 +115,12 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.end("SIGTERM");
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true });
   }
 
   /** rig.json as it is now: process ids change. */
   async now(): Promise<RigFile> {
-    return rigFile.parse(JSON.parse(await readFile(join(this.#dir, "data", "rig.json"), "utf8")));
+    return rigFile.parse(JSON.parse(await readFile(join(this.dir, "data", "rig.json"), "utf8")));
   }
 
   /** SIGKILL of one of the rig's processes; resolves when its successor answers. */
@@ -269,6 +277,7 @@ export class Rig implements AsyncDisposable {
       }
       text = text.slice(whole + 2);
     }
+    throw new Error("the trace ended before the controller said that it sells");
   }
 }
 
@@ -303,7 +312,7 @@ export async function until(
   const untilMs = performance.now() + withinMs;
   for (;;) {
     const yes = await so().catch((error: unknown) => {
-      if (error instanceof TypeError && error.message === "fetch failed") return false;
+      if (error instanceof TypeError) return false; // "fetch failed", or "terminated" in the middle of an answer
       throw error;
     });
     if (yes) return;

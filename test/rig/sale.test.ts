@@ -301,22 +301,24 @@ test("a webhook nobody signed is refused and pays nothing", async () => {
 });
 
 test("a machine that is off is refused before any payment exists", async () => {
-  await rig.power(false);
-  const before = await rig.api(
-    "GET",
-    `/api/payment-requests/external-ref/none?merchantAccountId=${rig.file.ownerAccountId}`,
-    undefined,
-    rig.file.keys.owner,
-  );
-  expect(await rig.ask("400", "off")).toMatchObject({ status: 403, body: { message: "MACHINE_OFFLINE" } });
-  expect(
-    await rig.api(
+  const activities = async (): Promise<unknown> => {
+    const { body } = await rig.api(
       "GET",
-      `/api/payment-requests/external-ref/none?merchantAccountId=${rig.file.ownerAccountId}`,
+      `/api/payment-requests/${paid.paymentRequest.id}`,
       undefined,
       rig.file.keys.owner,
-    ),
-  ).toEqual(before);
+    );
+    const { merchantId } = body as { readonly merchantId: string };
+    return (
+      await rig.api("GET", `/api/payment-activities?merchantId=${merchantId}`, undefined, rig.file.keys.owner)
+    ).body;
+  };
+  const paid = await rig.begin("400");
+  await rig.api("POST", `/api/vending/sales/${paid.id}/cancel`);
+  await rig.power(false);
+  const before = await activities();
+  expect(await rig.ask("400", "off")).toMatchObject({ status: 403, body: { message: "MACHINE_OFFLINE" } });
+  expect(await activities()).toEqual(before);
   await rig.power(true);
   await rig.ready();
   expect((await rig.ask("400", "off")).status).toBe(200);

@@ -9,6 +9,7 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
+import { importJWK, SignJWT, type JWK } from "jose";
 import { connect, connectAsync, type MqttClient } from "mqtt";
 import { pino } from "pino";
 import { makeBroker, type Broker } from "../../broker/broker.js";
@@ -178,7 +179,7 @@ export class Cloud implements AsyncDisposable {
       terms: {
         policy: {
           againMs: 100,
-          reserveMs: 1_000,
+          reserveMs: 5_000,
           requestMs: 5_000,
           grantMs: 20_000,
           darkAfterMs: 86_400_000,
@@ -286,6 +287,24 @@ export class Cloud implements AsyncDisposable {
       this.wallet.apiKey,
     );
     return Number(body["balance"]);
+  }
+  /** The header the platform would send with these bytes, by its own key. */
+  async signWebhook(bytes: Uint8Array): Promise<string> {
+    const row = await this.store.read.selectFrom("signing_key").selectAll().executeTakeFirstOrThrow();
+    const key = await importJWK(JSON.parse(row.private_jwk) as JWK, "ES256"); // the platform wrote it
+    return new SignJWT({ request_body_sha256: createHash("sha256").update(bytes).digest("hex") })
+      .setProtectedHeader({ alg: "ES256", kid: row.kid })
+      .setAudience(webhookUrl(this.url))
+      .setExpirationTime("5m")
+      .sign(key);
+  }
+  /** Waits until vending has called the platform on a path that ends so. */
+  async called(end: string): Promise<void> {
+    const untilMs = performance.now() + 15_000;
+    while (!this.calls.some((call) => call.endsWith(end))) {
+      if (performance.now() > untilMs) throw new Error(`never called: ${end}`);
+      await new Promise((again) => setTimeout(again, 10));
+    }
   }
   /** Asks until the sale is in this state. */
   async reaches(id: string, state: string): Promise<Record<string, unknown>> {

@@ -51,7 +51,6 @@ test("while the platform is down a refund waits, and is done when it is back", a
   let tries = 0;
   cloud.relay = ({ path }) => (path.endsWith("/refund") && (tries += 1) < 3 ? "down" : "pass");
   await machine.report("j", 1, { kind: "refused", grantId, reason: "busy" });
-  await cloud.reaches(id, "settling");
   await cloud.reaches(id, "settled");
   expect(tries).toBe(3);
   expect(await cloud.balance()).toBe(before);
@@ -72,6 +71,7 @@ test("a cancel that races the payment gives back exactly what was paid", async (
   const { id, paymentRequestId } = await machine.sale("race");
   cloud.relay = ({ path }) => (path.endsWith("/void") ? "down" : "pass"); // the void is late ...
   const cancelled = cloud.call("POST", `/api/vending/sales/${id}/cancel`);
+  await cloud.called("/void");
   await cloud.pay(paymentRequestId); // ... and the payment gets in before it
   cloud.relay = () => "pass";
   await cancelled;
@@ -84,6 +84,7 @@ test("a payment that raced a cancel and can be voided no more is refunded", asyn
   const { id, paymentRequestId } = await machine.sale("void-too-late");
   cloud.relay = ({ path }) => (path.endsWith("/void") ? "down" : "pass");
   const cancelled = cloud.call("POST", `/api/vending/sales/${id}/cancel`);
+  await cloud.called("/void");
   await cloud.pay(paymentRequestId);
   await cloud.store.write((tx) =>
     tx
@@ -112,4 +113,30 @@ test("a payment that the merchant gave back by hand ends its sale", async () => 
   await machine.report("j", 1, { kind: "refused", grantId, reason: "busy" });
   await cloud.reaches(id, "settled");
   expect(await cloud.balance()).toBe(before);
+});
+
+test("of a payment that was given back in part by hand, the rest is refunded and no more", async () => {
+  const before = await cloud.balance();
+  const { id, paymentRequestId } = await machine.sale("part-by-hand");
+  await cloud.pay(paymentRequestId);
+  const { grantId } = await machine.grant(id);
+  await cloud.call(
+    "POST",
+    `/api/payment-requests/${paymentRequestId}/refund`,
+    { value: { amount: "100", currency: "NZD" }, externalRef: "by hand" },
+    cloud.merchant.ownerKey,
+  );
+  await machine.report("j", 1, { kind: "refused", grantId, reason: "busy" });
+  expect(await cloud.reaches(id, "settled")).toMatchObject({ refunded: { amount: "400" } });
+  expect(await cloud.balance()).toBe(before);
+});
+
+test("while the platform cannot be asked, a sale shows its payment request as it was last known", async () => {
+  const { id, paymentRequestId } = await machine.sale("away");
+  await cloud.pay(paymentRequestId);
+  const { grantId } = await machine.grant(id);
+  await machine.report("j", 1, { kind: "refused", grantId, reason: "busy" });
+  await cloud.reaches(id, "settled");
+  cloud.relay = () => "down";
+  expect(await cloud.sale(id)).toMatchObject({ state: "settled", paymentRequest: { status: "paid" } });
 });

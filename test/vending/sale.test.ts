@@ -108,6 +108,12 @@ const endings: readonly [name: string, events: readonly Untimed[], state: Sale["
   ["a cancel before the go refunds at once",            [...toPayment, paid, { kind: "cancelAsked" }],        "settling", 400],
   ["a cancel after the go is a wish",                   [...toPayment, paid, accepted, { kind: "cancelAsked" }], "open", 0],
   ["a cancel in mid-vend waits for the vend",           [...toVend, { kind: "cancelAsked" }, succeeded, closed], "settling", 150],
+  ["a payment after the time was up goes back",         [...toPayment, { kind: "requestExpired" }, paid],     "settling", 400],
+  ["a payment after a cancel goes back",                [...toPayment, { kind: "cancelAsked" }, { kind: "requestVoided", refundedMinor: 0 }, paid], "settling", 400],
+  ["a payment that the void gave back is not given back again", [...toPayment, { kind: "cancelAsked" }, { kind: "requestVoided", refundedMinor: 400 }, paid], "cancelled", 0],
+  ["part given back by hand leaves the rest due",       [...toVend, failed, closed, { kind: "refundsFound", refundedMinor: 100 }], "settling", 300],
+  ["all given back by hand leaves nothing",             [...toVend, succeeded, closed, { kind: "refundsFound", refundedMinor: 400 }], "settled", 0],
+  ["our own refunds, found, change nothing",            [...toVend, failed, closed, { kind: "refundsFound", refundedMinor: 0 }], "settling", 400],
   ["nobody pays",                                       [...toPayment, { kind: "requestExpired" }],           "expired",  0],
 ];
 for (const [name, events, state, refundDueMinor] of endings) {
@@ -205,6 +211,32 @@ test("a sale holds its machine from the asking to the end of the session, and no
   expect(holdsMachine(play(...toVend))).toBe(true);
   expect(holdsMachine(play(...toVend, unknown, closed))).toBe(false);
   expect(holdsMachine(play(...toVend, failed, closed))).toBe(false);
+});
+
+test("a machine with a new journal serves the next customer, while the old one's money waits", () => {
+  const open = play(...toPayment, paid, accepted, opened);
+  const left = then(open, 9_000, { kind: "journalReplaced", journal: "new" });
+  expect(holdsMachine(left)).toBe(false);
+  expect(left).toMatchObject({ state: "open", flags: ["journalReplaced"] });
+  expect(then(open, 9_000, { kind: "journalReplaced", journal: "j" })).toEqual(open);
+  expect(then(left, 90_000_000, tick)).toMatchObject({ state: "settling", refundDueMinor: 400, dark: true });
+});
+
+test("what was decided while nobody knew is corrected by a later row, and moves no money twice", () => {
+  const waiting = play(...toVend, unknown, closed);
+  const atMs = waiting.sinceMs + policy.unknownAfterMs;
+  const kept = then(waiting, atMs, { kind: "tick", unknownRefunds: 3 }, refunded());
+  expect(then(kept, atMs + 1, late)).toMatchObject({
+    state: "settled",
+    refundedMinor: 150,
+    vends: [{ outcome: "succeeded" }],
+  });
+  const given = then(waiting, atMs, tick, refunded());
+  expect(then(given, atMs + 1, lateFailure)).toMatchObject({
+    state: "settled",
+    refundedMinor: 400,
+    vends: [{ outcome: "failed" }],
+  });
 });
 
 test("what is owed is said again soon at first and then ever more slowly, but never past a deadline", () => {
