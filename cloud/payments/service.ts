@@ -17,7 +17,8 @@ import { Assets } from "./assets.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
 import { openSigningKey } from "./signing-key.js";
-import { Webhooks, type Fetch, type Log } from "./webhooks.js";
+import type { WebhookTargets } from "./webhook-targets.js";
+import { Webhooks, type Log } from "./webhooks.js";
 
 export type PaymentsParts = {
   readonly store: Store;
@@ -28,7 +29,8 @@ export type PaymentsParts = {
   /** Off, what the API marks as experimental is not there. */
   readonly experimental: boolean;
   readonly log: Log;
-  readonly fetch: Fetch;
+  /** Where webhooks may go. */
+  readonly targets: WebhookTargets;
 };
 
 export interface Payments {

@@ -2,5 +2,10 @@
 import type { Migration } from "kysely";
 import { payments } from "./migrations/0001-payments.js";
 import { vending } from "./migrations/0002-vending.js";
+import { webhooks } from "./migrations/0004-webhooks.js";
 
-export const migrations: Record<string, Migration> = { "0001-payments": payments, "0002-vending": vending };
+export const migrations: Record<string, Migration> = {
+  "0001-payments": payments,
+  "0002-vending": vending,
+  "0004-webhooks": webhooks,
+};
