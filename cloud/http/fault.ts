@@ -40,6 +40,8 @@ const catalogue = {
   REDIRECT_URL_INVALID:         FORBIDDEN,
   VOID_WINDOW_EXCEEDED:         FORBIDDEN,
   DUPLICATE_API_KEY:            FORBIDDEN,
+  QUOTA_EXCEEDED:               FORBIDDEN,
+  SUBSCRIPTION_DISABLED:        FORBIDDEN,
   // vending
   MACHINE_OFFLINE:              FORBIDDEN,
   MACHINE_BUSY:                 FORBIDDEN,

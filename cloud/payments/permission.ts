@@ -19,6 +19,9 @@ const permissions = {
     "wallets:create":            "own",
     "api-keys:read":             "own",
     "api-keys:write":            "own",
+    "webhooks:read":             "own",
+    "webhooks:write":            "own",
+    "notifications:read":        "own",
   },
   // prettier-ignore
   "merchant-terminal": {

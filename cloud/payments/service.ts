@@ -17,6 +17,10 @@ import { Assets } from "./assets.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
 import { openSigningKey } from "./signing-key.js";
+import { webhookRoutes } from "./api/webhook-routes.js";
+import { Notifications } from "./notifications.js";
+import { WebhookDeliveries } from "./webhook-deliveries.js";
+import { WebhookSubscriptions } from "./webhook-subscriptions.js";
 import type { WebhookTargets } from "./webhook-targets.js";
 import { Webhooks, type Log } from "./webhooks.js";
 
@@ -80,6 +84,11 @@ export function makePayments(parts: PaymentsParts): Payments {
         assetRoutes(endpoints, assets);
         apiKeyRoutes(endpoints, apiKeys);
         signingKeyRoutes(endpoints, store.read);
+        webhookRoutes(endpoints, {
+          subscriptions: new WebhookSubscriptions(parts),
+          deliveries: new WebhookDeliveries({ ...parts, committed: () => webhooks.kick() }),
+          notifications: new Notifications(parts),
+        });
       });
     },
     async start() {
