@@ -11,7 +11,8 @@ export function newId(nowMs: number, random: Random): string {
 }
 
 /** Sorts before every id of this moment and after every earlier one. */
-export const firstIdAt = (nowMs: number): string => timeDigits(nowMs) + DIGITS.charAt(0).repeat(RANDOM_DIGITS);
+export const firstIdAt = (nowMs: number): string =>
+  timeDigits(nowMs) + DIGITS.charAt(0).repeat(RANDOM_DIGITS);
 
 function timeDigits(nowMs: number): string {
   let time = "";
