@@ -12,6 +12,8 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend controller  the payment terminal in a machine
   scanvend simulator   simulated machines
   scanvend label       a machine's QR sticker
+  scanvend listen      payments as they happen, forwarded to a webhook receiver on this computer
+  scanvend trigger     makes one of them happen
 
   scanvend COMMAND --help says more.`;
 
@@ -50,6 +52,10 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./simulator/main.js")).run(argv);
     case "label":
       return (await import("./cli/label.js")).label(argv, io, process.env["PUBLIC_URL"]);
+    case "listen":
+      return (await import("./cli/listen.js")).listen(argv, io, stopped());
+    case "trigger":
+      return (await import("./cli/trigger.js")).trigger(argv, io);
     case undefined:
     case "help":
     case "--help":
@@ -59,6 +65,13 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       io.err(`scanvend: there is no command ${command}\n\n${usage}`);
       return 2;
   }
+}
+
+/** For a command that goes on until it is stopped. */
+function stopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === program)

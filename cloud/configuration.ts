@@ -26,6 +26,8 @@ export const cloudConfiguration = z.strictObject({
   // payments
   /** Off, endpoints and fields that may still change are not there. */
   experimental: z.enum(["on", "off"]).default("on"),
+  /** Where webhooks may go: to any address, or only to public ones. On the internet it must be "public". */
+  webhookTargets: z.enum(["any", "public"]).default("any"),
 
   // vending
   mqttUrl: z

@@ -1,5 +1,6 @@
 /** The cloud as a process: payments and vending side by side, or either alone. Stops on SIGTERM or SIGINT. */
 import { randomBytes } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { connect } from "mqtt";
@@ -19,6 +20,7 @@ import {
 import { makeServer } from "./http/server.js";
 import { pages } from "./pages.js";
 import { makePayments } from "./payments/service.js";
+import { WebhookTargets } from "./payments/webhook-targets.js";
 import { openStore } from "./store/store.js";
 import { makeVending } from "./vending/service.js";
 
@@ -111,7 +113,7 @@ async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): 
         publicUrl,
         experimental: configuration.experimental === "on",
         log,
-        fetch,
+        targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
       })
     : undefined;
   const vending = configuration.services.includes("vending")

@@ -7,11 +7,19 @@ const RANDOM_DIGITS = 17; // 101 bits
 
 /** 25 characters of base 62: 8 of milliseconds, 17 of chance. Later ids sort after earlier ones. */
 export function newId(nowMs: number, random: Random): string {
+  return timeDigits(nowMs) + randomDigits(RANDOM_DIGITS, random);
+}
+
+/** Sorts before every id of this moment and after every earlier one. */
+export const firstIdAt = (nowMs: number): string =>
+  timeDigits(nowMs) + DIGITS.charAt(0).repeat(RANDOM_DIGITS);
+
+function timeDigits(nowMs: number): string {
   let time = "";
   for (let left = Math.floor(nowMs), i = 0; i < TIME_DIGITS; i += 1, left = Math.floor(left / 62)) {
     time = DIGITS.charAt(left % 62) + time;
   }
-  return time + randomDigits(RANDOM_DIGITS, random);
+  return time;
 }
 
 /** `count` base-62 characters with nothing but chance in them: secrets, boot ids. */

@@ -60,6 +60,8 @@ const catalogue = {
   CONDITION_ALREADY_SET:        FORBIDDEN,
   CHECKSUM_FAILED:              BAD_REQUEST,
   DUPLICATE_API_KEY:            FORBIDDEN,
+  QUOTA_EXCEEDED:               FORBIDDEN,
+  SUBSCRIPTION_DISABLED:        FORBIDDEN,
   // vending
   MACHINE_OFFLINE:              FORBIDDEN,
   MACHINE_BUSY:                 FORBIDDEN,

@@ -1,8 +1,9 @@
 /**
  * The outbox: what is owed to webhooks, written in the transaction of what it speaks of. Only webhooks.ts sends it.
  *
- * Owns      the tables webhook_subscription and, with webhooks.ts, delivery.
- * Promises  a notification has one id and one text for all its deliveries, for ever: receivers deduplicate by the id.
+ * Owns      the table notification and, with webhooks.ts, delivery.
+ * Promises  a notification has one id and one text for all its receivers, for ever: they deduplicate by the id. It is kept
+ *           whether or not anyone is subscribed, for whoever asks later.
  */
 import type { Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
@@ -17,7 +18,7 @@ export type Notice = {
   readonly data: object;
 };
 
-/** One delivery for every type and every subscription of the account that wants it. */
+/** One notification for every type, and one delivery of it for every subscription of the account that wants it. */
 export async function enqueue(
   tx: Tx,
   random: Random,
@@ -25,28 +26,41 @@ export async function enqueue(
   { accountId, test, types, data }: Notice,
 ): Promise<void> {
   if (types.length === 0) return;
+  const notifications = types.map((type) => {
+    const id = newId(nowMs, random);
+    return {
+      id,
+      account_id: accountId,
+      type,
+      test: test ? 1 : 0,
+      body: JSON.stringify({ id, type, data, accountId, test, createdAt: timestamp(nowMs) }),
+      created_ms: nowMs,
+    };
+  });
+  await tx.insertInto("notification").values(notifications).execute();
   const subscriptions = await tx
     .selectFrom("webhook_subscription")
     .select(["id", "types"])
     .where("account_id", "=", accountId)
+    .where("enabled", "=", 1)
     .execute();
-  const deliveries = types.flatMap((type) => {
-    const id = newId(nowMs, random);
-    const body = JSON.stringify({ id, type, data, accountId, test, createdAt: timestamp(nowMs) });
-    return subscriptions
-      .filter((subscription) => subscription.types.split(" ").includes(type))
+  const deliveries = notifications.flatMap((notification) =>
+    subscriptions
+      .filter(({ types: wanted }) => wanted.split(" ").includes(notification.type))
       .map((subscription) => ({
         id: newId(nowMs, random),
-        notification_id: id,
+        notification_id: notification.id,
         subscription_id: subscription.id,
-        body,
         state: "due" as const,
         due_ms: nowMs,
         attempts: 0,
+        round: 1,
+        begun_ms: nowMs,
+        tries: 0,
         created_ms: nowMs,
         settled_ms: null,
         last_error: null,
-      }));
-  });
+      })),
+  );
   if (deliveries.length > 0) await tx.insertInto("delivery").values(deliveries).execute();
 }

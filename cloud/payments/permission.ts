@@ -29,6 +29,9 @@ const permissions = {
     "tokens:write": "own",
     "api-keys:read":             "own",
     "api-keys:write":            "own",
+    "webhooks:read":             "own",
+    "webhooks:write":            "own",
+    "notifications:read":        "own",
   },
   // prettier-ignore
   "merchant-terminal": {

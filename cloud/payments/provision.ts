@@ -84,7 +84,10 @@ export async function provisionWallet(tx: Tx, making: Making, asked: NewWallet):
   return { accountId: ownerAccountId, apiKey: ownerKey, assetId: asset.id };
 }
 
-/** Points the account's webhook at `url`, for these types. What already waits in the outbox goes there too. */
+/**
+ * Points the account's provisioned webhook at `url`, for these types; subscriptions made through the API stay as they are.
+ * What already waits in the outbox goes there too.
+ */
 export async function setWebhookUrl(
   tx: Tx,
   { clock, random }: Making,
@@ -92,18 +95,30 @@ export async function setWebhookUrl(
   url: string,
   types: readonly NotificationType[],
 ): Promise<void> {
-  const wanted = { url, types: types.join(" ") };
+  const nowMs = clock.nowMs();
+  const wanted = { url, types: types.join(" "), modified_ms: nowMs, modified_by: PROVISIONED };
   const known = await tx
     .updateTable("webhook_subscription")
-    .set(wanted)
+    .set((e) => ({ ...wanted, version: e("version", "+", 1) }))
     .where("account_id", "=", accountId)
+    .where("created_by", "=", PROVISIONED)
+    .where("deleted_ms", "is", null)
     .returning("id")
     .execute();
   if (known.length > 0) return;
-  const nowMs = clock.nowMs();
   await tx
     .insertInto("webhook_subscription")
-    .values({ id: newId(nowMs, random), account_id: accountId, ...wanted, created_ms: nowMs })
+    .values({
+      id: newId(nowMs, random),
+      account_id: accountId,
+      ...wanted,
+      description: null,
+      enabled: 1,
+      created_ms: nowMs,
+      created_by: PROVISIONED,
+      version: 1,
+      deleted_ms: null,
+    })
     .execute();
 }
 

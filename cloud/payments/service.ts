@@ -22,7 +22,12 @@ import { openSigningKey } from "./signing-key.js";
 import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
 import { tokenProvider, Tokens } from "./tokens.js";
 import { voucherProvider, Vouchers } from "./vouchers.js";
-import { Webhooks, type Fetch, type Log } from "./webhooks.js";
+import { webhookRoutes } from "./api/webhook-routes.js";
+import { Notifications } from "./notifications.js";
+import { WebhookDeliveries } from "./webhook-deliveries.js";
+import { WebhookSubscriptions } from "./webhook-subscriptions.js";
+import type { WebhookTargets } from "./webhook-targets.js";
+import { Webhooks, type Log } from "./webhooks.js";
 
 export type PaymentsParts = {
   readonly store: Store;
@@ -33,7 +38,8 @@ export type PaymentsParts = {
   /** Off, what the API marks as experimental is not there. */
   readonly experimental: boolean;
   readonly log: Log;
-  readonly fetch: Fetch;
+  /** Where webhooks may go. */
+  readonly targets: WebhookTargets;
 };
 
 export interface Payments {
@@ -92,6 +98,11 @@ export function makePayments(parts: PaymentsParts): Payments {
         voucherRoutes(endpoints, vouchers);
         tokenRoutes(endpoints, tokens);
         signingKeyRoutes(endpoints, store.read);
+        webhookRoutes(endpoints, {
+          subscriptions: new WebhookSubscriptions(parts),
+          deliveries: new WebhookDeliveries({ ...parts, committed: () => webhooks.kick() }),
+          notifications: new Notifications(parts),
+        });
       });
     },
     async start() {

@@ -1,22 +1,23 @@
 /**
  * Webhooks: the outbox's deliveries, signed and sent until they are heard.
  *
- * Owns      sending; the delivery rows from the moment they are committed.
+ * Owns      sending; the delivery rows from the moment they are committed, and the table delivery_attempt.
  * Promises  at least once, for two weeks, with back-off and jitter; a delivery is claimed in the database before it is
  *           sent, so that several processes can share the outbox. Order is not promised: a receiver that needs it asks.
- *           What is sent is the row's exact text, signed as an ES256 JWT that carries its SHA-256.
- * Never     follows a redirect, reads an answer's body, or waits for a receiver longer than TIMEOUT_MS.
+ *           What is sent is the notification's exact text, signed as an ES256 JWT that carries its SHA-256. How each
+ *           attempt ended is written down with what came of it.
+ * Never     waits for a receiver longer than TIMEOUT_MS.
  * Bounded   by MAX_SENDING deliveries at once; the rest wait as rows.
- * Crash     a claim is a lease: what was claimed and not settled is due again when it runs out, with the same id.
+ * Crash     a claim is a lease: what was claimed and not settled is due again when it runs out, with the same id. The
+ *           attempt that was cut short has a number and no row.
  */
-import { createHash } from "node:crypto";
-import { SignJWT } from "jose";
 import { sql } from "kysely";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Store } from "../store/store.js";
-import { ALGORITHM, type SigningKey } from "./signing-key.js";
+import type { SigningKey } from "./signing-key.js";
+import { signWebhook } from "./webhook-signature.js";
+import type { WebhookTargets } from "./webhook-targets.js";
 
-export type Fetch = (url: string, init: RequestInit) => Promise<Pick<Response, "status" | "body">>;
 /** The log as this room needs it; pino's fits. */
 export interface Log {
   info(what: object, message: string): void;
@@ -27,7 +28,7 @@ export type WebhookParts = {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
-  readonly fetch: Fetch;
+  readonly targets: Pick<WebhookTargets, "post">;
   readonly log: Log;
 };
 
@@ -39,16 +40,19 @@ const LOOK_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60 * 60 * 1000;
 const GIVE_UP_MS = 14 * 24 * 60 * 60 * 1000;
-const TOKEN_SECONDS = 5 * 60;
 
 type Due = {
   readonly id: string;
   readonly url: string;
   readonly body: string;
   readonly attempts: number;
-  readonly created_ms: number;
+  readonly round: number;
+  readonly begun_ms: number;
+  readonly tries: number;
 };
-type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: string };
+/** What the receiver answered, or why it did not. */
+type Outcome =
+  { readonly status: number; readonly error: null } | { readonly status: null; readonly error: string };
 
 /** How long to wait after the nth failed attempt: doubling, at most an hour, spread over the upper half of that. */
 export function retryDelayMs(attempts: number, fraction: number): number {
@@ -85,7 +89,7 @@ export class Webhooks {
 
   async close(): Promise<void> {
     this.#cancelTimer();
-    this.#stop.abort();
+    this.#stop.abort(new Error("stopped before there was an answer"));
     await this.#round;
     await Promise.all(this.#sending);
   }
@@ -134,8 +138,9 @@ export class Webhooks {
     const due = await store.read
       .selectFrom("delivery")
       .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
-      .select(["delivery.id", "delivery.body", "delivery.attempts", "delivery.created_ms"])
-      .select("webhook_subscription.url")
+      .innerJoin("notification", "notification.id", "delivery.notification_id")
+      .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
+      .select(["webhook_subscription.url", "notification.body"])
       .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
       .where("delivery.due_ms", "<=", nowMs)
       .orderBy("delivery.due_ms")
@@ -145,86 +150,83 @@ export class Webhooks {
     return store.write(async (tx) => {
       const mine: Due[] = [];
       for (const row of due) {
-        const attempts = row.attempts + 1;
+        const [attempts, tries] = [row.attempts + 1, row.tries + 1];
         const claimed = await tx
           .updateTable("delivery")
-          .set({ attempts, due_ms: nowMs + LEASE_MS })
+          .set({ attempts, tries, due_ms: nowMs + LEASE_MS })
           .where("id", "=", row.id)
           .where("state", "=", "due")
           .where("attempts", "=", row.attempts)
+          .where("round", "=", row.round)
           .executeTakeFirst();
-        if (claimed.numUpdatedRows === 1n) mine.push({ ...row, attempts });
+        if (claimed.numUpdatedRows === 1n) mine.push({ ...row, attempts, tries });
       }
       return mine;
     });
   }
 
   async #deliver(due: Due, key: SigningKey): Promise<void> {
-    const outcome = await this.#send(due, key);
     const { store, clock, random, log } = this.#parts;
+    const [atMs, fromMs] = [clock.nowMs(), clock.monoMs()];
+    const outcome = await this.#send(due, key);
     const nowMs = clock.nowMs();
-    const isOver = nowMs - due.created_ms >= GIVE_UP_MS;
+    const duration = Math.max(0, Math.round(clock.monoMs() - fromMs));
+    const error = faultOf(outcome);
+    const isOver = nowMs - due.begun_ms >= GIVE_UP_MS;
     // An attempt that our own end cut short says nothing about the receiver: it is due again at once.
-    const delayMs = this.#stop.signal.aborted ? 0 : retryDelayMs(due.attempts, random.fraction());
-    const settled = outcome.ok
-      ? { state: "delivered" as const, settled_ms: nowMs, last_error: null }
-      : isOver
-        ? { state: "abandoned" as const, settled_ms: nowMs, last_error: outcome.error }
-        : { due_ms: nowMs + delayMs, last_error: outcome.error };
+    const delayMs = this.#stop.signal.aborted ? 0 : retryDelayMs(due.tries, random.fraction());
+    const settled =
+      error === null
+        ? { state: "delivered" as const, settled_ms: nowMs, last_error: null }
+        : isOver
+          ? { state: "abandoned" as const, settled_ms: nowMs, last_error: error }
+          : { due_ms: nowMs + delayMs, last_error: error };
     await store.write(async (tx) => {
       await tx
         .updateTable("delivery")
         .set(settled)
         .where("id", "=", due.id)
-        .where("state", "=", "due")
-        .where("attempts", "=", due.attempts)
+        .where("round", "=", due.round) // asked for again meanwhile: that is another round's business
+        .$if(error !== null, (q) => q.where("state", "=", "due").where("attempts", "=", due.attempts))
+        .execute();
+      await tx
+        .insertInto("delivery_attempt")
+        .values({ delivery_id: due.id, number: due.attempts, at_ms: atMs, duration_ms: duration, ...outcome })
         .execute();
     });
-    if (!outcome.ok)
-      log.warn(
-        { delivery: due.id, attempts: due.attempts, error: outcome.error, isOver },
-        "webhooks: not heard",
-      );
+    if (error !== null)
+      log.warn({ delivery: due.id, attempts: due.attempts, error, isOver }, "webhooks: not heard");
   }
 
   async #send({ url, body }: Due, key: SigningKey): Promise<Outcome> {
-    const { clock, fetch } = this.#parts;
+    const { clock, targets } = this.#parts;
     const patience = new AbortController();
     const calm = clock.after(TIMEOUT_MS, () => patience.abort(new Error(`no answer in ${TIMEOUT_MS} ms`)));
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: { "content-type": "application/json", authorization: await this.#sign(url, body, key) },
+      const authorization = await signWebhook(key, { url, body, nowMs: clock.nowMs() });
+      const status = await targets.post(url, {
+        headers: { "content-type": "application/json", authorization },
         body,
-        redirect: "manual",
         signal: AbortSignal.any([patience.signal, this.#stop.signal]),
       });
-      await response.body?.cancel();
-      const { status } = response;
-      return status >= 200 && status < 300 ? { ok: true } : { ok: false, error: `status ${status}` };
+      return { status, error: null };
     } catch (error) {
       // The one place where not reaching a stranger's server is expected: whatever the reason, it was not heard.
-      return { ok: false, error: reasonOf(error) };
+      return { status: null, error: reasonOf(error) };
     } finally {
       calm();
     }
   }
-
-  /** The audience is the address itself, without a query: a token for one receiver is worth nothing at another. */
-  #sign(url: string, body: string, { kid, key }: SigningKey): Promise<string> {
-    const iat = Math.floor(this.#parts.clock.nowMs() / 1000);
-    const { origin, pathname } = new URL(url);
-    return new SignJWT({ request_body_sha256: createHash("sha256").update(body).digest("hex") })
-      .setProtectedHeader({ alg: ALGORITHM, kid })
-      .setIssuedAt(iat)
-      .setExpirationTime(iat + TOKEN_SECONDS)
-      .setAudience(pathname === "/" ? origin : origin + pathname)
-      .sign(key);
-  }
 }
 
-/** fetch hides why it failed in `cause`. */
+/** Why it was not heard; `null` when it was. */
+function faultOf({ status, error }: Outcome): string | null {
+  if (status === null) return error;
+  return status >= 200 && status < 300 ? null : `status ${status}`;
+}
+
+/** Node says nothing itself where each of a host's addresses failed in its own way: the first of them will do. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof Error ? first.message : String(first);
 }

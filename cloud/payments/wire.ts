@@ -23,6 +23,9 @@ export type AssetRow = Row<"asset"> & {
 };
 export type VoucherRow = Row<"voucher"> & Pick<Row<"ledger_account">, "currency" | "balance_minor">;
 export type CollectionRow = Row<"collection">;
+export type SubscriptionRow = Row<"webhook_subscription">;
+export type DeliveryRow = Row<"delivery"> & Pick<Row<"notification">, "type">;
+export type AttemptRow = Row<"delivery_attempt">;
 export type EntryRow = Pick<Row<"entry">, "account_id" | "amount_minor" | "currency"> &
   Pick<Row<"transfer">, "id" | "kind" | "ref" | "created_ms">;
 
@@ -213,4 +216,39 @@ export const renderApiKey = (row: ApiKeyRow): object => ({
   modifiedAt: timestamp(row.modified_ms),
   modifiedBy: row.modified_by,
   version: String(row.version),
+});
+
+export const renderSubscription = (row: SubscriptionRow): object => ({
+  id: row.id,
+  accountId: row.account_id,
+  url: row.url,
+  types: row.types.split(" "),
+  ...(row.description === null ? {} : { description: row.description }),
+  enabled: row.enabled === 1,
+  createdAt: timestamp(row.created_ms),
+  createdBy: row.created_by,
+  modifiedAt: timestamp(row.modified_ms),
+  modifiedBy: row.modified_by,
+  version: String(row.version),
+});
+
+/** `attempts` are the latest of this delivery, the oldest of them first. */
+export const renderDelivery = (row: DeliveryRow, attempts: readonly AttemptRow[]): object => ({
+  id: row.id,
+  subscriptionId: row.subscription_id,
+  notificationId: row.notification_id,
+  type: row.type,
+  status: row.state,
+  createdAt: timestamp(row.created_ms),
+  ...(row.state === "due" ? { nextAttemptAt: timestamp(row.due_ms) } : {}),
+  ...(row.settled_ms === null ? {} : { settledAt: timestamp(row.settled_ms) }),
+  ...(row.last_error === null ? {} : { lastError: row.last_error }),
+  attemptCount: row.attempts,
+  attempts: attempts.map((attempt) => ({
+    number: attempt.number,
+    at: timestamp(attempt.at_ms),
+    durationMs: attempt.duration_ms,
+    ...(attempt.status === null ? {} : { status: attempt.status }),
+    ...(attempt.error === null ? {} : { error: attempt.error }),
+  })),
 });

@@ -127,19 +127,52 @@ export type PaymentsTables = {
   };
   /** What was asked under which key, and the id of what it made: asked again, it is answered again. Rows are only added. */
   operation: { subject_id: string; kind: string; key: string; asked: string; result_id: string };
-  webhook_subscription: { id: string; account_id: string; url: string; types: string; created_ms: number };
+  webhook_subscription: {
+    id: string;
+    account_id: string;
+    url: string;
+    types: string; // separated by spaces
+    description: string | null;
+    enabled: number;
+    created_ms: number;
+    created_by: string;
+    modified_ms: number;
+    modified_by: string;
+    version: number;
+    deleted_ms: number | null; // kept for its deliveries; nobody sees it any more
+  };
+  /** What happened, in the exact text that is signed and sent, for all its receivers. Rows are only added. */
+  notification: {
+    id: string; // what a receiver deduplicates by
+    account_id: string;
+    type: string;
+    test: number;
+    body: string;
+    created_ms: number;
+  };
   /** The outbox: a notification on its way to one subscription. */
   delivery: {
     id: string;
-    notification_id: string; // what a receiver deduplicates by
+    notification_id: string;
     subscription_id: string;
-    body: string; // the exact bytes that are signed and sent
     state: "due" | "delivered" | "abandoned";
     due_ms: number;
-    attempts: number;
+    attempts: number; // all there were; the next one's number is one more
+    round: number; // one, and one more each time it was asked for again
+    begun_ms: number; // of this round: from here its two weeks run
+    tries: number; // of this round
     created_ms: number;
     settled_ms: number | null;
     last_error: string | null;
+  };
+  /** How one attempt of a delivery ended. Rows are only added. */
+  delivery_attempt: {
+    delivery_id: string;
+    number: number;
+    at_ms: number;
+    duration_ms: number;
+    status: number | null; // what the receiver answered, or
+    error: string | null; // why there was no answer
   };
   signing_key: { kid: string; private_jwk: string; public_jwk: string; created_ms: number };
   /** Money that a code pays with. Its balance is the ledger account of the same id. */

@@ -141,7 +141,11 @@ describe("the database itself", () => {
       "select * from asset join ledger_account on ledger_account.id = asset.id where asset.account_id = 'x' and asset.id < 'y' order by asset.id desc limit 21",
       "select * from entry join transfer on transfer.id = entry.transfer_id where entry.account_id = 'x' and entry.transfer_id < 'y' order by entry.transfer_id desc limit 21",
       "select * from webhook_subscription where account_id = 'x'",
-      "select * from delivery join webhook_subscription s on s.id = delivery.subscription_id where state = 'due' and due_ms <= 1 order by due_ms limit 32",
+      "select * from delivery join webhook_subscription s on s.id = delivery.subscription_id join notification n on n.id = delivery.notification_id where state = 'due' and due_ms <= 1 order by due_ms limit 32",
+      "select * from delivery join notification n on n.id = delivery.notification_id where delivery.subscription_id = 'x' and delivery.id < 'y' order by delivery.id desc limit 21",
+      "update delivery set state = 'abandoned' where subscription_id = 'x' and state = 'due'",
+      "select a.* from delivery join delivery_attempt a on a.delivery_id = delivery.id where delivery.id in ('x', 'y') and a.number > delivery.attempts - 20",
+      "select id, body from notification where account_id = 'x' and id > 'y' order by id limit 20",
     ];
     for (const query of queries) expect(await plan(query), query).not.toMatch(/SCAN|TEMP B-TREE/);
   });

@@ -1,5 +1,6 @@
 /** A payment platform for a test: a real server on a free port, a real database file, and a clock the test can move. */
 import { randomBytes } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import {
   type ProvisionedWallet,
 } from "../../cloud/payments/provision.js";
 import { makePayments } from "../../cloud/payments/service.js";
+import { WebhookTargets } from "../../cloud/payments/webhook-targets.js";
 import { openStore, type Store } from "../../cloud/store/store.js";
 import { audit } from "./audit.js";
 import { Contract } from "./contract.js";
@@ -57,11 +59,12 @@ export type Platform = {
   readonly clock: TestClock;
   readonly merchant: ProvisionedMerchant;
   readonly wallet: ProvisionedWallet;
-  /** What the API publishes of itself. Every answer a test gets through `get`, `post` and `put` was held against it. */
+  /** What the API publishes of itself. Every answer a test gets through `get`, `post`, `put` and `del` was held against it. */
   readonly contract: Contract;
   get(key: string, path: string): Promise<Answer>;
   post(key: string, path: string, body?: unknown): Promise<Answer>;
   put(key: string, path: string, body: unknown): Promise<Answer>;
+  del(key: string, path: string): Promise<Answer>;
   newWallet(topUpMinor: number, currency?: string): Promise<ProvisionedWallet>;
   newMerchant(currency?: string): Promise<ProvisionedMerchant>;
   /** A new payment request of the merchant's. */
@@ -82,8 +85,17 @@ export type Platform = {
 export const CURRENCY = "NZD";
 export const ASSET_TYPE = "centrapay.nzd.test";
 
-/** `path` opens a database that is already there; without it a new one is made and removed at the end. */
-export async function openPlatform({ path }: { readonly path?: string } = {}): Promise<Platform> {
+/** Webhooks may go anywhere, as on a computer of one's own. */
+export const anywhere = new WebhookTargets("any", (host) => lookup(host, { all: true }));
+
+/**
+ * `path` opens a database that is already there; without it a new one is made and removed at the end. `targets` says where
+ * webhooks may go.
+ */
+export async function openPlatform({
+  path,
+  targets = anywhere,
+}: { readonly path?: string; readonly targets?: WebhookTargets } = {}): Promise<Platform> {
   const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
   const file = path ?? join(dir ?? "", "cloud.db");
   const store = await openStore({ path: file, maxGroup: 200, maxWaiting: 10_000 });
@@ -111,7 +123,7 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
     publicUrl: "https://pay.example",
     experimental: true,
     log,
-    fetch,
+    targets,
   });
   await payments.routes(app);
   await app.listen({ host: "127.0.0.1", port: 0 });
@@ -151,6 +163,7 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
     post,
     get: (key, at) => call("GET", key, at),
     put: (key, at, body) => call("PUT", key, at, body),
+    del: (key, at) => call("DELETE", key, at),
     async request(value = "350", more = {}) {
       const { body } = await post(merchant.terminalKey, "/api/payment-requests", {
         configId: merchant.configId,

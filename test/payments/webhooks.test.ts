@@ -10,7 +10,7 @@ import { setWebhookUrl } from "../../cloud/payments/provision.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
 import { openSigningKey } from "../../cloud/payments/signing-key.js";
 import { Webhooks } from "../../cloud/payments/webhooks.js";
-import { CURRENCY, openPlatform, random, type Platform } from "./platform.js";
+import { anywhere, CURRENCY, openPlatform, random, type Platform } from "./platform.js";
 import { ok, openReceiver, silence, status, type Manner, type Received, type Receiver } from "./receiver.js";
 
 let platform: Platform;
@@ -260,7 +260,7 @@ describe("the outbox", () => {
   test("is shared by three deliverers without any sending what another has", async () => {
     const { store, clock } = platform;
     const key = await openSigningKey(store, clock.nowMs());
-    const parts = { store, clock, random, fetch, log: pino({ level: "silent" }) };
+    const parts = { store, clock, random, targets: anywhere, log: pino({ level: "silent" }) };
     const more = [new Webhooks(parts), new Webhooks(parts)]; // beside the platform's own
     for (const deliverer of more) deliverer.start(key);
     await Promise.all(Array.from({ length: 60 }, () => paid("1")));

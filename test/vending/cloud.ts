@@ -3,6 +3,7 @@
  * Between vending and payments stands a plain HTTP relay that a test can break.
  */
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createHttp, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
@@ -23,6 +24,7 @@ import { makeServer } from "../../cloud/http/server.js";
 import { webhookUrl } from "../../cloud/main.js";
 import { provisionMerchant, provisionWallet, setWebhookUrl } from "../../cloud/payments/provision.js";
 import { makePayments, type Payments } from "../../cloud/payments/service.js";
+import { WebhookTargets } from "../../cloud/payments/webhook-targets.js";
 import { openStore, type Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
@@ -166,7 +168,8 @@ export class Cloud implements AsyncDisposable {
 
     const log = pino({ level: "silent" });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
-    const payments = makePayments({ store, clock, random, publicUrl: url, experimental: true, log, fetch });
+    const targets = new WebhookTargets("any", (host) => lookup(host, { all: true }));
+    const payments = makePayments({ store, clock, random, publicUrl: url, experimental: true, log, targets });
     const vending = makeVending({
       store,
       clock,

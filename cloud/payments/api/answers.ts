@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { currency, money } from "../../../broker/protocol/money.js";
 import { lineItem } from "../request-form.js";
+import { notificationTypes } from "../request.js";
 
 export const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
 /** An amount that may be nothing: a balance, what remains to be paid. */
@@ -153,6 +154,63 @@ export const apiKey = z
 export const newApiKey = apiKey
   .extend({ secret: z.string().meta({ description: "The key in full. Shown this once." }) })
   .meta({ id: "NewApiKey" });
+
+export const webhookSubscription = z
+  .object({
+    id: z.string(),
+    accountId: z.string(),
+    url: z.string(),
+    types: z.array(z.enum(notificationTypes)),
+    description: z.string().optional(),
+    enabled: z.boolean(),
+    createdAt: timestamp,
+    createdBy: z.string(),
+    modifiedAt: timestamp,
+    modifiedBy: z.string(),
+    version: z.string(),
+  })
+  .meta({ id: "WebhookSubscription" });
+const deliveryAttempt = z.object({
+  number: z.int(),
+  at: timestamp,
+  durationMs: z.int(),
+  status: z.int().optional().meta({ description: "What the receiver answered." }),
+  error: z.string().optional().meta({ description: "Why there was no answer." }),
+});
+export const webhookDelivery = z
+  .object({
+    id: z.string(),
+    subscriptionId: z.string(),
+    notificationId: z.string(),
+    type: z.enum(notificationTypes),
+    status: z.enum(["due", "delivered", "abandoned"]),
+    createdAt: timestamp,
+    nextAttemptAt: timestamp.optional(),
+    settledAt: timestamp.optional(),
+    lastError: z.string().optional(),
+    attemptCount: z.int(),
+    attempts: z.array(deliveryAttempt).meta({ description: "The latest twenty, the oldest of them first." }),
+  })
+  .meta({ id: "WebhookDelivery" });
+export const notification = z
+  .object({
+    id: z.string().meta({ description: "The same in every delivery: what a receiver deduplicates by." }),
+    type: z.enum(notificationTypes),
+    accountId: z.string(),
+    test: z.boolean(),
+    createdAt: timestamp,
+    data: activity,
+    body: z
+      .string()
+      .optional()
+      .meta({ description: "The exact text of a delivery, which `authorization` signs." }),
+    authorization: z.string().optional().meta({ description: "The header of a delivery to `audience`." }),
+  })
+  .meta({ id: "Notification" });
+export const notifications = z.object({
+  items: z.array(notification),
+  after: z.string().meta({ description: "Where to go on from, now or later." }),
+});
 
 /** A page of a list: `nextPageKey` is absent on the last. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
