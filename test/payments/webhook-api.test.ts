@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { firstIdAt } from "../../broker/protocol/id.js";
 import { enqueue } from "../../cloud/payments/outbox.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
-import type { ProvisionedMerchant } from "../../cloud/payments/provision.js";
+import { setWebhookUrl, type ProvisionedMerchant } from "../../cloud/payments/provision.js";
 import { CURRENCY, openPlatform, random, type Answer, type Body, type Platform } from "./platform.js";
 import { ok, openReceiver, silence, status, type Received, type Receiver } from "./receiver.js";
 
@@ -166,6 +166,26 @@ describe("a subscription", () => {
     expect(await heard(1)).toMatchObject([{ path: "/new", notification: { type: PAID } }]);
   });
 
+  test("stays where it is when the account's provisioned webhook is pointed elsewhere", async () => {
+    const { store, clock, merchant } = platform;
+    const { body } = await create();
+    const point = (url: string) =>
+      store.write((tx) => setWebhookUrl(tx, { clock, random }, merchant.ownerAccountId, url, [PAID]));
+    await point("https://a.example/");
+    await point("https://b.example/");
+    const list = `/api/accounts/${merchant.ownerAccountId}/webhook-subscriptions`;
+    expect((await platform.get(merchant.ownerKey, list)).body).toEqual(
+      expect.arrayContaining([
+        body,
+        expect.objectContaining({
+          url: "https://b.example/",
+          createdBy: "crn::service:provision",
+          version: "2",
+        }),
+      ]),
+    );
+  });
+
   test("that is disabled or ended gets nothing more, and what waited for it is abandoned", async () => {
     const { ownerKey } = platform.merchant;
     const [off, gone] = [await created(), await created()];
@@ -324,18 +344,26 @@ describe("sending once more", () => {
     expect([...sent]).toEqual([delivery?.["notificationId"]]);
   });
 
-  test("is not forgotten when an attempt is under way, however that ends", async () => {
+  test("is not forgotten when it has to wait for the attempt that is under way, and that is heard", async () => {
     const waiting: (() => void)[] = [];
     receiver.manner = (response) => void waiting.push(() => ok(response));
     const id = await created();
-    await paid();
-    await heard(1);
-    const [delivery] = items(await log(id, { items: [{ status: "due" }] }));
-    receiver.manner = ok;
+    await Promise.all(Array.from({ length: 32 }, () => paid("1"))); // as many as are sent at a time
+    await heard(32);
+    const [delivery] = items(await log(id, { items: { length: 20 } }));
     await redeliver(delivery?.["id"]);
+    receiver.manner = ok;
     for (const answer of waiting) answer();
-    await heard(2);
-    await log(id, { items: [{ status: "delivered", attemptCount: 2, attempts: { length: 2 } }] });
+    const sent = (await heard(33)).map(({ notification }) => notification.id);
+    expect(sent.filter((one) => one === delivery?.["notificationId"])).toHaveLength(2);
+    const twice = { id: delivery?.["id"], status: "delivered", attemptCount: 2, attempts: { length: 2 } };
+    await expect
+      .poll(async () =>
+        items((await platform.get(platform.merchant.ownerKey, `${AT}/${id}/deliveries`)).body).find(
+          (one) => one["id"] === twice.id,
+        ),
+      )
+      .toMatchObject(twice);
   });
 
   test("is refused while the subscription is disabled", async () => {
