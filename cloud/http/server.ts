@@ -8,7 +8,7 @@ import { fastifySSE } from "@fastify/sse";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { z } from "zod";
 import { Fault, toBody, type FaultCode } from "./fault.js";
-import { StoreBusy, StoreFailed } from "../store/store.js";
+import { StoreBusy, StoreFailed, StoreUncertain } from "../store/store.js";
 
 /** A payment request with 500 line items is under 100 KB. */
 const BODY_LIMIT_BYTES = 256 * 1024;
@@ -56,6 +56,10 @@ function asFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   if (error instanceof StoreBusy)
     return new Fault("BUSY", "too much at once; try again in a moment", { cause: error });
+  if (error instanceof StoreUncertain)
+    return new Fault("UNAVAILABLE", "whether it was written is not known: ask again under the same key", {
+      cause: error,
+    });
   if (error instanceof StoreFailed)
     return new Fault("UNAVAILABLE", "it could not be written, and nothing was changed", { cause: error });
   if (!(error instanceof Error) || !("statusCode" in error)) return error;
@@ -73,9 +77,23 @@ function asFault(error: unknown): unknown {
 /** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withoutNul(parsed.data);
   const wrong = parsed.error.issues.map(
     (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
   );
   throw new Fault("MALFORMED", wrong.join("; "));
 }
+
+/** U+0000 is in nobody's name or reference, and PostgreSQL cannot keep it: refused for both databases alike. */
+function withoutNul<T>(value: T): T {
+  const fields: readonly [string, unknown][] =
+    typeof value === "object" && value !== null ? Object.entries(value) : [["body", value]];
+  for (const [name, field] of fields)
+    if (hasNul(field)) throw new Fault("MALFORMED", `${name}: must not hold the character U+0000`);
+  return value;
+}
+
+const hasNul = (value: unknown): boolean =>
+  typeof value === "string"
+    ? value.includes("\u0000")
+    : typeof value === "object" && value !== null && Object.values(value).some(hasNul);

@@ -1,9 +1,6 @@
-/** A payment platform for a test: a real server on a free port, a real database file, and a clock the test can move. */
+/** A payment platform for a test: a real server on a free port, a real database, and a clock the test can move. */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pino } from "pino";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
@@ -15,7 +12,8 @@ import {
   type ProvisionedWallet,
 } from "../../cloud/payments/provision.js";
 import { makePayments } from "../../cloud/payments/service.js";
-import { openStore, type Store } from "../../cloud/store/store.js";
+import type { Store } from "../../cloud/store/store.js";
+import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 import { audit } from "./audit.js";
 
 export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
@@ -52,7 +50,7 @@ export type Body = Readonly<Record<string, unknown>>;
 export type Platform = {
   readonly url: string;
   readonly store: Store;
-  readonly path: string;
+  readonly database: TestDatabase;
   readonly clock: TestClock;
   readonly merchant: ProvisionedMerchant;
   readonly wallet: ProvisionedWallet;
@@ -71,11 +69,10 @@ export type Platform = {
 export const CURRENCY = "NZD";
 export const ASSET_TYPE = "centrapay.nzd.test";
 
-/** `path` opens a database that is already there; without it a new one is made and removed at the end. */
-export async function openPlatform({ path }: { readonly path?: string } = {}): Promise<Platform> {
-  const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
-  const file = path ?? join(dir ?? "", "cloud.db");
-  const store = await openStore({ path: file, maxGroup: 200, maxWaiting: 10_000 });
+/** `kept` is a database that is there before and after; without it a new one is made and dropped at the end. */
+export async function openPlatform({ kept }: { readonly kept?: TestDatabase } = {}): Promise<Platform> {
+  const database = kept ?? (await newDatabase());
+  const store = await openTestStore(database.url);
   const clock = new TestClock();
   const making = { clock, random };
   const newMerchant = (currency = CURRENCY): Promise<ProvisionedMerchant> =>
@@ -117,7 +114,7 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
   return {
     url,
     store,
-    path: file,
+    database,
     clock,
     merchant,
     wallet,
@@ -154,7 +151,7 @@ export async function openPlatform({ path }: { readonly path?: string } = {}): P
       await app.close();
       await payments.close();
       await store.close();
-      if (dir !== undefined) rmSync(dir, { recursive: true });
+      if (kept === undefined) await database.drop();
     },
   };
 }
