@@ -8,6 +8,7 @@
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import { forUpdate } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
@@ -138,7 +139,7 @@ export class Assets {
     { value, idempotencyKey }: { readonly value: Money; readonly idempotencyKey: string },
   ): Promise<object> {
     return this.#parts.store.write(async (tx) => {
-      const asset = await findAsset(tx, id);
+      const asset = await lockAsset(tx, id);
       permit(caller, "assets:top-up", asset?.account_id);
       if (asset === undefined) throw new Fault("FORBIDDEN");
       const operation = { subjectId: id, kind: "top-up", key: idempotencyKey } as const;
@@ -179,6 +180,10 @@ const selectEntries = (db: Reader) =>
 
 const findAsset = (db: Reader, id: string): Promise<AssetRow | undefined> =>
   selectAssets(db).where("asset.id", "=", id).executeTakeFirst();
+
+/** Held until the transaction ends: a key of the asset's is asked for by one at a time. (Its balance is the ledger's to guard.) */
+const lockAsset = (tx: Tx, id: string): Promise<AssetRow | undefined> =>
+  selectAssets(tx).where("asset.id", "=", id).$call(forUpdate(tx, "asset")).executeTakeFirst();
 
 const findTransaction = async (tx: Tx, assetId: string, transferId: string): Promise<object> =>
   renderTransaction(

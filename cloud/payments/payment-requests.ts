@@ -26,7 +26,15 @@ import {
   type PayForm,
   type RefundForm,
 } from "./request-form.js";
-import { findPayments, findRequest, perform, readOptions, toState } from "./request-rows.js";
+import {
+  findPayments,
+  findRequest,
+  lockFreeRequest,
+  lockRequest,
+  perform,
+  readOptions,
+  toState,
+} from "./request-rows.js";
 import { step, statusAt, type Earlier, type Event, type Option } from "./request.js";
 import { newShortCode } from "./short-code.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
@@ -268,7 +276,7 @@ export class PaymentRequests {
     );
   }
 
-  /** Writes down up to `limit` requests whose time is over; answers how many there were. */
+  /** Writes down up to `limit` requests whose time is over; answers how many it wrote. What others hold, they see to. */
   async expireDue(limit: number): Promise<number> {
     const { store, clock, random } = this.#parts;
     const nowMs = clock.nowMs();
@@ -281,24 +289,26 @@ export class PaymentRequests {
       .limit(limit)
       .execute();
     if (due.length === 0) return 0;
-    await store.write(async (tx) => {
+    return store.write(async (tx) => {
+      let written = 0;
       for (const { id } of due) {
-        const row = await findRequest(tx, id);
+        const row = await lockFreeRequest(tx, id);
         if (row === undefined) continue;
         const event: Event = { kind: "expire", nowMs, activityId: newId(nowMs, random) };
         const [next, effects] = step(toState(row, await findPayments(tx, row)), event);
         const doing = { tx, random, row, next, nowMs, by: SERVICE_CRN, operation: undefined, said: {} };
         await perform(effects, doing);
+        if (next.kind !== row.status) written += 1;
       }
+      return written;
     });
-    return due.length;
   }
 
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
   async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
     const { store, clock, random, committed } = this.#parts;
     const answer = await store.write(async (tx) => {
-      const row = await findRequest(tx, id);
+      const row = await lockRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();

@@ -9,6 +9,7 @@
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
 import { Fault } from "../http/fault.js";
+import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import { Overdrawn, post, type Entry } from "./ledger.js";
 import { insertOperation, type Operation } from "./operation.js";
@@ -31,6 +32,19 @@ export const readOptions = (row: RequestRow): readonly Option[] =>
 
 export const findRequest = (db: Reader, id: string): Promise<RequestRow | undefined> =>
   db.selectFrom("payment_request").selectAll().where("id", "=", id).executeTakeFirst();
+
+/** Held until the transaction ends: everything about a request is decided and written by whoever holds its row. */
+export const lockRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
+  tx.selectFrom("payment_request").selectAll().where("id", "=", id).$call(forUpdate(tx)).executeTakeFirst();
+
+/** The same, but nothing when somebody holds it. */
+export const lockFreeRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
+  tx
+    .selectFrom("payment_request")
+    .selectAll()
+    .where("id", "=", id)
+    .$call(forUpdateSkipLocked(tx))
+    .executeTakeFirst();
 
 /** In the order they were paid. A request that was never paid has none, and is not asked about. */
 export async function findPayments(db: Reader, row: RequestRow): Promise<readonly PaymentRow[]> {
@@ -116,16 +130,17 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
 
 async function take(payment: Payment, { tx, row, nowMs }: Doing): Promise<void> {
   const { currency } = row;
-  await post(tx, {
-    id: payment.id,
-    kind: "payment",
-    ref: row.id,
-    createdMs: nowMs,
-    entries: [
-      { accountId: payment.assetId, currency, amountMinor: -payment.amountMinor },
-      { accountId: payment.walletId, currency, amountMinor: payment.amountMinor },
-    ],
-  });
+  const entries = [
+    { accountId: payment.assetId, currency, amountMinor: -payment.amountMinor },
+    { accountId: payment.walletId, currency, amountMinor: payment.amountMinor },
+  ];
+  try {
+    await post(tx, { id: payment.id, kind: "payment", ref: row.id, createdMs: nowMs, entries });
+  } catch (error) {
+    if (!(error instanceof Overdrawn)) throw error;
+    // Another payment of the same wallet came between the look at its balance and this.
+    throw new Fault("INSUFFICIENT_ASSET_VALUE", undefined, { cause: error });
+  }
   await tx
     .insertInto("payment")
     .values({

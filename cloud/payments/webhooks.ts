@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import { SignJWT } from "jose";
 import { sql } from "kysely";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { forUpdateSkipLocked } from "../store/locks.js";
 import type { Store } from "../store/store.js";
 import { ALGORITHM, type SigningKey } from "./signing-key.js";
 
@@ -127,7 +128,7 @@ export class Webhooks {
     this.#sending.add(sending);
   }
 
-  /** Takes up to `limit` due deliveries for this process. Whoever raises `attempts` first has the row. */
+  /** Takes up to `limit` due deliveries for this process: those whose `attempts` are as they were seen, and that nobody holds. */
   async #claim(limit: number): Promise<readonly Due[]> {
     const { store, clock } = this.#parts;
     const nowMs = clock.nowMs();
@@ -143,19 +144,27 @@ export class Webhooks {
       .execute();
     if (due.length === 0) return [];
     return store.write(async (tx) => {
-      const mine: Due[] = [];
-      for (const row of due) {
-        const attempts = row.attempts + 1;
-        const claimed = await tx
-          .updateTable("delivery")
-          .set({ attempts, due_ms: nowMs + LEASE_MS })
-          .where("id", "=", row.id)
-          .where("state", "=", "due")
-          .where("attempts", "=", row.attempts)
-          .executeTakeFirst();
-        if (claimed.numUpdatedRows === 1n) mine.push({ ...row, attempts });
-      }
-      return mine;
+      const ids = due.map(({ id }) => id);
+      const free = await tx
+        .selectFrom("delivery")
+        .select(["id", "attempts"])
+        .where("id", "in", ids)
+        .where("state", "=", "due")
+        .$call(forUpdateSkipLocked(tx))
+        .execute();
+      const attemptsOf = new Map(free.map(({ id, attempts }) => [id, attempts]));
+      const mine = due.filter(({ id, attempts }) => attemptsOf.get(id) === attempts);
+      if (mine.length === 0) return [];
+      await tx
+        .updateTable("delivery")
+        .set((e) => ({ attempts: e("attempts", "+", 1), due_ms: nowMs + LEASE_MS }))
+        .where(
+          "id",
+          "in",
+          mine.map(({ id }) => id),
+        )
+        .execute();
+      return mine.map((row) => ({ ...row, attempts: row.attempts + 1 }));
     });
   }
 
