@@ -31,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "postgres",
-          include: ["test/{store,payments}/**/*.test.ts"],
+          include: ["test/{store,payments,vending}/**/*.test.ts"],
           exclude: onSqliteOnly,
           provide: { store: "postgres", givenPostgres },
           globalSetup: "test/store/postgres-server.ts",
