@@ -84,7 +84,8 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     password: "postgres",
     persistent: false,
     createPostgresUser: userInfo().uid === 0, // PostgreSQL does not run as root
-    initdbFlags: ["--encoding=UTF8", "--no-locale"],
+    // A server whose own order is a language's, as most are: ours must not depend on it.
+    initdbFlags: ["--encoding=UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en"],
     postgresFlags: [
       "listen_addresses=127.0.0.1",
       "unix_socket_directories=",
