@@ -8,7 +8,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pickPorts } from "../../cli/ports.js";
 import {
   provisionMerchant,
   provisionWallet,
@@ -18,6 +17,7 @@ import {
 } from "../../cloud/payments/provision.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
 import type { Store } from "../../cloud/store/store.js";
+import { quietPort } from "../quiet-port.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 import { audit } from "./audit.js";
 import { ASSET_TYPE, CURRENCY, random, type Body } from "./platform.js";
@@ -60,9 +60,8 @@ beforeAll(async () => {
       payers.push(await provisionWallet(tx, making, { name: "Ada", currency: CURRENCY, topUpMinor: 10_000 }));
     return { merchant: made, wallets: payers };
   }));
-  const picked = await pickPorts(Array.from({ length: PROCESSES }, () => 0));
-  if (!picked.ok) throw new Error("no free ports");
-  processes = picked.ports.map(begin);
+  const ports = await Promise.all(Array.from({ length: PROCESSES }, quietPort));
+  processes = ports.map(begin);
   await Promise.all(processes.map(ready));
 });
 afterAll(async () => {

