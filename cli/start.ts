@@ -12,7 +12,7 @@ import type { Clock, Random } from "../broker/protocol/clock.js";
 import { readConfigurationFile } from "../broker/protocol/configuration.js";
 import { cloudConfiguration } from "../cloud/configuration.js";
 import { webhookUrl } from "../cloud/main.js";
-import { openStore } from "../cloud/store/store.js";
+import { openStore } from "../cloud/store/open-store.js";
 import type { Io } from "./io.js";
 import { holdDirectory } from "./directory-lock.js";
 import { pickPorts } from "./ports.js";
@@ -87,7 +87,8 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
   mkdirSync(join(data, "logs"), { recursive: true });
   rmSync(rigFile, { force: true });
 
-  const store = await openStore({ path: join(data, "cloud.db"), maxGroup: 1, maxWaiting: 10 });
+  const databaseUrl = `file:${join(data, "cloud.db")}`;
+  const store = await openStore({ databaseUrl, maxWaiting: 10, maxGroup: 1, maxConnections: 1 });
   const seeded = await seedRig(
     store,
     { dir: data, machines: options.machines, webhookUrl: webhookUrl(cloudUrl) },

@@ -19,7 +19,14 @@ export const cloudConfiguration = z.strictObject({
   port: z.int().min(0).max(65_535).default(8080),
   /** The address people and programs reach us at; what stickers and payment requests carry. */
   publicUrl: url,
-  databaseUrl: z.string().regex(/^file:.+/, "must be file:PATH of a SQLite database"),
+  databaseUrl: z
+    .string()
+    .refine(
+      (text) => /^file:.+/.test(text) || (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)),
+      "must be file:PATH of a SQLite database, or postgres://USER:PASSWORD@HOST:PORT/NAME of a PostgreSQL one",
+    ),
+  /** PostgreSQL: how many connections of this process write, and as many again read. */
+  databaseConnections: z.int().min(1).max(1_000).default(10),
   /** Where the pages were built to; leave it out to serve none. */
   webDir: z.string().optional(),
 

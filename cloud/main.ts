@@ -21,7 +21,8 @@ import { makeServer } from "./http/server.js";
 import { pages } from "./pages.js";
 import { makePayments } from "./payments/service.js";
 import { WebhookTargets } from "./payments/webhook-targets.js";
-import { openStore } from "./store/store.js";
+import { openStore } from "./store/open-store.js";
+import { StoreFailed, type Store } from "./store/store.js";
 import { makeVending } from "./vending/service.js";
 
 export const usage = `scanvend cloud --config FILE [--secrets FILE]
@@ -62,9 +63,33 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  await serve(configuration.value, secrets.value);
+  const store = await opened(configuration.value);
+  if (store instanceof StoreFailed) {
+    process.stderr.write(`scanvend cloud cannot start:\n  databaseUrl: ${sentence(store)}\n`);
+    return 2;
+  }
+  await serve(store, configuration.value, secrets.value);
   return 0;
 }
+
+async function opened(configuration: CloudConfiguration): Promise<Store | StoreFailed> {
+  const { databaseUrl, databaseConnections } = configuration;
+  try {
+    return await openStore({
+      databaseUrl,
+      maxWaiting: 10_000,
+      maxGroup: 200,
+      maxConnections: databaseConnections,
+    });
+  } catch (error) {
+    if (error instanceof StoreFailed) return error;
+    throw error;
+  }
+}
+
+/** What went wrong, and what that came of. (A database's own messages name its user and never a password.) */
+const sentence = ({ message, cause }: Error): string =>
+  cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message;
 
 /** A file's keys, with the environment's in their place. */
 function fromFile<T>(
@@ -87,7 +112,7 @@ const missing = (secrets: CloudSecrets, services: CloudConfiguration["services"]
       )
     : [];
 
-async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
+async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
   const log = pino({ name: "cloud" });
   const clock: Clock = {
     nowMs: () => Date.now(),
@@ -98,11 +123,6 @@ async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): 
     },
   };
   const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
-  const store = await openStore({
-    path: configuration.databaseUrl.slice("file:".length),
-    maxGroup: 200,
-    maxWaiting: 10_000,
-  });
   const app = await makeServer(log, () => newId(clock.nowMs(), random));
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")

@@ -15,7 +15,7 @@ import {
 import type { z } from "zod";
 import { Fault, toBody, type FaultCode } from "./fault.js";
 import { wrongJson } from "./json.js";
-import { StoreBusy, StoreFailed } from "../store/store.js";
+import { StoreBusy, StoreFailed, StoreUncertain } from "../store/store.js";
 
 /** A payment request with 500 line items is under 100 KB. */
 const BODY_LIMIT_BYTES = 256 * 1024;
@@ -57,7 +57,12 @@ export async function makeServer(
   // A route's schemas are zod's. What a route answers is its own business: the document says it, and the tests hold it to that.
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (input: unknown) => {
     const parsed = schema.safeParse(input);
-    return parsed.success ? { value: parsed.data } : { error: malformed(parsed.error) };
+    if (!parsed.success) return { error: malformed(parsed.error) };
+    try {
+      return { value: withoutNul(parsed.data) };
+    } catch (error) {
+      return { error: error as Fault }; // the only thing it throws
+    }
   });
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   await app.register(fastifySSE);
@@ -82,6 +87,10 @@ function asFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   if (error instanceof StoreBusy)
     return new Fault("BUSY", "too much at once; try again in a moment", { cause: error });
+  if (error instanceof StoreUncertain)
+    return new Fault("UNAVAILABLE", "whether it was written is not known: ask again under the same key", {
+      cause: error,
+    });
   if (error instanceof StoreFailed)
     return new Fault("UNAVAILABLE", "it could not be written, and nothing was changed", { cause: error });
   if (!(error instanceof Error) || !("statusCode" in error)) return error;
@@ -108,7 +117,7 @@ const ANSWERS: Partial<Record<number, FaultCode>> = {
 /** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withoutNul(parsed.data);
   throw malformed(parsed.error);
 }
 
@@ -118,3 +127,17 @@ function malformed({ issues }: z.ZodError): Fault {
   );
   return new Fault("MALFORMED", wrong.join("; "));
 }
+
+/** U+0000 is in nobody's name or reference, and PostgreSQL cannot keep it: refused for both databases alike. */
+function withoutNul<T>(value: T): T {
+  const fields: readonly [string, unknown][] =
+    typeof value === "object" && value !== null ? Object.entries(value) : [["body", value]];
+  for (const [name, field] of fields)
+    if (hasNul(field)) throw new Fault("MALFORMED", `${name}: must not hold the character U+0000`);
+  return value;
+}
+
+const hasNul = (value: unknown): boolean =>
+  typeof value === "string"
+    ? value.includes("\u0000")
+    : typeof value === "object" && value !== null && Object.values(value).some(hasNul);

@@ -8,6 +8,7 @@
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import { forUpdate } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
@@ -118,7 +119,7 @@ export class Assets {
     { value, idempotencyKey }: { readonly value: Money; readonly idempotencyKey: string },
   ): Promise<object> {
     return this.#parts.store.write(async (tx) => {
-      const asset = await findAsset(tx, id);
+      const asset = await lockAsset(tx, id);
       permit(caller, "assets:top-up", asset?.account_id);
       if (asset === undefined) throw new Fault("FORBIDDEN");
       const operation = { subjectId: id, kind: "top-up", key: idempotencyKey } as const;
@@ -142,7 +143,7 @@ export class Assets {
    */
   archive(caller: Caller, id: string): Promise<object> {
     return this.#parts.store.write(async (tx) => {
-      const asset = await findAsset(tx, id);
+      const asset = await lockAsset(tx, id);
       permit(caller, "assets:archive", asset?.account_id);
       if (asset === undefined) throw new Fault("FORBIDDEN");
       if (asset.balance_minor !== null && asset.balance_minor !== 0)
@@ -180,6 +181,10 @@ const selectEntries = (db: Reader) =>
 
 export const findAsset = (db: Reader, id: string): Promise<AssetRow | undefined> =>
   selectAssets(db).where("asset.id", "=", id).executeTakeFirst();
+
+/** The same for whoever is about to change it, or to spend it whole. */
+export const lockAsset = (tx: Tx, id: string): Promise<AssetRow | undefined> =>
+  selectAssets(tx).where("asset.id", "=", id).$call(forUpdate(tx, "asset")).executeTakeFirst();
 
 const findTransaction = async (tx: Tx, assetId: string, transferId: string): Promise<object> =>
   renderTransaction(

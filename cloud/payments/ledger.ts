@@ -47,7 +47,8 @@ export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
     .returning("id")
     .executeTakeFirst();
   if (made === undefined) return false;
-  for (const { accountId, currency, amountMinor } of entries) {
+  // In the order of their ids: two transfers between the same accounts then stand in line, and not in each other's way.
+  for (const { accountId, currency, amountMinor } of entries.toSorted(byAccount)) {
     const changed = await tx
       .updateTable("ledger_account")
       .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
@@ -70,6 +71,9 @@ export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
     .execute();
   return true;
 }
+
+const byAccount = (a: Entry, b: Entry): number =>
+  a.accountId < b.accountId ? -1 : Number(a.accountId > b.accountId);
 
 /** Opens an account if it is not there yet, and answers its id. */
 export async function openAccount(

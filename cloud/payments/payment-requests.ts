@@ -29,7 +29,15 @@ import {
   type PayForm,
   type RefundForm,
 } from "./request-form.js";
-import { findRequest, perform, readOptions, toState, withMoney } from "./request-rows.js";
+import {
+  findRequest,
+  lockFreeRequest,
+  lockRequest,
+  perform,
+  readOptions,
+  toState,
+  withMoney,
+} from "./request-rows.js";
 import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
@@ -364,7 +372,10 @@ export class PaymentRequests {
     );
   }
 
-  /** Writes down up to `limit` requests (and pre-authorisations) whose time is over; answers how many there were. */
+  /**
+   * Writes down up to `limit` requests (and as many pre-authorisations) whose time is over; answers how many it wrote. What others
+   * hold, they see to.
+   */
   async expireDue(limit: number): Promise<number> {
     const { store, clock, random, providers, committed } = this.#parts;
     const nowMs = clock.nowMs();
@@ -386,9 +397,10 @@ export class PaymentRequests {
       .execute();
     const due = [...requests, ...holds];
     if (due.length === 0) return 0;
-    await store.write(async (tx) => {
+    const written = await store.write(async (tx) => {
+      let count = 0;
       for (const { id } of due) {
-        const row = await findRequest(tx, id);
+        const row = await lockFreeRequest(tx, id);
         if (row === undefined) continue;
         const activityId = newId(nowMs, random);
         const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(nowMs, random) };
@@ -407,17 +419,19 @@ export class PaymentRequests {
           said: {},
         };
         await perform(effects, doing);
+        if (effects.some(({ kind }) => kind !== "ignored")) count += 1;
       }
+      return count;
     });
     committed();
-    return due.length;
+    return written;
   }
 
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
   async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
     const { store, clock, random, providers, committed } = this.#parts;
     const answer = await store.write(async (tx) => {
-      const row = await findRequest(tx, id);
+      const row = await lockRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();

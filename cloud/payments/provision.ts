@@ -4,6 +4,7 @@
  * API keys are answered in full here and nowhere again: whoever calls keeps them.
  */
 import { newId } from "../../broker/protocol/id.js";
+import { lockName } from "../store/locks.js";
 import type { Tx } from "../store/store.js";
 import { insertApiKey } from "./api-key.js";
 import { testMoney } from "./asset-type.js";
@@ -97,6 +98,7 @@ export async function setWebhookUrl(
 ): Promise<void> {
   const nowMs = clock.nowMs();
   const wanted = { url, types: types.join(" "), modified_ms: nowMs, modified_by: PROVISIONED };
+  await lockName(tx, `webhook_subscription ${accountId}`);
   const known = await tx
     .updateTable("webhook_subscription")
     .set((e) => ({ ...wanted, version: e("version", "+", 1) }))

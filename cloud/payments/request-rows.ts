@@ -10,6 +10,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
 import { Fault, type FaultCode } from "../http/fault.js";
+import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import { openAccount, Overdrawn, post, type Entry, type Transfer } from "./ledger.js";
@@ -58,6 +59,19 @@ export const readOptions = (row: RequestRow): readonly Option[] =>
 
 export const findRequest = (db: Reader, id: string): Promise<RequestRow | undefined> =>
   db.selectFrom("payment_request").selectAll().where("id", "=", id).executeTakeFirst();
+
+/** Held until the transaction ends: everything about a request is decided and written by whoever holds its row. */
+export const lockRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
+  tx.selectFrom("payment_request").selectAll().where("id", "=", id).$call(forUpdate(tx)).executeTakeFirst();
+
+/** The same, but nothing when somebody holds it. */
+export const lockFreeRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
+  tx
+    .selectFrom("payment_request")
+    .selectAll()
+    .where("id", "=", id)
+    .$call(forUpdateSkipLocked(tx))
+    .executeTakeFirst();
 
 export type HoldRow = Readonly<Selectable<Tables["hold"]>>;
 /** A request's row with the money that belongs to it. */

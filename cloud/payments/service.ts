@@ -71,7 +71,7 @@ export function makePayments(parts: PaymentsParts): Payments {
   async function sweep(): Promise<void> {
     try {
       const expired = await requests.expireDue(SWEEP_LIMIT);
-      if (!isClosed) plan(expired === SWEEP_LIMIT ? 0 : SWEEP_MS);
+      if (!isClosed) plan(expired >= SWEEP_LIMIT ? 0 : SWEEP_MS);
     } catch (error) {
       log.error({ err: error }, "payments: could not write expiries down");
       if (!isClosed) plan(SWEEP_MS);

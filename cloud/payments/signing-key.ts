@@ -13,6 +13,7 @@ import {
   type JWK,
 } from "jose";
 import { z } from "zod";
+import { lockName } from "../store/locks.js";
 import type { Reader, Store } from "../store/store.js";
 
 export type SigningKey = { readonly kid: string; readonly key: CryptoKey };
@@ -63,6 +64,7 @@ async function make(
     created_ms: nowMs,
   };
   return store.write(async (tx) => {
+    await lockName(tx, "signing_key");
     const known = await newest(tx); // another process may have been first
     if (known !== undefined) return known;
     await tx.insertInto("signing_key").values(made).execute();

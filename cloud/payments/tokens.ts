@@ -13,7 +13,7 @@ import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType } from "./asset-type.js";
-import { findAsset } from "./assets.js";
+import { findAsset, lockAsset } from "./assets.js";
 import { openAccount } from "./ledger.js";
 import type { Making } from "./making.js";
 import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
@@ -266,7 +266,7 @@ export const tokenProvider: AssetProvider = {
   handles: (assetType) => readAssetType(assetType)?.category === "token",
   async find(tx, { caller, request, option, form, nowMs }) {
     if (form.assetId === undefined) throw new Fault("MALFORMED", "assetId: is needed for this assetType");
-    const asset = await findAsset(tx, form.assetId);
+    const asset = await lockAsset(tx, form.assetId);
     permit(caller, "assets:spend", asset?.account_id);
     if (asset === undefined) throw new Fault("FORBIDDEN");
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);

@@ -11,6 +11,7 @@
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import { forUpdate, lockName } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
@@ -111,7 +112,7 @@ export class Vouchers {
   cancel(caller: Caller, id: string): Promise<object> {
     const { clock, random, store } = this.#parts;
     return store.write(async (tx) => {
-      const row = await findVoucher(tx, "voucher.id", id);
+      const row = await lockVoucher(tx, "voucher.id", id);
       permit(caller, "vouchers:write", row?.account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
@@ -136,6 +137,7 @@ export class Vouchers {
   async wrongCode(terminal: string): Promise<void> {
     const { clock, store } = this.#parts;
     await store.write(async (tx) => {
+      await lockName(tx, `voucher_try ${terminal}`);
       const wrong = ((await findTries(tx, terminal))?.wrong ?? 0) + 1;
       const until_ms = clock.nowMs() + waitAfter(wrong);
       await tx
@@ -194,7 +196,7 @@ export const voucherProvider: AssetProvider = {
         retryAfterMs: tries.until_ms - nowMs,
       });
     const digits = readVoucherCode(form.authorization);
-    const row = digits === undefined ? undefined : await findVoucher(tx, "voucher.code_hash", hashOf(digits));
+    const row = digits === undefined ? undefined : await lockVoucher(tx, "voucher.code_hash", hashOf(digits));
     if (row === undefined) throw new WrongCode(terminal);
     if (tries !== undefined) await tx.deleteFrom("voucher_try").where("terminal", "=", terminal).execute();
     return {
@@ -231,8 +233,8 @@ const selectVouchers = (db: Reader) =>
     .innerJoin("ledger_account", "ledger_account.id", "voucher.id")
     .selectAll("voucher")
     .select(["ledger_account.currency", "ledger_account.balance_minor"]);
-const findVoucher = (
-  db: Reader,
-  by: "voucher.id" | "voucher.code_hash",
-  value: string,
-): Promise<VoucherRow | undefined> => selectVouchers(db).where(by, "=", value).executeTakeFirst();
+type By = "voucher.id" | "voucher.code_hash";
+const lockVoucher = (tx: Tx, by: By, value: string): Promise<VoucherRow | undefined> =>
+  selectVouchers(tx).where(by, "=", value).$call(forUpdate(tx, "voucher")).executeTakeFirst();
+const findVoucher = (db: Reader, by: By, value: string): Promise<VoucherRow | undefined> =>
+  selectVouchers(db).where(by, "=", value).executeTakeFirst();

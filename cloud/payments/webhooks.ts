@@ -13,6 +13,7 @@
  */
 import { sql } from "kysely";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { forUpdateSkipLocked } from "../store/locks.js";
 import type { Store } from "../store/store.js";
 import type { SigningKey } from "./signing-key.js";
 import { signWebhook } from "./webhook-signature.js";
@@ -131,7 +132,7 @@ export class Webhooks {
     this.#sending.add(sending);
   }
 
-  /** Takes up to `limit` due deliveries for this process. Whoever raises `attempts` first has the row. */
+  /** Takes up to `limit` due deliveries for this process: those whose `attempts` are as they were seen, and that nobody holds. */
   async #claim(limit: number): Promise<readonly Due[]> {
     const { store, clock } = this.#parts;
     const nowMs = clock.nowMs();
@@ -148,20 +149,31 @@ export class Webhooks {
       .execute();
     if (due.length === 0) return [];
     return store.write(async (tx) => {
-      const mine: Due[] = [];
-      for (const row of due) {
-        const [attempts, tries] = [row.attempts + 1, row.tries + 1];
-        const claimed = await tx
-          .updateTable("delivery")
-          .set({ attempts, tries, due_ms: nowMs + LEASE_MS })
-          .where("id", "=", row.id)
-          .where("state", "=", "due")
-          .where("attempts", "=", row.attempts)
-          .where("round", "=", row.round)
-          .executeTakeFirst();
-        if (claimed.numUpdatedRows === 1n) mine.push({ ...row, attempts, tries });
-      }
-      return mine;
+      const ids = due.map(({ id }) => id);
+      const free = await tx
+        .selectFrom("delivery")
+        .select(["id", "attempts", "round"])
+        .where("id", "in", ids)
+        .where("state", "=", "due")
+        .$call(forUpdateSkipLocked(tx))
+        .execute();
+      const now = new Map(free.map(({ id, attempts, round }) => [id, `${attempts} ${round}`]));
+      const mine = due.filter(({ id, attempts, round }) => now.get(id) === `${attempts} ${round}`);
+      if (mine.length === 0) return [];
+      await tx
+        .updateTable("delivery")
+        .set((e) => ({
+          attempts: e("attempts", "+", 1),
+          tries: e("tries", "+", 1),
+          due_ms: nowMs + LEASE_MS,
+        }))
+        .where(
+          "id",
+          "in",
+          mine.map(({ id }) => id),
+        )
+        .execute();
+      return mine.map((row) => ({ ...row, attempts: row.attempts + 1, tries: row.tries + 1 }));
     });
   }
 

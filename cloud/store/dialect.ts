@@ -1,7 +1,8 @@
-/** The few words in which SQLite and PostgreSQL differ, for migrations: everything else is one text for both. */
+/** The few words in which SQLite and PostgreSQL differ: everything else is one text for both. */
 import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely } from "kysely";
 
-const isSqlite = (db: Kysely<unknown>): boolean => db.getExecutor().adapter instanceof SqliteAdapter;
+export const isSqlite = (db: Pick<Kysely<unknown>, "getExecutor">): boolean =>
+  db.getExecutor().adapter instanceof SqliteAdapter;
 
 /** A whole number of 64 bits. (SQLite's STRICT tables know it as INTEGER, PostgreSQL as bigint.) */
 export const int64 = (db: Kysely<unknown>): "integer" | "bigint" => (isSqlite(db) ? "integer" : "bigint");
@@ -24,4 +25,6 @@ export async function appendOnly(db: Kysely<unknown>, table: string): Promise<vo
     $$ begin raise exception '% is append-only', tg_table_name; end $$`.execute(db);
   await sql`create trigger ${sql.id(`${table}_append_only`)} before update or delete on ${sql.id(table)}
     for each row execute function refuse_change()`.execute(db);
+  await sql`create trigger ${sql.id(`${table}_no_truncate`)} before truncate on ${sql.id(table)}
+    for each statement execute function refuse_change()`.execute(db);
 }

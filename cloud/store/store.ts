@@ -1,19 +1,16 @@
 /**
- * The cloud's database: the one door through which every write goes.
+ * The cloud's database, as the rest of the cloud sees it: the one door through which every write goes.
  *
- * Owns      the SQLite file: one connection that writes, one that only reads.
- * Promises  `write` resolves when its transaction is on disk (WAL, `synchronous=FULL`, read back at start: the package's
- *           default loses acknowledged commits at a power cut). Writers that arrive together share one commit; each has
- *           its own savepoint, so one that fails takes nothing of the others with it.
- *           `read` sees committed rows only.
- * Never     retries a write, and never answers one before its commit.
- * Bounded   by `maxGroup` writers a commit and `maxWaiting` writers in line: past that `write` rejects with StoreBusy,
- *           because a queue that only grows answers nobody.
+ * Promises  `write` resolves when its transaction is on disk, whichever database that is. `read` sees committed rows only.
+ * Never     answers a write before its commit.
+ * Bounded   both in how many may be in line: past that they reject with StoreBusy, because a queue that only grows answers
+ *           nobody.
  * Crash     whatever was not committed was never answered; what was committed is there.
+ *
+ * Two databases keep it: sqlite.ts and postgres.ts. On PostgreSQL several processes share one, so whoever reads a row in
+ * order to decide about it locks that row (locks.ts).
  */
-import SQLite from "better-sqlite3";
-import { Kysely, Migrator, SqliteDialect, type Migration, type SqliteDatabase } from "kysely";
-import { migrations } from "./migrations.js";
+import type { Kysely } from "kysely";
 import type { Tables } from "./tables.js";
 
 /** An open transaction. Repositories take one, so nothing can be written outside `write`. */
@@ -24,151 +21,27 @@ export type Reader = Pick<Kysely<Tables>, "selectFrom" | "with" | "fn">;
 export interface Store {
   readonly read: Reader;
   /**
-   * Runs `work` in a transaction. It may await its own queries and nothing else: no network, no timer.
+   * Runs `work` in a transaction. It may await its own queries and nothing else: no network, no timer. It may be run
+   * again from its beginning, after everything it did in `tx` was taken back (PostgreSQL ends one of two transactions
+   * that wait for each other): so it touches nothing but `tx`, and what it says to the world, its caller says afterwards.
+   * It does not catch what a query throws: on PostgreSQL the transaction is over then.
    * Rejects with what `work` threw (and then none of its rows are there), or with StoreBusy or StoreFailed.
+   *
+   * Writers may overtake each other, except that those of one `queue` are run in the order they came to this process.
    */
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  write<T>(work: (tx: Tx) => Promise<T>, queue?: string): Promise<T>;
   close(): Promise<void>;
 }
 
-/** Too many writers in line. Nothing was written; the caller may try again. */
+/** Too much at once. Nothing was written; the caller may try again. */
 export class StoreBusy extends Error {
-  override readonly name = "StoreBusy";
+  override readonly name: string = "StoreBusy";
 }
-/** The disk or the database refused the commit. Nothing of this group was written. */
+/** The disk or the database refused. Nothing was written. */
 export class StoreFailed extends Error {
-  override readonly name = "StoreFailed";
+  override readonly name: string = "StoreFailed";
 }
-
-export type StoreOptions = { readonly path: string; readonly maxGroup: number; readonly maxWaiting: number };
-type Job = {
-  readonly run: (tx: Tx) => Promise<unknown>;
-  readonly done: (value: unknown) => void;
-  readonly failed: (error: unknown) => void;
-};
-
-/** Opens (and, when new, makes) the database and brings it to the newest migration. */
-export async function openStore({ path, maxGroup, maxWaiting }: StoreOptions): Promise<Store> {
-  const raw = new SQLite(path);
-  raw.pragma("journal_mode = WAL");
-  raw.pragma("synchronous = FULL");
-  raw.pragma("foreign_keys = ON");
-  raw.pragma("wal_autocheckpoint = 10000");
-  const synchronous: unknown = raw.pragma("synchronous", { simple: true });
-  if (
-    raw.pragma("journal_mode", { simple: true }) !== "wal" ||
-    typeof synchronous !== "number" ||
-    synchronous < 2
-  ) {
-    raw.close();
-    throw new StoreFailed(`${path} does not keep what it is told: WAL with synchronous=FULL is needed`);
-  }
-  const tx = new Kysely<Tables>({ dialect: new SqliteDialect({ database: cached(raw) }) });
-  await migrate(raw, tx);
-  const rawReader = new SQLite(path, { readonly: true });
-  const read = new Kysely<Tables>({ dialect: new SqliteDialect({ database: cached(rawReader) }) });
-  const group = new GroupCommit(raw, tx, maxGroup, maxWaiting);
-  return {
-    read,
-    write: (work) => group.write(work),
-    async close() {
-      await group.idle();
-      await read.destroy();
-      await tx.destroy();
-    },
-  };
-}
-
-/** All or none: Kysely itself opens no transaction for SQLite's schema changes, and a crash would leave half the tables. */
-async function migrate(raw: SQLite.Database, db: Kysely<Tables>): Promise<void> {
-  const provider = { getMigrations: (): Promise<Record<string, Migration>> => Promise.resolve(migrations) };
-  raw.exec("begin immediate");
-  const { error } = await new Migrator({ db, provider }).migrateToLatest();
-  raw.exec(error === undefined ? "commit" : "rollback");
-  if (error !== undefined) throw new StoreFailed("a migration failed", { cause: error });
-}
-
-/** Writers in line, committed together: all that wait when a turn of the event loop ends share one fsync. */
-class GroupCommit {
-  readonly #raw: SQLite.Database;
-  readonly #tx: Tx;
-  readonly #maxGroup: number;
-  readonly #maxWaiting: number;
-  #waiting: Job[] = [];
-  #draining: Promise<void> | undefined;
-
-  constructor(raw: SQLite.Database, tx: Tx, maxGroup: number, maxWaiting: number) {
-    this.#raw = raw;
-    this.#tx = tx;
-    this.#maxGroup = maxGroup;
-    this.#maxWaiting = maxWaiting;
-  }
-
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    if (this.#waiting.length >= this.#maxWaiting)
-      return Promise.reject(new StoreBusy("too many writers are waiting"));
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run: work, done: (value) => resolve(value as T), failed: reject }); // `run` made the value
-      this.#draining ??= this.#drain();
-    });
-  }
-
-  async idle(): Promise<void> {
-    await this.#draining;
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await new Promise((resolve) => setImmediate(resolve)); // let the requests of this turn arrive
-      await this.#commit(this.#waiting.splice(0, this.#maxGroup));
-    }
-    this.#draining = undefined; // in the same breath as the last look: no writer can come between
-  }
-
-  /** One transaction, a savepoint a job. A job's answer leaves only after the commit. */
-  async #commit(jobs: readonly Job[]): Promise<void> {
-    const answers: (() => void)[] = [];
-    try {
-      this.#raw.exec("begin immediate");
-      for (const job of jobs) answers.push(await this.#run(job));
-      this.#raw.exec("commit");
-    } catch (cause) {
-      if (this.#raw.inTransaction) this.#raw.exec("rollback");
-      const error = new StoreFailed("the database did not take the commit", { cause });
-      for (const job of jobs) job.failed(error);
-      return;
-    }
-    for (const answer of answers) answer();
-  }
-
-  async #run(job: Job): Promise<() => void> {
-    this.#raw.exec("savepoint job");
-    try {
-      const value = await job.run(this.#tx);
-      this.#raw.exec("release job");
-      return () => job.done(value);
-    } catch (error) {
-      if (!this.#raw.inTransaction) throw error; // a full disk rolls everything back by itself
-      this.#raw.exec("rollback to job");
-      this.#raw.exec("release job");
-      return () => job.failed(error);
-    }
-  }
-}
-
-/** The statements of a service are few and said again and again: each is prepared once. Bounded, oldest out first. */
-function cached(raw: SQLite.Database): SqliteDatabase {
-  const statements = new Map<string, SQLite.Statement>();
-  return {
-    close: () => void raw.close(),
-    prepare(text) {
-      const known = statements.get(text);
-      if (known !== undefined) return known;
-      const made = raw.prepare(text);
-      if (statements.size >= 500)
-        for (const oldest of statements.keys()) if (statements.delete(oldest)) break;
-      statements.set(text, made);
-      return made;
-    },
-  };
+/** The database was lost in the middle of a commit: whether it was written is not known. Asked again under its key, it will be. */
+export class StoreUncertain extends StoreFailed {
+  override readonly name = "StoreUncertain";
 }

@@ -17,7 +17,15 @@ import type { Log } from "./log.js";
 import { machineBy } from "./machines.js";
 import type { PaymentRequest, PaymentsClient } from "./payments-client.js";
 import { owed, refundReference, type Event, type Owed, type Policy, type Sale } from "./sale.js";
-import { changeSale, dueSales, saleBy, unknownRefunds, type Change, type SaleKey } from "./sales.js";
+import {
+  changeSale,
+  dueSales,
+  lockFreeSale,
+  lockSale,
+  lockUnknownRefunds,
+  type Change,
+  type SaleKey,
+} from "./sales.js";
 
 const LOOK = 200;
 const LOOK_EVERY_MS = 200;
@@ -91,7 +99,7 @@ export class Attendant {
     extra: Extra = {},
   ): Promise<Change | undefined> {
     const { clock, terms } = this.#parts;
-    const found = await saleBy(tx, by, key);
+    const found = await lockSale(tx, by, key);
     if (found === undefined || (extra.from !== undefined && extra.from !== found.sale.machineId))
       return undefined;
     return changeSale(tx, found, { ...event, nowMs: clock.nowMs() }, terms.policy, extra);
@@ -125,12 +133,12 @@ export class Attendant {
   async #tick(id: string): Promise<void> {
     const { store, clock, terms } = this.#parts;
     const change = await store.write(async (tx) => {
-      const found = await saleBy(tx, "id", id);
+      const found = await lockFreeSale(tx, id);
       if (found === undefined) return undefined;
       const nowMs = clock.nowMs();
       const { state, payer } = found.sale;
       // Counted in the transaction that decides: several of one payer's sales may fall due at once.
-      const past = state === "unknown" ? await unknownRefunds(tx, payer, nowMs - UNKNOWN_WINDOW_MS) : 0;
+      const past = state === "unknown" ? await lockUnknownRefunds(tx, payer, nowMs - UNKNOWN_WINDOW_MS) : 0;
       return changeSale(tx, found, { kind: "tick", unknownRefunds: past, nowMs }, terms.policy);
     });
     if (change !== undefined) this.changed(change, "tick");

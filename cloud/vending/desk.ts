@@ -13,7 +13,7 @@ import type { Store } from "../store/store.js";
 import type { Attendant, Terms } from "./attendant.js";
 import { machineBy, machineState, type Machine } from "./machines.js";
 import { begin, isFinal, type Refusal, type Sale } from "./sale.js";
-import { insertSale, isHeld, saleBy, saleByKey, type StoredSale } from "./sales.js";
+import { insertSale, saleBy, saleByKey, type StoredSale } from "./sales.js";
 
 export type DeskParts = {
   readonly store: Store;
@@ -28,6 +28,9 @@ export type Asked = {
   readonly currency?: string;
   readonly idempotencyKey: string;
 };
+
+/** How often a waiting customer's sale is looked at again: another process may have changed it, and tells nobody here. */
+const LOOK_MS = 500;
 
 export class Desk {
   readonly #parts: DeskParts;
@@ -99,11 +102,10 @@ export class Desk {
       nowMs,
     );
     const claimed = await store.write(async (tx) => {
+      if (await insertSale(tx, fresh, idempotencyKey, nowMs, terms.policy)) return fresh;
       const raced = await saleByKey(tx, machine.id, idempotencyKey);
-      if (raced !== undefined) return sameContent(raced.sale, creditMinor);
-      if (await isHeld(tx, machine.id)) throw new Fault("MACHINE_BUSY");
-      await insertSale(tx, fresh, idempotencyKey, nowMs, terms.policy);
-      return fresh;
+      if (raced === undefined) throw new Fault("MACHINE_BUSY");
+      return sameContent(raced.sale, creditMinor);
     });
     if (claimed === fresh) attendant.changed({ sale: fresh, changed: true }, "tick");
     return claimed.id;
@@ -125,7 +127,9 @@ export class Desk {
         const found = await saleBy(store.read, "id", id);
         if (found === undefined) throw new Fault("FORBIDDEN");
         if (late.signal.aborted || ready(found.sale) || isFinal(found.sale)) return found;
+        const stopLooking = clock.after(LOOK_MS, () => wake());
         await changed;
+        stopLooking();
       }
     } finally {
       unwatch();

@@ -8,7 +8,8 @@
  */
 import type { Clock } from "../../broker/protocol/clock.js";
 import type { Body } from "../../broker/protocol/messages.js";
-import type { Store } from "../store/store.js";
+import { forUpdate } from "../store/locks.js";
+import type { Store, Tx } from "../store/store.js";
 import type { Attendant } from "./attendant.js";
 import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
@@ -72,13 +73,7 @@ export class Journals {
   async #report(machine: string, { journal, entry, line }: Body["report"]): Promise<void> {
     const { store, clock, attendant, log } = this.#parts;
     const { upTo, change } = await store.write(async (tx) => {
-      const known = await tx
-        .selectFrom("machine_journal")
-        .select("up_to")
-        .where("machine_id", "=", machine)
-        .where("journal", "=", journal)
-        .executeTakeFirst();
-      const from = known?.up_to ?? 0;
+      const from = await lockUpTo(tx, machine, journal, entry);
       if (entry !== from + 1) return { upTo: from, change: undefined };
       const atMs = clock.nowMs();
       await tx
@@ -86,12 +81,13 @@ export class Journals {
         .values({ machine_id: machine, journal, entry, at_ms: atMs, line: JSON.stringify(line) })
         .execute();
       await tx
-        .insertInto("machine_journal")
-        .values({ machine_id: machine, journal, up_to: entry })
-        .onConflict((conflict) => conflict.columns(["machine_id", "journal"]).doUpdateSet({ up_to: entry }))
+        .updateTable("machine_journal")
+        .set({ up_to: entry })
+        .where("machine_id", "=", machine)
+        .where("journal", "=", journal)
         .execute();
       await countResult(tx, machine, line);
-      const left = known === undefined ? await holderOf(tx, machine) : undefined;
+      const left = entry === 1 ? await holderOf(tx, machine) : undefined; // a journal that is new
       if (left !== undefined) await attendant.applyIn(tx, "id", left, { kind: "journalReplaced", journal });
       const event = { kind: "line", journal, entry, line } as const;
       return {
@@ -101,7 +97,7 @@ export class Journals {
             ? await attendant.applyIn(tx, "grant_id", line.grantId, event, { from: machine })
             : undefined,
       };
-    });
+    }, `${machine} ${journal}`);
     if (line.kind === "alarm" && upTo === entry)
       log.warn({ machine, code: line.code, detail: line.detail }, "alarm");
     if (change !== undefined) attendant.changed(change, "line");
@@ -126,4 +122,24 @@ export class Journals {
         );
     });
   }
+}
+
+/** How far a journal has been heard. Its row is held until the transaction ends, and made for its first line. */
+async function lockUpTo(tx: Tx, machine: string, journal: string, entry: number): Promise<number> {
+  const find = () =>
+    tx
+      .selectFrom("machine_journal")
+      .select("up_to")
+      .where("machine_id", "=", machine)
+      .where("journal", "=", journal)
+      .$call(forUpdate(tx))
+      .executeTakeFirst();
+  const known = await find();
+  if (known !== undefined || entry !== 1) return known?.up_to ?? 0;
+  await tx
+    .insertInto("machine_journal")
+    .values({ machine_id: machine, journal, up_to: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  return (await find())?.up_to ?? 0;
 }

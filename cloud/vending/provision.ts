@@ -1,6 +1,7 @@
 /** Setting up the merchant backend: its key for the bus, and machines. Each in the caller's transaction. */
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { thumbprint } from "../../broker/protocol/key.js";
+import { lockName } from "../store/locks.js";
 import type { Tx } from "../store/store.js";
 import type { Item, Machine } from "./machines.js";
 
@@ -13,6 +14,7 @@ export type NewMachine = Omit<Machine, "status" | "statusAtMs"> & {
 
 /** The cloud's own key for the bus, made if there is none. Answers the public halves of all that are in force. */
 export async function provisionBusKey(tx: Tx, nowMs: number): Promise<readonly PublicKey[]> {
+  await lockName(tx, "bus_key");
   const inForce = await tx.selectFrom("bus_key").selectAll().where("retired_ms", "is", null).execute();
   if (inForce.length > 0)
     return inForce.map((row) => ({ kid: row.kid, publicKey: JSON.parse(row.public_key) as JsonWebKey })); // written below

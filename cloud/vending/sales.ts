@@ -1,5 +1,6 @@
 /** The sales' rows: the value `step` works on, the columns it is found by, and its story. */
 import { sql } from "kysely";
+import { forUpdate, forUpdateSkipLocked, lockName } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import {
   attendAfterMs,
@@ -40,6 +41,28 @@ export async function saleBy(db: Reader, by: SaleKey, value: string): Promise<St
   return row === undefined ? undefined : stored(row);
 }
 
+/** The sale, held until the transaction ends: whoever means to change it. */
+export async function lockSale(tx: Tx, by: SaleKey, value: string): Promise<StoredSale | undefined> {
+  const row = await tx
+    .selectFrom("sale")
+    .select(COLUMNS)
+    .where(by, "=", value)
+    .$call(forUpdate(tx))
+    .executeTakeFirst();
+  return row === undefined ? undefined : stored(row);
+}
+
+/** The same, but nothing when somebody holds it: they are seeing to it. */
+export async function lockFreeSale(tx: Tx, id: string): Promise<StoredSale | undefined> {
+  const row = await tx
+    .selectFrom("sale")
+    .select(COLUMNS)
+    .where("id", "=", id)
+    .$call(forUpdateSkipLocked(tx))
+    .executeTakeFirst();
+  return row === undefined ? undefined : stored(row);
+}
+
 /** The sale that this idempotency key made at this machine. */
 export async function saleByKey(db: Reader, machineId: string, key: string): Promise<StoredSale | undefined> {
   const row = await db
@@ -77,6 +100,12 @@ export async function dueSales(
   return rows.map(({ id }) => id);
 }
 
+/** The same count for a decision: of one payer's sales, one is decided at a time. */
+export async function lockUnknownRefunds(tx: Tx, payer: string | null, sinceMs: number): Promise<number> {
+  if (payer !== null) await lockName(tx, `unknown refunds of ${payer}`);
+  return unknownRefunds(tx, payer, sinceMs);
+}
+
 /** How often this payer was refunded for a vend nobody could vouch for, since then. */
 export async function unknownRefunds(db: Reader, payer: string | null, sinceMs: number): Promise<number> {
   if (payer === null) return 0;
@@ -108,14 +137,15 @@ export async function storyOf(
   }));
 }
 
+/** False when the key has made a sale before, or another sale holds the machine: the database's word, and no check before it. */
 export async function insertSale(
   tx: Tx,
   fresh: Sale,
   key: string,
   nowMs: number,
   policy: Policy,
-): Promise<void> {
-  await tx
+): Promise<boolean> {
+  const inserted = await tx
     .insertInto("sale")
     .values({
       id: fresh.id,
@@ -128,7 +158,10 @@ export async function insertSale(
       version: 1,
       ...columns(fresh, nowMs, policy),
     })
-    .execute();
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  return inserted !== undefined;
 }
 
 export type Change = { readonly sale: Sale; readonly changed: boolean };

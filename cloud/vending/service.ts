@@ -71,9 +71,10 @@ export function makeVending(parts: VendingParts): Vending {
           .catch((error: unknown) => log.error({ err: error }, "machine keys not read; the last ones stay"))
           .finally(() => (stopKeys = clock.after(KEYS_AGAIN_MS, again)));
       });
+      const signer = await readSigner(store);
       bus = makeBus({
-        client: parts.connect(),
-        signer: await readSigner(store),
+        client: parts.connect(), // and nothing is awaited before its events are listened to
+        signer,
         keyOf: (kid, machine) => {
           const known = keys.get(kid);
           return known?.machineId === machine ? known.key : undefined;

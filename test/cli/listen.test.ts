@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { pickPorts } from "../../cli/ports.js";
 import { provisionMerchant, provisionWallet } from "../../cloud/payments/provision.js";
-import { openStore } from "../../cloud/store/store.js";
+import { openStore } from "../../cloud/store/open-store.js";
 import { verifyWebhook } from "../../cloud/vending/webhook.js";
 import { ok, openReceiver, status, type Receiver } from "../payments/receiver.js";
 import { until as untilSo } from "../rig/rig.js";
@@ -74,7 +74,12 @@ const startCloud = async (): Promise<void> => {
 };
 beforeAll(async () => {
   const path = join(dir, "cloud.db");
-  const store = await openStore({ path, maxGroup: 1, maxWaiting: 10 });
+  const store = await openStore({
+    databaseUrl: `file:${path}`,
+    maxGroup: 1,
+    maxWaiting: 10,
+    maxConnections: 1,
+  });
   const making = { clock, random };
   const { merchant, wallet } = await store.write(async (tx) => ({
     merchant: await provisionMerchant(tx, making, {

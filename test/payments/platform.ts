@@ -1,10 +1,7 @@
-/** A payment platform for a test: a real server on a free port, a real database file, and a clock the test can move. */
+/** A payment platform for a test: a real server on a free port, a real database, and a clock the test can move. */
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pino } from "pino";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
@@ -17,7 +14,8 @@ import {
 } from "../../cloud/payments/provision.js";
 import { makePayments } from "../../cloud/payments/service.js";
 import { WebhookTargets } from "../../cloud/payments/webhook-targets.js";
-import { openStore, type Store } from "../../cloud/store/store.js";
+import type { Store } from "../../cloud/store/store.js";
+import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 import { audit } from "./audit.js";
 import { Contract } from "./contract.js";
 
@@ -55,7 +53,7 @@ export type Body = Readonly<Record<string, unknown>>;
 export type Platform = {
   readonly url: string;
   readonly store: Store;
-  readonly path: string;
+  readonly database: TestDatabase;
   readonly clock: TestClock;
   readonly merchant: ProvisionedMerchant;
   readonly wallet: ProvisionedWallet;
@@ -89,16 +87,15 @@ export const ASSET_TYPE = "centrapay.nzd.test";
 export const anywhere = new WebhookTargets("any", (host) => lookup(host, { all: true }));
 
 /**
- * `path` opens a database that is already there; without it a new one is made and removed at the end. `targets` says where
+ * `kept` is a database that is there before and after; without it a new one is made and dropped at the end. `targets` says where
  * webhooks may go.
  */
 export async function openPlatform({
-  path,
+  kept,
   targets = anywhere,
-}: { readonly path?: string; readonly targets?: WebhookTargets } = {}): Promise<Platform> {
-  const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
-  const file = path ?? join(dir ?? "", "cloud.db");
-  const store = await openStore({ path: file, maxGroup: 200, maxWaiting: 10_000 });
+}: { readonly kept?: TestDatabase; readonly targets?: WebhookTargets } = {}): Promise<Platform> {
+  const database = kept ?? (await newDatabase());
+  const store = await openTestStore(database.url);
   const clock = new TestClock();
   const making = { clock, random };
   const newMerchant = (currency = CURRENCY): Promise<ProvisionedMerchant> =>
@@ -153,7 +150,7 @@ export async function openPlatform({
   return {
     url,
     store,
-    path: file,
+    database,
     clock,
     merchant,
     wallet,
@@ -208,7 +205,7 @@ export async function openPlatform({
       await app.close();
       await payments.close();
       await store.close();
-      if (dir !== undefined) rmSync(dir, { recursive: true });
+      if (kept === undefined) await database.drop();
     },
   };
 }

@@ -1,8 +1,5 @@
 /** Webhooks: what leaves, how it is signed, and that it gets there whatever the receiver or we do in between. */
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -10,6 +7,7 @@ import { setWebhookUrl } from "../../cloud/payments/provision.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
 import { openSigningKey } from "../../cloud/payments/signing-key.js";
 import { Webhooks } from "../../cloud/payments/webhooks.js";
+import { newDatabase } from "../store/database.js";
 import { anywhere, CURRENCY, openPlatform, random, type Platform } from "./platform.js";
 import { ok, openReceiver, silence, status, type Manner, type Received, type Receiver } from "./receiver.js";
 
@@ -212,8 +210,8 @@ describe("the outbox", () => {
     await failedOnce();
     const [row] = await deliveries();
     const elsewhere = await openReceiver();
-    const dir = mkdtempSync(join(tmpdir(), "payments-"));
-    const again = await openPlatform({ path: copyOf(platform.path, dir) });
+    const kept = await platform.database.copy();
+    const again = await openPlatform({ kept });
     await subscribe(again, elsewhere.url);
     again.clock.advance(60_000);
     await expect
@@ -221,7 +219,7 @@ describe("the outbox", () => {
       .toEqual([row?.notification_id]);
     await again.close();
     await elsewhere.close();
-    rmSync(dir, { recursive: true });
+    await kept.drop();
     receiver = await openReceiver();
   });
 
@@ -229,32 +227,31 @@ describe("the outbox", () => {
     receiver.manner = silence;
     await paid();
     const [first] = await heard(1); // claimed, sent, and never answered: now the power goes
-    const dir = mkdtempSync(join(tmpdir(), "payments-"));
-    const again = await openPlatform({ path: copyOf(platform.path, dir) });
+    const kept = await platform.database.copy();
+    const again = await openPlatform({ kept });
     receiver.manner = ok;
     expect(await deliveries(again)).toMatchObject([{ state: "due", attempts: 1 }]);
     again.clock.advance(10_000);
     const [, second] = await heard(2);
     expect(second?.raw).toEqual(first?.raw);
     await again.close();
-    rmSync(dir, { recursive: true });
+    await kept.drop();
   });
 
   test("stopped in the middle of a delivery sends it again at once at the next start", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "payments-"));
-    const path = join(dir, "cloud.db");
-    const stopped = await openPlatform({ path });
+    const kept = await newDatabase();
+    const stopped = await openPlatform({ kept });
     await subscribe(stopped, receiver.url, stopped.merchant.ownerAccountId);
     receiver.manner = silence;
     await stopped.pay(await stopped.request());
     const [first] = await heard(1);
     await stopped.close();
     receiver.manner = ok;
-    const again = await openPlatform({ path });
+    const again = await openPlatform({ kept });
     const [, second] = await heard(2);
     expect(second?.raw).toEqual(first?.raw);
     await again.close();
-    rmSync(dir, { recursive: true });
+    await kept.drop();
   });
 
   test("is shared by three deliverers without any sending what another has", async () => {
@@ -284,11 +281,3 @@ describe("the outbox", () => {
     expect(receiver.peak()).toBe(32);
   });
 });
-
-/** The database as a power cut would leave it: the file and its log, as they are on disk now. */
-function copyOf(path: string, dir: string): string {
-  const copy = join(dir, "cloud.db");
-  copyFileSync(path, copy);
-  if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`);
-  return copy;
-}

@@ -1,14 +1,11 @@
 /**
- * The whole cloud and a broker in this process, on real sockets and a real file; the machine is the test's to play.
+ * The whole cloud and a broker in this process, on real sockets and a real database; the machine is the test's to play.
  * Between vending and payments stands a plain HTTP relay that a test can break.
  */
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createHttp, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { importJWK, SignJWT, type JWK } from "jose";
 import { connect, connectAsync, type MqttClient } from "mqtt";
@@ -25,10 +22,12 @@ import { webhookUrl } from "../../cloud/main.js";
 import { provisionMerchant, provisionWallet, setWebhookUrl } from "../../cloud/payments/provision.js";
 import { makePayments, type Payments } from "../../cloud/payments/service.js";
 import { WebhookTargets } from "../../cloud/payments/webhook-targets.js";
-import { openStore, type Store } from "../../cloud/store/store.js";
+import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import { quietPort } from "../quiet-port.js";
+import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 
 export const clock: Clock = {
   nowMs: () => Date.now(),
@@ -51,7 +50,7 @@ type Account = { readonly accountId: string; readonly apiKey: string; readonly a
 export type Relay = "pass" | "loseAnswer" | "down";
 
 export class Cloud implements AsyncDisposable {
-  readonly #dir: string;
+  readonly #database: TestDatabase;
   readonly #broker: Broker;
   readonly #brokerServer: Server;
   readonly #app: FastifyInstance;
@@ -72,7 +71,7 @@ export class Cloud implements AsyncDisposable {
   readonly calls: string[] = [];
 
   private constructor(parts: {
-    dir: string;
+    database: TestDatabase;
     broker: Broker;
     brokerServer: Server;
     app: FastifyInstance;
@@ -86,7 +85,7 @@ export class Cloud implements AsyncDisposable {
     keys: Record<string, KeyObject>;
     cloudKey: KeyObject;
   }) {
-    this.#dir = parts.dir;
+    this.#database = parts.database;
     this.#broker = parts.broker;
     this.#brokerServer = parts.brokerServer;
     this.#app = parts.app;
@@ -105,7 +104,6 @@ export class Cloud implements AsyncDisposable {
     readonly webhooks: boolean;
     readonly terms?: Partial<Terms["policy"]>;
   }): Promise<Cloud> {
-    const dir = mkdtempSync(join(tmpdir(), "scanvend-cloud-"));
     const broker = await makeBroker(
       () => [
         { role: "cloud", username: "cloud", passwordSha256: hash("cloud") },
@@ -116,14 +114,12 @@ export class Cloud implements AsyncDisposable {
     );
     const brokerServer = createServer({ noDelay: true }, (socket) => broker.handle(socket));
     await new Promise<void>((resolve) => brokerServer.listen(0, "127.0.0.1", resolve));
-    // The platform's address must be known before the platform is made: the port is taken first.
-    const probe = createServer();
-    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-    const port = portOf(probe);
-    await new Promise((resolve) => probe.close(resolve));
+    // The platform's address must be known before the platform is made: the port is chosen first.
+    const port = await quietPort();
     const url = `http://127.0.0.1:${port}`;
 
-    const store = await openStore({ path: join(dir, "cloud.db"), maxGroup: 100, maxWaiting: 1_000 });
+    const database = await newDatabase();
+    const store = await openTestStore(database.url);
     const machineKeys = {
       [MACHINE]: generateKeyPairSync("ed25519"),
       [OTHER]: generateKeyPairSync("ed25519"),
@@ -208,11 +204,17 @@ export class Cloud implements AsyncDisposable {
     await app.listen({ host: "127.0.0.1", port });
     await payments.start();
     await vending.start();
+    // A machine's status that is said before the cloud listens is not heard.
+    const untilMs = performance.now() + 10_000;
+    while (!vending.ready()) {
+      if (performance.now() > untilMs) throw new Error("the cloud never reached the broker");
+      await new Promise((again) => setTimeout(again, 5));
+    }
     const [cloudKey] = await store.read.selectFrom("bus_key").selectAll().execute();
     if (cloudKey === undefined || cloudKeys.length !== 1) throw new Error("one key was made");
     const { createPublicKey } = await import("node:crypto");
     started = new Cloud({
-      dir,
+      database,
       broker,
       brokerServer,
       app,
@@ -241,9 +243,12 @@ export class Cloud implements AsyncDisposable {
     this.#relayServer.close();
     await this.#broker.close();
     this.#brokerServer.close();
-    rmSync(this.#dir, { recursive: true, force: true });
+    await this.#database.drop();
   }
 
+  get databaseUrl(): string {
+    return this.#database.url;
+  }
   get mqttPort(): number {
     return portOf(this.#brokerServer);
   }

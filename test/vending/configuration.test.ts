@@ -16,6 +16,24 @@ test("intervals that no machine would take are refused at the start", () => {
   expect(readConfiguration(cloudConfiguration, { ...given, ...longer })).toEqual({ ok: false, problems });
 });
 
+test.each([
+  "file:cloud.db",
+  "file:/var/lib/cloud.db",
+  "postgres://u:p@db.example:5432/cloud",
+  "postgresql:///cloud",
+])("the database may be at %s", (databaseUrl) => {
+  expect(readConfiguration(cloudConfiguration, { ...given, databaseUrl })).toMatchObject({ ok: true });
+});
+test.each(["cloud.db", "file:", "postgres://", "mysql://u:p@db.example/cloud", "postgres://u:p@:x/cloud"])(
+  "a database at %s is refused, and the field named",
+  (databaseUrl) => {
+    expect(readConfiguration(cloudConfiguration, { ...given, databaseUrl })).toEqual({
+      ok: false,
+      problems: [expect.stringMatching(/^databaseUrl: must be file:PATH/)],
+    });
+  },
+);
+
 // prettier-ignore
 const written: readonly [publicUrl: string, read: string][] = [
   ["https://vend.example",           "https://vend.example"],

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import SQLite from "better-sqlite3";
 import { Kysely, SqliteDialect } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore, type Reader } from "../../cloud/store/store.js";
+import { openSqlite } from "../../cloud/store/sqlite.js";
+import type { Reader } from "../../cloud/store/store.js";
 import type { Tables } from "../../cloud/store/tables.js";
 import { dueSales, isHeld, saleByKey, unknownRefunds } from "../../cloud/vending/sales.js";
 
@@ -15,7 +16,7 @@ let raw: SQLite.Database;
 let db: Kysely<Tables>;
 beforeAll(async () => {
   const path = join(dir, "cloud.db");
-  await (await openStore({ path, maxGroup: 1, maxWaiting: 1 })).close();
+  await (await openSqlite({ path, maxGroup: 1, maxWaiting: 1 })).close();
   raw = new SQLite(path, { readonly: true });
   db = new Kysely<Tables>({
     dialect: new SqliteDialect({ database: raw }),

@@ -6,7 +6,7 @@ import SQLite from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect } from "kysely";
 import { expect, test } from "vitest";
 import { migrations } from "../../cloud/store/migrations.js";
-import { openStore } from "../../cloud/store/store.js";
+import { openStore } from "../../cloud/store/open-store.js";
 
 test("an outbox of before is carried over", async () => {
   const dir = mkdtempSync(join(tmpdir(), "store-"));
@@ -37,7 +37,12 @@ test("an outbox of before is carried over", async () => {
   }
   raw.close();
 
-  const store = await openStore({ path, maxGroup: 1, maxWaiting: 10 });
+  const store = await openStore({
+    databaseUrl: `file:${path}`,
+    maxGroup: 1,
+    maxWaiting: 10,
+    maxConnections: 1,
+  });
   const { read } = store;
   const notifications = await read.selectFrom("notification").selectAll().orderBy("id").execute();
   expect(notifications).toHaveLength(600);

@@ -1,0 +1,36 @@
+/**
+ * Row locks, for what is read in a transaction in order to decide.
+ *
+ * On SQLite one transaction writes at a time, so nothing is added there. On PostgreSQL the transactions of several
+ * processes run side by side, and each statement sees what was committed before it began: a row that is locked as it is
+ * read stays as it was read until the transaction ends.
+ *
+ * The lock is `for no key update`, what an UPDATE itself takes: it shuts out other writers of the row, but not the look a
+ * foreign key has at it. The order, so that two seldom wait for each other: the subject first (a payment request, a sale,
+ * a journal, an asset), then names, then ledger accounts by id.
+ */
+import { sql, type SelectQueryBuilder } from "kysely";
+import { isSqlite } from "./dialect.js";
+import type { Tx } from "./store.js";
+import type { Tables } from "./tables.js";
+
+type Locking = <DB, TB extends keyof DB & string, O>(
+  query: SelectQueryBuilder<DB, TB, O>,
+) => SelectQueryBuilder<DB, TB, O>;
+
+/** Waits for whoever holds a row, then reads it as they left it and holds it. `of`: that table's row alone. For `$call`. */
+export const forUpdate =
+  (tx: Tx, of?: keyof Tables): Locking =>
+  <DB, TB extends keyof DB & string, O>(query: SelectQueryBuilder<DB, TB, O>) =>
+    isSqlite(tx) ? query : query.forNoKeyUpdate(of as TB | undefined); // a table that is not in the query the server refuses
+
+/** Passes over rows that somebody holds: they are being seen to. For `$call`, in queues that several processes empty. */
+export const forUpdateSkipLocked =
+  (tx: Tx): Locking =>
+  (query) =>
+    isSqlite(tx) ? query : query.forNoKeyUpdate().skipLocked();
+
+/** Holds a name until the transaction ends: for what is decided by rows that are not there yet, or by a count of rows. */
+export async function lockName(tx: Tx, name: string): Promise<void> {
+  if (!isSqlite(tx)) await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
+}

@@ -1,0 +1,52 @@
+/** Text that a database cannot keep is refused at the border, on either store, and is nobody's 500. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ASSET_TYPE, CURRENCY, openPlatform, type Platform } from "./platform.js";
+
+let platform: Platform;
+beforeAll(async () => (platform = await openPlatform()));
+afterAll(() => platform.close());
+
+const value = { amount: "100", currency: CURRENCY };
+
+test("in a body, with the field named", async () => {
+  const { merchant, wallet } = platform;
+  const made = await platform.post(merchant.terminalKey, "/api/payment-requests", {
+    configId: merchant.configId,
+    value,
+    externalRef: "a\u0000b",
+  });
+  expect(made).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining("externalRef:") as string },
+  });
+  const paid = await platform.post(wallet.apiKey, `/api/payment-requests/${await platform.request()}/pay`, {
+    assetType: ASSET_TYPE,
+    assetId: wallet.assetId,
+    idempotencyKey: "\u0000",
+  });
+  expect(paid).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining("idempotencyKey:") as string },
+  });
+});
+
+test.each(["/api/payment-requests/%00", "/api/payment-requests/x%00y/activities", "/api/assets/%00"])(
+  "in an address: %s",
+  async (path) => {
+    const { status, body } = await platform.get(platform.merchant.ownerKey, path);
+    expect({ status, body }).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining("id:") as string },
+    });
+  },
+);
+
+test("a half of a character pair is kept as the mark of a broken one", async () => {
+  const { merchant } = platform;
+  const { status } = await platform.post(merchant.terminalKey, "/api/payment-requests", {
+    configId: merchant.configId,
+    value,
+    externalRef: "half \ud800",
+  });
+  expect(status).toBe(200);
+});
