@@ -95,7 +95,12 @@ export const anywhere = new WebhookTargets("any", (host) => lookup(host, { all: 
 export async function openPlatform({
   path,
   targets = anywhere,
-}: { readonly path?: string; readonly targets?: WebhookTargets } = {}): Promise<Platform> {
+  experimental = true,
+}: {
+  readonly path?: string;
+  readonly targets?: WebhookTargets;
+  readonly experimental?: boolean;
+} = {}): Promise<Platform> {
   const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
   const file = path ?? join(dir ?? "", "cloud.db");
   const store = await openStore({ path: file, maxGroup: 200, maxWaiting: 10_000 });
@@ -121,7 +126,7 @@ export async function openPlatform({
     clock,
     random,
     publicUrl: "https://pay.example",
-    experimental: true,
+    experimental,
     log,
     targets,
   });
