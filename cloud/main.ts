@@ -113,6 +113,7 @@ async function serve(configuration: CloudConfiguration, secrets: CloudSecrets): 
         random,
         publicUrl,
         experimental: configuration.experimental === "on",
+        requestsPerMinute: configuration.requestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
       })

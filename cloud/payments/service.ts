@@ -26,6 +26,7 @@ import { Merchants } from "./merchants.js";
 import { PatronCodes } from "./patron-codes.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
+import { makeRequestLimits } from "./request-limits.js";
 import { openSigningKey } from "./signing-key.js";
 import { TestClocks } from "./test-clock.js";
 import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
@@ -46,6 +47,8 @@ export type PaymentsParts = {
   readonly publicUrl: string;
   /** Off, what the API marks as experimental is not there. */
   readonly experimental: boolean;
+  /** Of an account that was given no other number. */
+  readonly requestsPerMinute: number;
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
@@ -97,8 +100,10 @@ export function makePayments(parts: PaymentsParts): Payments {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
         await openApi(app, parts.publicUrl);
+        const limits = await makeRequestLimits(app, parts);
         const endpoints = makeEndpoints(app, {
-          callerOf: ({ headers }) => findCaller(store.read, headers["x-api-key"]),
+          callerOf: (request) =>
+            limits.admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
           experimental: parts.experimental,
         });
         paymentRequestRoutes(endpoints, requests);

@@ -96,10 +96,12 @@ export async function openPlatform({
   path,
   targets = anywhere,
   experimental = true,
+  requestsPerMinute = 200,
 }: {
   readonly path?: string;
   readonly targets?: WebhookTargets;
   readonly experimental?: boolean;
+  readonly requestsPerMinute?: number;
 } = {}): Promise<Platform> {
   const dir = path === undefined ? mkdtempSync(join(tmpdir(), "payments-")) : undefined;
   const file = path ?? join(dir ?? "", "cloud.db");
@@ -127,6 +129,7 @@ export async function openPlatform({
     random,
     publicUrl: "https://pay.example",
     experimental,
+    requestsPerMinute,
     log,
     targets,
   });
