@@ -36,6 +36,9 @@ export const cloudConfiguration = z.strictObject({
   /** Where webhooks may go: to any address, or only to public ones. On the internet it must be "public". */
   webhookTargets: z.enum(["any", "public"]).default("any"),
 
+  /** How often an account may ask, where it was given no other number. Counted in each process by itself. */
+  requestsPerMinute: z.int().positive().default(200),
+
   // vending
   mqttUrl: z
     .url({ protocol: /^(mqtt|mqtts|ws|wss)$/, error: "must be an mqtt(s) or ws(s) address" })

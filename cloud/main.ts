@@ -17,6 +17,7 @@ import {
   type CloudConfiguration,
   type CloudSecrets,
 } from "./configuration.js";
+import { health } from "./health.js";
 import { makeServer } from "./http/server.js";
 import { pages } from "./pages.js";
 import { makePayments } from "./payments/service.js";
@@ -132,6 +133,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         random,
         publicUrl,
         experimental: configuration.experimental === "on",
+        requestsPerMinute: configuration.requestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
       })
@@ -166,11 +168,13 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
       })
     : undefined;
 
-  app.get("/healthz", () => ({ ok: true }));
-  app.get("/readyz", async (_request, reply) => {
-    const parts = { payments: payments !== undefined, vending: vending?.ready() ?? false };
-    const ready = vending === undefined || parts.vending;
-    return reply.code(ready ? 200 : 503).send({ ready, ...parts });
+  health(app, {
+    read: store.read,
+    clock,
+    services: {
+      ...(payments === undefined ? {} : { payments: () => true }),
+      ...(vending === undefined ? {} : { vending: () => vending.ready() }),
+    },
   });
   await payments?.routes(app);
   vending?.routes(app);

@@ -166,9 +166,11 @@ function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
     summary: says,
     tags: [tag],
     security: usual.includes("UNAUTHENTICATED") ? [{ apiKey: [] }] : [],
-    ...(experimental === true ? { "x-experimental": true } : {}),
+    ...(experimental === true
+      ? { "x-experimental": true, description: `Experimental: ${EXPERIMENTAL_TEXT}.` }
+      : {}),
     response: {
-      200: answer,
+      200: { description: "What was asked for.", content: { "application/json": { schema: answer } } },
       ...Object.fromEntries(
         statuses.map((status) => {
           const messages = all.filter((code) => statusOf(code) === status).map(messageOf);

@@ -1,12 +1,16 @@
 /**
  * What JSON allows and a payment must not: the same key twice (`{"amount":"1","amount":"999"}` is read as 999 by one program and
- * as 1 by another, RFC 8259, section 4), and nesting without end. Pure; looks at the text once, before it is parsed.
+ * as 1 by another, RFC 8259, section 4), keys that a program may take for its own machinery, and nesting or keys without end.
+ * Pure; looks at the text once, before it is parsed.
  */
 const MAX_DEPTH = 32;
+const MAX_KEYS = 20_000;
+const REFUSED: ReadonlySet<string> = new Set(["__proto__", "constructor"]);
 
 /** What is wrong with this text, in words that name the key; `undefined` when nothing is, or when it is no JSON at all. */
 export function wrongJson(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = []; // the keys of each object around us; `undefined` for a list
+  let count = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
@@ -15,6 +19,8 @@ export function wrongJson(text: string): string | undefined {
         if (keys !== undefined && isKey(text, end)) {
           const key = unescaped(text.slice(at, end));
           if (keys.has(key)) return `${key}: is there twice`;
+          if (REFUSED.has(key)) return `${key}: is not a name for a field`;
+          if ((count += 1) > MAX_KEYS) return `body: has more than ${MAX_KEYS} keys`;
           keys.add(key);
         }
         at = end - 1;

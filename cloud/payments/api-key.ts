@@ -11,9 +11,10 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { newId, randomDigits } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
+import { findAccount } from "./account-rows.js";
 import type { Making } from "./making.js";
 import { may, roles, type Action, type Role } from "./permission.js";
-import { renderApiKey } from "./wire.js";
+import { renderApiKey, type AccountRow } from "./wire.js";
 
 /** Whoever holds the key that came with a request. */
 export type Caller = {
@@ -21,6 +22,8 @@ export type Caller = {
   readonly accountName: string;
   readonly role: Role;
   readonly crn: string;
+  /** How often its account may ask, where that is not what any account may. */
+  readonly requestsPerMinute: number | undefined;
 };
 
 const SECRET_DIGITS = 43; // 256 bits in base 62
@@ -33,7 +36,7 @@ export async function findCaller(read: Reader, header: unknown): Promise<Caller>
     .selectFrom("api_key")
     .innerJoin("account", "account.id", "api_key.account_id")
     .select(["api_key.account_id", "api_key.name", "api_key.role", "api_key.secret_hash", "api_key.enabled"])
-    .select("account.name as account_name")
+    .select(["account.name as account_name", "account.requests_per_minute"])
     .where("api_key.id", "=", id)
     .executeTakeFirst();
   const matches = row !== undefined && timingSafeEqual(sha256(secret), Buffer.from(row.secret_hash, "hex"));
@@ -43,6 +46,7 @@ export async function findCaller(read: Reader, header: unknown): Promise<Caller>
     accountName: row.account_name,
     role: readRole(row.role),
     crn: crnOf(row.account_id, row.name),
+    requestsPerMinute: row.requests_per_minute ?? undefined,
   };
 }
 
@@ -50,6 +54,17 @@ export async function findCaller(read: Reader, header: unknown): Promise<Caller>
 export function permit(caller: Caller, action: Action, ownerAccountId: string | undefined): void {
   if (ownerAccountId === undefined || !may(caller.role, action, ownerAccountId === caller.accountId))
     throw new Fault("FORBIDDEN");
+}
+
+/** The same for an account itself, which the account that made it may manage. */
+export function permitOnAccount(
+  caller: Caller,
+  action: Action,
+  account: AccountRow | undefined,
+): asserts account is AccountRow {
+  const isOwn = account?.id === caller.accountId;
+  const isManaged = account?.parent_account_id === caller.accountId;
+  if (account === undefined || !may(caller.role, action, isOwn, isManaged)) throw new Fault("FORBIDDEN");
 }
 
 /** The key in full, which only its maker ever sees. */
@@ -97,8 +112,8 @@ export class ApiKeys {
     accountId: string,
     asked: { readonly name: string; readonly role: Role },
   ): Promise<object> {
-    permit(caller, "api-keys:write", accountId);
     return this.#parts.store.write(async (tx) => {
+      permitOnAccount(caller, "api-keys:write", await findAccount(tx, accountId));
       const secret = await insertApiKey(tx, this.#parts, accountId, { ...asked, createdBy: caller.crn });
       return { ...(await find(tx, accountId, asked.name)), secret };
     });
@@ -106,8 +121,9 @@ export class ApiKeys {
 
   /** Every key of the account, without its secret. Raises FORBIDDEN. */
   async list(caller: Caller, accountId: string): Promise<readonly object[]> {
-    permit(caller, "api-keys:read", accountId);
-    const rows = await this.#parts.store.read
+    const { read } = this.#parts.store;
+    permitOnAccount(caller, "api-keys:read", await findAccount(read, accountId));
+    const rows = await read
       .selectFrom("api_key")
       .selectAll()
       .where("account_id", "=", accountId)
@@ -118,8 +134,8 @@ export class ApiKeys {
 
   /** Raises FORBIDDEN. */
   setEnabled(caller: Caller, accountId: string, name: string, enabled: boolean): Promise<object> {
-    permit(caller, "api-keys:write", accountId);
     return this.#parts.store.write(async (tx) => {
+      permitOnAccount(caller, "api-keys:write", await findAccount(tx, accountId));
       await tx
         .updateTable("api_key")
         .set((e) => ({

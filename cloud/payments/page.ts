@@ -5,13 +5,19 @@ const LIMIT = 100;
 
 /** What a list's query may say. The key is the last id of the page before: an id says nothing to a stranger. */
 export const pageQuery = z.object({
-  pageKey: z.string().min(1).max(64).optional(),
+  pageKey: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: "The `nextPageKey` of the page before." }),
   paginationLimit: z
     .string()
     .regex(/^[1-9][0-9]{0,2}$/, "must be a whole number from 1 to 100")
     .transform(Number)
     .pipe(z.int().max(LIMIT, "must be a whole number from 1 to 100"))
-    .optional(),
+    .optional()
+    .meta({ description: "How many to a page: 20, or up to 100." }),
 });
 export type PageQuery = z.infer<typeof pageQuery>;
 export type Page<T> = { readonly items: readonly T[]; readonly nextPageKey?: string };

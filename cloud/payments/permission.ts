@@ -1,8 +1,10 @@
 /**
  * Who may do what: one table, role by action. Pure.
  *
- * `own` is on what belongs to the key's account, `any` on anyone's; what is not in the table is refused.
+ * `own` is on what belongs to the key's account, `managed` also on the accounts it has made, `any` on anyone's; what is not in
+ * the table is refused.
  */
+type Grant = "own" | "managed" | "any";
 const permissions = {
   // prettier-ignore
   "account-owner": {
@@ -27,8 +29,22 @@ const permissions = {
     "collections:read": "own",
     "collections:write": "own",
     "tokens:write": "own",
-    "api-keys:read":             "own",
-    "api-keys:write":            "own",
+    "accounts:create":           "own",
+    "accounts:read":             "managed",
+    "accounts:write":            "managed",
+    "api-keys:read":             "managed",
+    "api-keys:write":            "managed",
+    "merchants:create":          "own",
+    "merchants:read":            "own",
+    "merchants:write":           "own",
+    "merchant-configs:read":     "own",
+    "merchant-configs:write":    "own",
+    "patron-codes:create":       "own",
+    "patron-codes:read":         "own",
+    "patron-codes:write":        "own",
+    "codes:decode":              "own",
+    "test-clock:read":           "own",
+    "test-clock:advance":        "own",
     "webhooks:read":             "own",
     "webhooks:write":            "own",
     "notifications:read":        "own",
@@ -47,14 +63,18 @@ const permissions = {
     "payment-requests:approve-conditions": "any",
     "payment-activities:read":   "own",
     "assets:spend":              "own",
+    "patron-codes:read":         "any",
+    "codes:decode":              "own",
   },
-} as const satisfies Record<string, Readonly<Partial<Record<string, "own" | "any">>>>;
+} as const satisfies Record<string, Readonly<Partial<Record<string, Grant>>>>;
 
 export type Role = keyof typeof permissions;
 export type Action = keyof (typeof permissions)["account-owner"];
 export const roles = ["account-owner", "merchant-terminal"] as const satisfies readonly Role[];
 
-export function may(role: Role, action: Action, isOwn: boolean): boolean {
-  const granted: Readonly<Partial<Record<Action, "own" | "any">>> = permissions[role];
-  return granted[action] === "any" || (granted[action] === "own" && isOwn);
+export function may(role: Role, action: Action, isOwn: boolean, isManaged = false): boolean {
+  const granted: Readonly<Partial<Record<Action, Grant>>> = permissions[role];
+  const grant = granted[action];
+  if (grant === undefined || grant === "any") return grant === "any";
+  return isOwn || (grant === "managed" && isManaged);
 }

@@ -6,11 +6,15 @@
 import { newId } from "../../broker/protocol/id.js";
 import { lockName } from "../store/locks.js";
 import type { Tx } from "../store/store.js";
+import { regions } from "./account-form.js";
+import { insertAccount } from "./account-rows.js";
 import { insertApiKey } from "./api-key.js";
 import { testMoney } from "./asset-type.js";
 import { insertWallet, issueTestMoney } from "./assets.js";
 import type { Making } from "./making.js";
+import { toSearchName } from "./merchants.js";
 import type { NotificationType } from "./request.js";
+import type { AccountRow } from "./wire.js";
 
 export type { Making };
 export type NewMerchant = {
@@ -39,7 +43,12 @@ export async function provisionMerchant(
   asked: NewMerchant,
 ): Promise<ProvisionedMerchant> {
   const nowMs = making.clock.nowMs();
-  const { ownerAccountId, ownerKey } = await insertAccount(tx, making, "org", asked.name);
+  const region = regions.find((known) => known === asked.country) ?? null;
+  const { ownerAccountId, ownerKey } = await provisionAccount(tx, making, {
+    type: "org",
+    name: asked.name,
+    region,
+  });
   const terminal = { name: "terminal", role: "merchant-terminal", createdBy: PROVISIONED } as const;
   const terminalKey = await insertApiKey(tx, making, ownerAccountId, terminal);
   const walletId = (await insertWallet(tx, making, ownerAccountId, asked.currency)).id;
@@ -50,9 +59,11 @@ export async function provisionMerchant(
       id: merchantId,
       account_id: ownerAccountId,
       name: asked.merchantName,
+      search_name: toSearchName(asked.merchantName),
       country: asked.country,
       test: 1,
       created_ms: nowMs,
+      modified_ms: nowMs,
     })
     .execute();
   const configId = `mc_${newId(nowMs, making.random)}`;
@@ -64,6 +75,7 @@ export async function provisionMerchant(
       payment_options: JSON.stringify([{ type: testMoney(asked.currency), walletId }]),
       allowed_redirect_urls: JSON.stringify(asked.allowedRedirectUrls),
       created_ms: nowMs,
+      modified_ms: nowMs,
     })
     .execute();
   return { ownerAccountId, ownerKey, terminalKey, merchantId, configId, walletId };
@@ -78,7 +90,11 @@ export type ProvisionedWallet = {
 
 /** A person's account with one wallet of test money, filled with `topUpMinor` (0 leaves it empty). */
 export async function provisionWallet(tx: Tx, making: Making, asked: NewWallet): Promise<ProvisionedWallet> {
-  const { ownerAccountId, ownerKey } = await insertAccount(tx, making, "individual", asked.name);
+  const { ownerAccountId, ownerKey } = await provisionAccount(tx, making, {
+    type: "individual",
+    name: asked.name,
+    region: null,
+  });
   const asset = await insertWallet(tx, making, ownerAccountId, asked.currency);
   if (asked.topUpMinor > 0)
     await issueTestMoney(tx, making, { id: asset.id, currency: asked.currency }, asked.topUpMinor);
@@ -126,18 +142,29 @@ export async function setWebhookUrl(
 
 const PROVISIONED = "crn::service:provision";
 
-async function insertAccount(
+/** Whoever is set up by hand runs a backend, which asks for many machines and customers. */
+const REQUESTS_PER_MINUTE = 1_000_000;
+
+async function provisionAccount(
   tx: Tx,
   making: Making,
-  type: "org" | "individual",
-  name: string,
+  account: Pick<AccountRow, "type" | "name" | "region">,
 ): Promise<{ readonly ownerAccountId: string; readonly ownerKey: string }> {
   const nowMs = making.clock.nowMs();
   const ownerAccountId = newId(nowMs, making.random);
-  await tx
-    .insertInto("account")
-    .values({ id: ownerAccountId, type, name, test: 1, created_ms: nowMs })
-    .execute();
+  await insertAccount(tx, {
+    ...account,
+    id: ownerAccountId,
+    test: 1,
+    parent_account_id: null,
+    requests_per_minute: REQUESTS_PER_MINUTE,
+    clock_offset_ms: 0,
+    created_ms: nowMs,
+    created_by: PROVISIONED,
+    modified_ms: nowMs,
+    modified_by: PROVISIONED,
+    version: 1,
+  });
   const owner = { name: "owner", role: "account-owner", createdBy: PROVISIONED } as const;
   return { ownerAccountId, ownerKey: await insertApiKey(tx, making, ownerAccountId, owner) };
 }

@@ -8,17 +8,27 @@ import type { FastifyInstance } from "fastify";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Store } from "../store/store.js";
 import { makeEndpoints } from "../http/endpoint.js";
+import { accountRoutes } from "./api/account-routes.js";
 import { apiKeyRoutes } from "./api/api-key-routes.js";
 import { assetRoutes } from "./api/asset-routes.js";
 import { openApi } from "./api/openapi.js";
 import { paymentRequestRoutes } from "./api/payment-request-routes.js";
+import { merchantRoutes } from "./api/merchant-routes.js";
+import { patronCodeRoutes } from "./api/patron-code-routes.js";
+import { testClockRoutes } from "./api/test-clock-routes.js";
+import { Accounts } from "./accounts.js";
 import { ApiKeys, findCaller } from "./api-key.js";
 import { Assets } from "./assets.js";
 import { external } from "./providers/external.js";
 import { wallets } from "./providers/wallets.js";
+import { MerchantConfigs } from "./merchant-configs.js";
+import { Merchants } from "./merchants.js";
+import { PatronCodes } from "./patron-codes.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
+import { makeRequestLimits } from "./request-limits.js";
 import { openSigningKey } from "./signing-key.js";
+import { TestClocks } from "./test-clock.js";
 import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
 import { tokenProvider, Tokens } from "./tokens.js";
 import { voucherProvider, Vouchers } from "./vouchers.js";
@@ -37,6 +47,8 @@ export type PaymentsParts = {
   readonly publicUrl: string;
   /** Off, what the API marks as experimental is not there. */
   readonly experimental: boolean;
+  /** Of an account that was given no other number. */
+  readonly requestsPerMinute: number;
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
@@ -88,13 +100,19 @@ export function makePayments(parts: PaymentsParts): Payments {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
         await openApi(app, parts.publicUrl);
+        const limits = await makeRequestLimits(app, parts);
         const endpoints = makeEndpoints(app, {
-          callerOf: ({ headers }) => findCaller(store.read, headers["x-api-key"]),
+          callerOf: (request) =>
+            limits.admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
           experimental: parts.experimental,
         });
         paymentRequestRoutes(endpoints, requests);
         assetRoutes(endpoints, assets);
+        accountRoutes(endpoints, new Accounts(parts));
         apiKeyRoutes(endpoints, apiKeys);
+        merchantRoutes(endpoints, new Merchants(parts), new MerchantConfigs(parts));
+        patronCodeRoutes(endpoints, { read: store.read, codes: new PatronCodes(parts), requests });
+        testClockRoutes(endpoints, new TestClocks(parts));
         voucherRoutes(endpoints, vouchers);
         tokenRoutes(endpoints, tokens);
         signingKeyRoutes(endpoints, store.read);

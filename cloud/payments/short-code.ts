@@ -8,9 +8,9 @@
  * A code names a request among recent ones and is not unique for ever; ids are.
  */
 import type { Random } from "../../broker/protocol/clock.js";
+import { checkCharacter, DECIMAL } from "./luhn.js";
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const DECIMAL = "0123456789";
 const CHOSEN = 5;
 
 export function newShortCode(random: Random): string {
@@ -31,15 +31,4 @@ export function isShortCode(code: string): boolean {
 export function activityShortCode(requestCode: string, number: number): string {
   const digits = String(number).padStart(2, "0");
   return `${requestCode}-${digits}${checkCharacter(digits, DECIMAL)}`;
-}
-
-/** Luhn mod N, N being the alphabet's length (an even number). */
-function checkCharacter(text: string, alphabet: string): string {
-  const base = alphabet.length;
-  let sum = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    const value = alphabet.indexOf(text.charAt(text.length - 1 - i)) * (i % 2 === 0 ? 2 : 1);
-    sum += Math.floor(value / base) + (value % base);
-  }
-  return alphabet.charAt((base - (sum % base)) % base);
 }

@@ -9,7 +9,11 @@ import { activityShortCode } from "./short-code.js";
 
 type Row<T extends keyof Tables> = Readonly<Selectable<Tables[T]>>;
 export type ApiKeyRow = Row<"api_key">;
-export type RequestRow = Row<"payment_request">;
+export type RequestRow = Omit<Row<"payment_request">, "patron_code_id">;
+export type AccountRow = Row<"account">;
+export type MerchantRow = Row<"merchant">;
+export type MerchantConfigRow = Row<"merchant_config">;
+export type PatronCodeRow = Row<"patron_code">;
 export type PaymentRow = Row<"payment">;
 export type ActivityRow = Row<"activity">;
 /** Money has a currency and a balance; a token has a collection. */
@@ -216,6 +220,71 @@ export const renderApiKey = (row: ApiKeyRow): object => ({
   modifiedAt: timestamp(row.modified_ms),
   modifiedBy: row.modified_by,
   version: String(row.version),
+});
+
+/** Who made it, who changed it last, and how often. */
+const renderStory = (
+  row: Pick<AccountRow, "created_ms" | "created_by" | "modified_ms" | "modified_by" | "version">,
+): object => ({
+  createdAt: timestamp(row.created_ms),
+  createdBy: row.created_by,
+  modifiedAt: timestamp(row.modified_ms),
+  modifiedBy: row.modified_by,
+  version: String(row.version),
+});
+
+export const renderAccount = (row: AccountRow): object => ({
+  id: row.id,
+  type: row.type,
+  name: row.name,
+  ...(row.region === null ? {} : { region: row.region }),
+  test: row.test === 1,
+  ...(row.parent_account_id === null ? {} : { parentAccountId: row.parent_account_id }),
+  subscriptions: [],
+  ...renderStory(row),
+});
+
+/** What anyone may find of a merchant. */
+export const renderMerchantSummary = (row: MerchantRow): object => ({
+  id: row.id,
+  name: row.name,
+  country: row.country,
+  test: row.test === 1,
+  ...(row.type === null ? {} : { type: row.type }),
+  ...(row.location === null ? {} : { location: JSON.parse(row.location) as unknown }), // as its form read it
+  ...(row.category_code === null ? {} : { categoryCode: row.category_code }),
+});
+
+export const renderMerchant = (row: MerchantRow): object => ({
+  ...renderMerchantSummary(row),
+  accountId: row.account_id,
+  ...(row.metadata === null ? {} : { metadata: JSON.parse(row.metadata) as unknown }), // as its form read it
+  onboardingStatus: row.onboarding_status,
+  ...(row.onboarding_status_reason === null ? {} : { onboardingStatusReason: row.onboarding_status_reason }),
+  ...renderStory(row),
+});
+
+export const renderMerchantConfig = (row: MerchantConfigRow): object => ({
+  id: row.id,
+  merchantId: row.merchant_id,
+  paymentOptions: JSON.parse(row.payment_options) as unknown, // as its form read them
+  allowedRedirectUrls: JSON.parse(row.allowed_redirect_urls) as unknown,
+  ...renderStory(row),
+});
+
+export const renderPatronCode = (row: PatronCodeRow): object => ({
+  id: row.id,
+  accountId: row.account_id,
+  barcode: row.barcode,
+  createdAt: timestamp(row.created_ms),
+  expiresAt: timestamp(row.expires_ms),
+  appName: "centrapay",
+  metadata: JSON.parse(row.metadata) as unknown, // as its form read it
+  ...(row.asset_id === null ? {} : { assetId: row.asset_id }),
+  ...(row.test_scenario_name === null ? {} : { testScenarioName: row.test_scenario_name }),
+  ...(row.external_id === null || row.namespace === null
+    ? {}
+    : { namespace: row.namespace, externalId: row.external_id }),
 });
 
 export const renderSubscription = (row: SubscriptionRow): object => ({

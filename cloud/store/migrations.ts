@@ -1,5 +1,6 @@
 /** Every change to the tables, in order of name. A migration that has been released is never edited. */
 import type { Migration } from "kysely";
+import { accounts } from "./migrations/0005-accounts.js";
 import { payments } from "./migrations/0001-payments.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
 import { vending } from "./migrations/0002-vending.js";
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   "0002-vending": vending,
   "0003-webhooks": webhooks,
   "0004-vouchers": vouchers,
+  "0005-accounts": accounts,
 };

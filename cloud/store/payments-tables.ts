@@ -1,6 +1,26 @@
 /** The payment platform's tables. Times are ms since 1970; amounts are whole numbers of the currency's smallest unit. */
+import type { Generated } from "kysely";
+
+/** Who made a row and who changed it last. Left out, it was made by hand. */
+type Story = {
+  created_by: Generated<string>;
+  modified_ms: Generated<number>;
+  modified_by: Generated<string>;
+  version: Generated<number>;
+};
+
 export type PaymentsTables = {
-  account: { id: string; type: "org" | "individual"; name: string; test: number; created_ms: number };
+  account: Story & {
+    id: string;
+    type: "org" | "individual";
+    name: string;
+    test: number;
+    created_ms: number;
+    region: string | null;
+    parent_account_id: string | null; // which made it, and manages it
+    requests_per_minute: number | null; // null: as many as any account
+    clock_offset_ms: Generated<number>; // how far a test account has moved its own time forward
+  };
   api_key: {
     id: string; // the public part of the key, by which it is looked up
     account_id: string;
@@ -14,18 +34,25 @@ export type PaymentsTables = {
     modified_by: string;
     version: number;
   };
-  merchant: {
+  merchant: Story & {
     id: string;
     account_id: string;
     name: string;
     country: string;
     test: number;
     created_ms: number;
+    type: "physical" | "e-commerce" | null;
+    location: string | null; // JSON
+    category_code: string | null;
+    metadata: string | null; // JSON
+    onboarding_status: Generated<"applied" | "provisioning" | "active" | "deactivated" | "on-hold">;
+    onboarding_status_reason: string | null;
+    search_name: Generated<string>; // the name in small letters
   };
-  merchant_config: {
+  merchant_config: Story & {
     id: string;
     merchant_id: string;
-    payment_options: string; // JSON: [{type, walletId}]
+    payment_options: string; // JSON: [{type, walletId?, collectionIds?, …}]
     allowed_redirect_urls: string; // JSON: text[]
     created_ms: number;
   };
@@ -82,6 +109,7 @@ export type PaymentsTables = {
     created_by_account_name: string;
     created_ms: number;
     updated_ms: number;
+    patron_code_id: Generated<string | null>; // how its payer was found
   };
   /** Money a payment request took from one source, and how much of it went back. */
   payment: {
@@ -218,4 +246,20 @@ export type PaymentsTables = {
     expires_ms: number | null;
     created_by: string;
   };
+  /** What a wallet shows for a few minutes, for a merchant to scan. Times are its account's own. */
+  patron_code: {
+    id: string;
+    account_id: string;
+    barcode: string;
+    asset_id: string | null;
+    test_scenario_name: string | null;
+    namespace: string | null;
+    external_id: string | null;
+    metadata: string; // JSON
+    created_ms: number;
+    created_by: string;
+    expires_ms: number;
+  };
+  /** Whose a barcode is, or was last. */
+  barcode_claim: { barcode: string; patron_code_id: string };
 };

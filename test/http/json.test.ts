@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { wrongJson } from "../../cloud/http/json.js";
 
+const many = (count: number): string => `[${Array.from({ length: count }, () => '{"a":1}').join()}]`;
 const deep = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
 
 // prettier-ignore
@@ -17,13 +18,21 @@ test.each<[what: string, text: string, wrong: string | undefined]>([
   ["keys in a list of strings",          '["a","a"]',                                         undefined],
   ["as deep as may be",                  deep(32),                                            undefined],
   ["deeper",                             deep(33),                                            "body: is nested deeper than 32"],
+  ["a key of a program's machinery",     '{"a":{"__proto__":{"b":1}}}',                       "__proto__: is not a name for a field"],
+  ["another, written differently",       '{"\\u0063onstructor":1}',                          "constructor: is not a name for a field"],
+  ["such a word where it is a value",    '{"a":"__proto__","b":["constructor"]}',             undefined],
+  ["as many keys as may be",             many(20_000),                                        undefined],
+  ["more",                               many(20_001),                                        "body: has more than 20000 keys"],
   ["no JSON",                            '{"a":',                                             undefined],
   ["a string without an end",            '{"a":"b',                                           undefined],
 ])("%s", (_what, text, wrong) => expect(wrongJson(text)).toBe(wrong));
 
-test("whatever can be written as JSON without a key twice is let through", () => {
+test("whatever else can be written as JSON is let through", () => {
+  const usual = fc
+    .jsonValue({ maxDepth: 5 })
+    .filter((value) => !/__proto__|constructor/.test(JSON.stringify(value)));
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom(0, 2), (value, indent) => {
+    fc.property(usual, fc.constantFrom(0, 2), (value, indent) => {
       expect(wrongJson(JSON.stringify(value, null, indent))).toBeUndefined();
     }),
     { numRuns: 2_000 },

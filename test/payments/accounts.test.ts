@@ -1,6 +1,6 @@
 /** Who may do what: API keys, roles, other people's things, and the wallets of an account. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ASSET_TYPE, CURRENCY, openPlatform, type Answer, type Platform } from "./platform.js";
+import { CURRENCY, openPlatform, type Platform } from "./platform.js";
 
 let platform: Platform;
 beforeAll(async () => (platform = await openPlatform()));
@@ -138,50 +138,6 @@ describe("another account's things", () => {
     const at = `/api/accounts/${merchant.ownerAccountId}/api-keys/owner`;
     expect((await platform.put(stranger.ownerKey, at, { enabled: false })).body).toEqual(forbidden);
     expect((await platform.get(merchant.ownerKey, "/api/payment-requests/x")).status).toBe(403);
-  });
-});
-
-describe("a role", () => {
-  /** Each row: what is done, and whether a key of [owner, terminal] of the account, of another account may. */
-  // prettier-ignore
-  const matrix: readonly [
-    what: string, allowed: readonly [boolean, boolean, boolean, boolean], act: (key: string, asset: string) => Promise<Answer>,
-  ][] = [
-    ["create a request",     [true,  true,  false, true],  (key) => platform.post(key, "/api/payment-requests", { configId: platform.merchant.configId, value: nzd("1") })],
-    ["read a request",       [true,  true,  true,  true],  async (key) => platform.get(key, `/api/payment-requests/${await platform.request()}`)],
-    ["void a request",       [true,  true,  false, false], async (key) => platform.post(key, `/api/payment-requests/${await platform.request()}/void`)],
-    ["pay a request",        [true,  true,  true,  false], async (key, assetId) => platform.post(key, `/api/payment-requests/${await platform.request("1")}/pay`, { assetType: ASSET_TYPE, assetId, idempotencyKey: "k" })],
-    ["list activities",      [true,  true,  false, false], (key) => platform.get(key, `/api/payment-activities?merchantId=${platform.merchant.merchantId}`)],
-    ["list by reference",    [true,  true,  false, false], (key) => platform.get(key, `/api/payment-requests/external-ref/r?merchantAccountId=${platform.merchant.ownerAccountId}`)],
-    ["list API keys",        [true,  false, false, false], (key) => platform.get(key, `/api/accounts/${platform.merchant.ownerAccountId}/api-keys`)],
-    ["make an API key",      [true,  false, false, false], (key) => platform.post(key, `/api/accounts/${platform.merchant.ownerAccountId}/api-keys`, { name: `k${Math.random()}`.replace(".", ""), role: "merchant-terminal" })],
-    ["open a wallet",        [true,  false, false, false], (key) => platform.post(key, "/api/wallets", { accountId: platform.merchant.ownerAccountId, currency: CURRENCY })],
-    ["list assets",          [true,  false, false, false], (key) => platform.get(key, `/api/accounts/${platform.merchant.ownerAccountId}/assets`)],
-    ["read an asset",        [true,  false, false, false], (key) => platform.get(key, `/api/assets/${platform.merchant.walletId}`)],
-    ["list transactions",    [true,  false, false, false], (key) => platform.get(key, `/api/assets/${platform.merchant.walletId}/transactions`)],
-    ["top a wallet up",      [true,  false, false, false], (key) => platform.post(key, `/api/assets/${platform.merchant.walletId}/top-up`, { value: nzd("1"), idempotencyKey: `k${Math.random()}` })],
-  ];
-  test.each(matrix)("may or may not %s", async (_what, allowed, act) => {
-    const { merchant } = platform;
-    const other = await platform.newMerchant();
-    const walletOf = async (accountId: string, ownerKey: string): Promise<string> => {
-      const { body } = await platform.post(ownerKey, "/api/wallets", { accountId, currency: CURRENCY });
-      const assetId = String(body["id"]);
-      await platform.post(ownerKey, `/api/assets/${assetId}/top-up`, {
-        value: nzd("100"),
-        idempotencyKey: "k",
-      });
-      return assetId;
-    };
-    const mine = await walletOf(merchant.ownerAccountId, merchant.ownerKey);
-    const theirs = await walletOf(other.ownerAccountId, other.ownerKey);
-    const answers = [
-      await act(merchant.ownerKey, mine),
-      await act(merchant.terminalKey, mine),
-      await act(other.ownerKey, theirs),
-      await act(other.terminalKey, theirs),
-    ];
-    expect(answers.map(({ status }) => status)).toEqual(allowed.map((may) => (may ? 200 : 403)));
   });
 });
 

@@ -93,7 +93,14 @@ export const anywhere = new WebhookTargets("any", (host) => lookup(host, { all: 
 export async function openPlatform({
   kept,
   targets = anywhere,
-}: { readonly kept?: TestDatabase; readonly targets?: WebhookTargets } = {}): Promise<Platform> {
+  experimental = true,
+  requestsPerMinute = 200,
+}: {
+  readonly kept?: TestDatabase;
+  readonly targets?: WebhookTargets;
+  readonly experimental?: boolean;
+  readonly requestsPerMinute?: number;
+} = {}): Promise<Platform> {
   const database = kept ?? (await newDatabase());
   const store = await openTestStore(database.url);
   const clock = new TestClock();
@@ -118,7 +125,8 @@ export async function openPlatform({
     clock,
     random,
     publicUrl: "https://pay.example",
-    experimental: true,
+    experimental,
+    requestsPerMinute,
     log,
     targets,
   });

@@ -165,7 +165,16 @@ export class Cloud implements AsyncDisposable {
     const log = pino({ level: "silent" });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
     const targets = new WebhookTargets("any", (host) => lookup(host, { all: true }));
-    const payments = makePayments({ store, clock, random, publicUrl: url, experimental: true, log, targets });
+    const payments = makePayments({
+      store,
+      clock,
+      random,
+      publicUrl: url,
+      experimental: true,
+      requestsPerMinute: 200,
+      log,
+      targets,
+    });
     const vending = makeVending({
       store,
       clock,

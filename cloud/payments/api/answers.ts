@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { currency, money } from "../../../broker/protocol/money.js";
+import { accountTypes, regions } from "../account-form.js";
 import { lineItem } from "../request-form.js";
 import { notificationTypes } from "../request.js";
 
@@ -154,6 +155,102 @@ export const apiKey = z
 export const newApiKey = apiKey
   .extend({ secret: z.string().meta({ description: "The key in full. Shown this once." }) })
   .meta({ id: "NewApiKey" });
+
+const story = {
+  createdAt: timestamp,
+  createdBy: z.string(),
+  modifiedAt: timestamp,
+  modifiedBy: z.string(),
+  version: z.string(),
+};
+export const account = z
+  .object({
+    id: z.string(),
+    type: z.enum(accountTypes),
+    name: z.string(),
+    region: z.enum(regions).optional(),
+    test: z.boolean(),
+    parentAccountId: z
+      .string()
+      .optional()
+      .meta({ description: "The account that made it, and manages its keys." }),
+    subscriptions: z.array(z.string()),
+    ...story,
+  })
+  .meta({ id: "Account" });
+
+const merchantSummaryFields = {
+  id: z.string(),
+  name: z.string(),
+  country: z.string(),
+  test: z.boolean(),
+  type: z.enum(["physical", "e-commerce"]).optional(),
+  location: z.looseObject({ street: z.string(), city: z.string(), country: z.string() }).optional(),
+  categoryCode: z.string().optional(),
+};
+export const merchantSummary = z.object(merchantSummaryFields).meta({ id: "MerchantSummary" });
+export const merchant = z
+  .object({
+    ...merchantSummaryFields,
+    accountId: z.string(),
+    metadata: z.record(z.string(), z.string()).optional(),
+    onboardingStatus: z.enum(["applied", "provisioning", "active", "deactivated", "on-hold"]),
+    onboardingStatusReason: z.string().optional(),
+    ...story,
+  })
+  .meta({ id: "Merchant" });
+export const merchantConfig = z
+  .object({
+    id: z.string(),
+    merchantId: z.string(),
+    paymentOptions: z.array(z.looseObject({ type: z.string(), walletId: z.string().optional() })),
+    allowedRedirectUrls: z.array(z.string()).meta({ "x-experimental": true }),
+    ...story,
+  })
+  .meta({ id: "MerchantConfig" });
+
+export const patronCode = z
+  .object({
+    id: z.string(),
+    accountId: z.string(),
+    barcode: z.string().meta({ description: "Sixteen digits, the last a Luhn digit." }),
+    createdAt: timestamp,
+    expiresAt: timestamp,
+    appName: z.string().meta({ deprecated: true }),
+    metadata: z.record(z.string(), z.string()),
+    assetId: z.string().optional(),
+    testScenarioName: z.string().optional(),
+    namespace: z.string().optional(),
+    externalId: z.string().optional(),
+  })
+  .meta({ id: "PatronCode" });
+export const patronCodeMetadata = z
+  .object({
+    patronCodeId: z.string(),
+    createdAt: timestamp,
+    createdBy: z.string(),
+    metadata: z.record(z.string(), z.string()),
+  })
+  .meta({ id: "PatronCodeMetadata" });
+/** Of the caller's patron code; nothing at all when there is none. */
+export const patronCodeRequest = z.union([paymentRequest, z.strictObject({})]);
+export const decodedCode = z
+  .object({
+    code: z.string(),
+    scannedBy: z.literal("merchant"),
+    merchantConfigId: z.string(),
+    provider: z.enum(["centrapay"]),
+    displayName: z.string(),
+  })
+  .meta({ id: "DecodedCode" });
+
+export const testClock = z
+  .object({
+    accountId: z.string(),
+    now: timestamp.meta({ description: "The account's own time." }),
+    advancedSeconds: z.number().meta({ description: "How far it has been moved forward in all." }),
+  })
+  .meta({ id: "TestClock" });
 
 export const webhookSubscription = z
   .object({

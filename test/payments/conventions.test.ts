@@ -1,0 +1,137 @@
+/** What holds for every route: unknown places, missing things, bodies that are too much, and what is still experimental. */
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EXPERIMENTAL_HEADER } from "../../cloud/http/endpoint.js";
+import { openPlatform, type Platform } from "./platform.js";
+
+let platform: Platform;
+beforeAll(async () => (platform = await openPlatform()));
+afterAll(() => platform.close());
+
+const url = "/api/payment-requests";
+const post = (text: string, at = url) => platform.post(platform.merchant.terminalKey, at, text);
+
+describe("a request", () => {
+  test("to no route is 404, whoever asks and however", async () => {
+    const notFound = { statusCode: 404, error: "Not Found", message: "Not Found" };
+    for (const key of ["", platform.merchant.ownerKey])
+      for (const at of ["/api/nowhere", "/api/payment-requests/x/y/z", "/API/payment-requests"])
+        for (const answer of [
+          await platform.get(key, at),
+          await platform.post(key, at, {}),
+          await platform.put(key, at, {}),
+        ])
+          expect(answer, at).toMatchObject({ status: 404, body: notFound });
+    expect((await platform.del(platform.merchant.ownerKey, url)).status).toBe(404);
+  });
+
+  test("for something that is not there is 403, as for something that is another's", async () => {
+    for (const at of [
+      `${url}/missing`,
+      "/api/assets/missing",
+      "/api/accounts/missing",
+      "/api/merchants/missing",
+      "/api/patron-codes/missing",
+    ])
+      expect(await platform.get(platform.merchant.ownerKey, at), at).toMatchObject({
+        status: 403,
+        body: { statusCode: 403, error: "Forbidden", message: "Forbidden" },
+      });
+  });
+
+  test("has an id of its own in every answer, whatever it is", async () => {
+    const answers = [
+      await platform.get(platform.merchant.ownerKey, "/api/accounts/missing"),
+      await platform.get("", "/api/accounts/x"),
+      await platform.get("", "/api/nowhere"),
+      await post("{"),
+    ];
+    const ids = answers.map(({ headers }) => headers.get("x-request-id"));
+    expect(new Set(ids).size).toBe(4);
+    for (const id of ids) expect(id).toMatch(/^[0-9A-Za-z]{25}$/);
+  });
+});
+
+describe("a body", () => {
+  // prettier-ignore
+  test.each<[what: string, body: string, status: number, message: string]>([
+    ["with a key twice",               '{"configId":"x","value":{"amount":"1","amount":"999","currency":"NZD"}}', 400, "amount: is there twice"],
+    ["with a key twice, as escapes",   '{"configId":"x","c\\u006fnfigId":"y"}',                                    400, "configId: is there twice"],
+    ["with a prototype",               '{"configId":"x","__proto__":{"value":1}}',                                 400, "__proto__: is not a name for a field"],
+    ["with a constructor",             '{"lineItems":[{"constructor":{"prototype":{}}}]}',                         400, "constructor: is not a name for a field"],
+    ["as deep as may be",              `{"a":${"[".repeat(31)}${"]".repeat(31)}}`,                                 400, "configId: "],
+    ["deeper",                         `{"a":${"[".repeat(32)}${"]".repeat(32)}}`,                                 400, "body: is nested deeper than 32"],
+    ["deeper than any parser goes",    "[".repeat(200_000),                                                        400, "body: is nested deeper than 32"],
+    ["that is no JSON",                '{"configId":',                                                             400, "body: "],
+    ["that is no object",              "[]",                                                                       400, "body: "],
+    ["that is nothing",                "null",                                                                     400, "body: "],
+    ["that is too large",              JSON.stringify({ configId: "x".repeat(300_000) }),                          413, "BODY_TOO_LARGE"],
+  ])("%s is refused", async (_what, body, status, message) => {
+    const answer = await post(body);
+    expect(answer.status).toBe(status);
+    expect(answer.body["message"]).toContain(message);
+  });
+
+  test("just below the limit is read, and one that is not JSON by its own word is not", async () => {
+    expect((await post(JSON.stringify({ configId: "x".repeat(250_000) }))).status).toBe(400);
+    const response = await fetch(platform.url + url, {
+      method: "POST",
+      headers: { "x-api-key": platform.merchant.terminalKey, "content-type": "text/xml" },
+      body: "<x/>",
+    });
+    expect(response.status).toBe(415);
+  });
+
+  test("that is announced as too large is refused before it is sent", async () => {
+    const { hostname, port } = new URL(platform.url);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(
+          `POST ${url} HTTP/1.1\r\nhost: x\r\nx-api-key: ${platform.merchant.terminalKey}\r\ncontent-type: application/json\r\ncontent-length: 99999999\r\n\r\n`,
+        ),
+      );
+      socket.once("data", (bytes) => {
+        socket.destroy();
+        resolve(bytes.toString());
+      });
+      socket.once("error", reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test("is not looked at before its sender is known", async () => {
+    for (const body of ["{", '{"a":1,"a":2}']) expect((await platform.post("", url, body)).status).toBe(401);
+  });
+});
+
+describe("what is experimental", () => {
+  test("says so in each answer and in the document, and nothing else does", async () => {
+    const { apiKey } = platform.wallet;
+    const clock = await platform.get(apiKey, "/api/test/clock");
+    expect(clock.headers.get(EXPERIMENTAL_HEADER)).toBe("may be changed or removed without warning");
+    const assets = await platform.get(apiKey, `/api/accounts/${platform.wallet.accountId}/assets`);
+    expect(assets.headers.get(EXPERIMENTAL_HEADER)).toBeNull();
+  });
+
+  test("is not there when it is switched off: no route, no word in the document, everything else as before", async () => {
+    const off = await openPlatform({ experimental: false });
+    try {
+      const gone = platform.contract.operations.filter((one) => !off.contract.operations.includes(one));
+      expect(gone).toContain("POST /api/test/clock/advance");
+      expect(gone).toContain("POST /api/vouchers");
+      expect(off.contract.operations).toEqual(
+        platform.contract.operations.filter((one) => !gone.includes(one)),
+      );
+      expect(off.contract.operations).toContain("POST /api/payment-requests");
+      const { apiKey } = off.wallet;
+      expect((await off.post(apiKey, "/api/test/clock/advance", { seconds: 1 })).status).toBe(404);
+      expect((await off.get(apiKey, "/api/test/clock")).status).toBe(404);
+      const document = await (await fetch(`${off.url}/api/openapi.json`)).text();
+      expect(document).not.toContain("/api/test/clock");
+      const id = await off.request();
+      expect((await off.pay(id)).status).toBe(200);
+    } finally {
+      await off.close();
+    }
+  });
+});
