@@ -56,12 +56,11 @@ export async function makeServer(
   });
   // A route's schemas are zod's. What a route answers is its own business: the document says it, and the tests hold it to that.
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (input: unknown) => {
-    const parsed = schema.safeParse(input);
-    if (!parsed.success) return { error: malformed(parsed.error) };
     try {
-      return { value: withoutNul(parsed.data) };
+      return { value: read(schema, input) };
     } catch (error) {
-      return { error: error as Fault }; // the only thing it throws
+      if (error instanceof Fault) return { error };
+      throw error;
     }
   });
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
@@ -118,14 +117,10 @@ const ANSWERS: Partial<Record<number, FaultCode>> = {
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return withoutNul(parsed.data);
-  throw malformed(parsed.error);
-}
-
-function malformed({ issues }: z.ZodError): Fault {
-  const wrong = issues.map(
+  const wrong = parsed.error.issues.map(
     (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
   );
-  return new Fault("MALFORMED", wrong.join("; "));
+  throw new Fault("MALFORMED", wrong.join("; "));
 }
 
 /** U+0000 is in nobody's name or reference, and PostgreSQL cannot keep it: refused for both databases alike. */

@@ -15,7 +15,7 @@ import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
 import { findOperation, insertOperation } from "./operation.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { renderAsset, renderTransaction, type AssetRow } from "./wire.js";
 
 export type AssetParts = Making & { readonly store: Store };
@@ -84,9 +84,7 @@ export class Assets {
     const size = pageSize(query);
     const rows = await selectAssets(this.#parts.store.read)
       .where("asset.account_id", "=", accountId)
-      .$if(query.pageKey !== undefined, (q) => q.where("asset.id", "<", query.pageKey ?? ""))
-      .orderBy("asset.id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("asset.id", query))
       .execute();
     return toPage(rows, size, (row) => row.id, renderAsset);
   }
@@ -97,9 +95,7 @@ export class Assets {
     const size = pageSize(query);
     const rows = await selectEntries(this.#parts.store.read)
       .where("entry.account_id", "=", id)
-      .$if(query.pageKey !== undefined, (q) => q.where("entry.transfer_id", "<", query.pageKey ?? ""))
-      .orderBy("entry.transfer_id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("entry.transfer_id", query))
       .execute();
     return toPage(rows, size, (row) => row.id, renderTransaction);
   }

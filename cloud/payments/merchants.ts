@@ -14,7 +14,7 @@ import { findAccount } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import type { Making } from "./making.js";
 import type { MerchantChange, MerchantForm, MerchantQuery } from "./merchant-form.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { renderMerchant, renderMerchantSummary, type MerchantRow } from "./wire.js";
 
@@ -126,9 +126,7 @@ export class Merchants {
       .selectFrom("merchant")
       .selectAll()
       .where("account_id", "=", accountId)
-      .$if(query.pageKey !== undefined, (q) => q.where("id", "<", query.pageKey ?? ""))
-      .orderBy("id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("id", query))
       .execute();
     return toPage(rows, size, (row) => row.id, renderMerchant);
   }
@@ -147,12 +145,7 @@ export class Merchants {
     const { total } = await found
       .select((e) => e.fn.countAll<number>().as("total"))
       .executeTakeFirstOrThrow();
-    const rows = await found
-      .selectAll()
-      .$if(query.pageKey !== undefined, (q) => q.where("id", "<", query.pageKey ?? ""))
-      .orderBy("id", "desc")
-      .limit(size + 1)
-      .execute();
+    const rows = await found.selectAll().$call(newestFirst("id", query)).execute();
     return { ...toPage(rows, size, (row) => row.id, renderMerchantSummary), totalItems: total };
   }
 }

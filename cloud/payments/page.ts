@@ -1,4 +1,5 @@
 /** Lists, a page at a time: `{items, nextPageKey}`, newest first, `nextPageKey` absent on the last page. Pure. */
+import { sql, type SelectQueryBuilder } from "kysely";
 import { z } from "zod";
 
 const LIMIT = 100;
@@ -24,6 +25,15 @@ export type Page<T> = { readonly items: readonly T[]; readonly nextPageKey?: str
 
 const DEFAULT_LIMIT = 20;
 export const pageSize = ({ paginationLimit }: PageQuery): number => paginationLimit ?? DEFAULT_LIMIT;
+
+/** Makes a query answer this page: what is past its key, by ids that rise with time, and one row more than it shows. For `$call`. */
+export const newestFirst =
+  (column: string, query: PageQuery) =>
+  <DB, TB extends keyof DB, O>(rows: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O> => {
+    const id = sql.ref<string>(column);
+    const past = query.pageKey === undefined ? rows : rows.where(sql<boolean>`${id} < ${query.pageKey}`);
+    return past.orderBy(id, "desc").limit(pageSize(query) + 1);
+  };
 
 /** `rows` is one more than a page, if there were as many: that is how it is known that another page follows. */
 export function toPage<Row, Item>(

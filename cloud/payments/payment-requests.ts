@@ -17,7 +17,7 @@ import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import {
@@ -203,9 +203,7 @@ export class PaymentRequests {
       .selectAll()
       .where("merchant_account_id", "=", merchantAccountId)
       .where("external_ref", "=", externalRef)
-      .$if(query.pageKey !== undefined, (q) => q.where("id", "<", query.pageKey ?? ""))
-      .orderBy("id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("id", query))
       .execute();
     const items = new Map(
       await Promise.all(rows.map(async (row) => [row.id, await this.#render(row)] as const)),
@@ -360,9 +358,7 @@ export class PaymentRequests {
       .select(["short_code", "currency", "config_id", "merchant_account_id", "merchant_name"])
       .select("payment_request.created_by as request_created_by")
       .where("activity.merchant_id", "=", merchantId)
-      .$if(query.pageKey !== undefined, (q) => q.where("activity.id", "<", query.pageKey ?? ""))
-      .orderBy("activity.id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("activity.id", query))
       .execute();
     return toPage(
       rows,

@@ -16,7 +16,7 @@ import { describeAssetType, readAssetType } from "./asset-type.js";
 import { findAsset, lockAsset } from "./assets.js";
 import { openAccount } from "./ledger.js";
 import type { Making } from "./making.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { AssetProvider } from "./provider.js";
 import type { LineItems } from "./request-form.js";
 import type { AcceptedCollection, Line } from "./request.js";
@@ -82,9 +82,7 @@ export class Tokens {
       .selectFrom("collection")
       .selectAll()
       .where("account_id", "=", accountId)
-      .$if(query.pageKey !== undefined, (q) => q.where("id", "<", query.pageKey ?? ""))
-      .orderBy("id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("id", query))
       .execute();
     return toPage(rows, size, (row) => row.id, renderCollection);
   }

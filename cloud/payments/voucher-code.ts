@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Random } from "../../broker/protocol/clock.js";
+import { checkCharacter, DECIMAL } from "./luhn.js";
 
 const CHOSEN = 19;
 
@@ -15,30 +16,20 @@ export function newVoucherCode(random: Random): string {
   while (digits.length < CHOSEN)
     for (const byte of random.bytes(CHOSEN))
       if (byte < 250 && digits.length < CHOSEN) digits += String(byte % 10);
-  return groups(digits + luhnDigit(digits));
+  return groups(digits + checkCharacter(digits, DECIMAL));
 }
 
 /** The digits of a code as somebody typed it, or `undefined` for what is no code. */
 export function readVoucherCode(text: string): string | undefined {
   const digits = text.replaceAll(/[\s-]/g, "");
   if (!/^[0-9]{20}$/.test(digits)) return undefined;
-  return luhnDigit(digits.slice(0, CHOSEN)) === digits.charAt(CHOSEN) ? digits : undefined;
+  return checkCharacter(digits.slice(0, CHOSEN), DECIMAL) === digits.charAt(CHOSEN) ? digits : undefined;
 }
 
 /** What is kept of a code. */
 export const hashOf = (digits: string): string => createHash("sha256").update(digits).digest("hex");
 
 const groups = (digits: string): string => digits.replaceAll(/([0-9]{4})(?=[0-9])/g, "$1 ");
-
-/** The digit that makes the whole sum to 0 mod 10, every second digit from the right doubled (ISO/IEC 7812-1, annex B). */
-export function luhnDigit(digits: string): string {
-  let sum = 0;
-  for (let i = 0; i < digits.length; i += 1) {
-    const value = Number(digits.charAt(digits.length - 1 - i)) * (i % 2 === 0 ? 2 : 1);
-    sum += value > 9 ? value - 9 : value;
-  }
-  return String((10 - (sum % 10)) % 10);
-}
 
 /** Five wrong codes in a row are mistakes; each one after that makes the terminal wait, twice as long every time. */
 export const FREE_TRIES = 5;

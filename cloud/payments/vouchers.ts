@@ -18,7 +18,7 @@ import { readAssetType } from "./asset-type.js";
 import { findAsset } from "./assets.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { AssetProvider, Spending } from "./provider.js";
 import { hashOf, newVoucherCode, readVoucherCode, waitAfter } from "./voucher-code.js";
 import { renderVoucher, type VoucherRow } from "./wire.js";
@@ -95,9 +95,7 @@ export class Vouchers {
     const size = pageSize(query);
     const rows = await selectVouchers(this.#parts.store.read)
       .where("voucher.account_id", "=", accountId)
-      .$if(query.pageKey !== undefined, (q) => q.where("voucher.id", "<", query.pageKey ?? ""))
-      .orderBy("voucher.id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("voucher.id", query))
       .execute();
     const nowMs = this.#parts.clock.nowMs();
     return toPage(

@@ -9,7 +9,7 @@ import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import type { Clock } from "../../broker/protocol/clock.js";
 import type { Caller } from "./api-key.js";
-import { pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { findSubscription } from "./webhook-subscriptions.js";
 import { renderDelivery, type AttemptRow, type DeliveryRow } from "./wire.js";
 
@@ -36,9 +36,7 @@ export class WebhookDeliveries {
     const size = pageSize(query);
     const rows = await selectDeliveries(read)
       .where("delivery.subscription_id", "=", subscriptionId)
-      .$if(query.pageKey !== undefined, (q) => q.where("delivery.id", "<", query.pageKey ?? ""))
-      .orderBy("delivery.id", "desc")
-      .limit(size + 1)
+      .$call(newestFirst("delivery.id", query))
       .execute();
     const attempts = await latestAttempts(read, rows);
     return toPage(

@@ -210,18 +210,6 @@ export const renderTransaction = (row: EntryRow): object => ({
   createdAt: timestamp(row.created_ms),
 });
 
-export const renderApiKey = (row: ApiKeyRow): object => ({
-  accountId: row.account_id,
-  name: row.name,
-  role: row.role,
-  enabled: row.enabled === 1,
-  createdAt: timestamp(row.created_ms),
-  createdBy: row.created_by,
-  modifiedAt: timestamp(row.modified_ms),
-  modifiedBy: row.modified_by,
-  version: String(row.version),
-});
-
 /** Who made it, who changed it last, and how often. */
 const renderStory = (
   row: Pick<AccountRow, "created_ms" | "created_by" | "modified_ms" | "modified_by" | "version">,
@@ -231,6 +219,14 @@ const renderStory = (
   modifiedAt: timestamp(row.modified_ms),
   modifiedBy: row.modified_by,
   version: String(row.version),
+});
+
+export const renderApiKey = (row: ApiKeyRow): object => ({
+  accountId: row.account_id,
+  name: row.name,
+  role: row.role,
+  enabled: row.enabled === 1,
+  ...renderStory(row),
 });
 
 export const renderAccount = (row: AccountRow): object => ({
@@ -294,11 +290,7 @@ export const renderSubscription = (row: SubscriptionRow): object => ({
   types: row.types.split(" "),
   ...(row.description === null ? {} : { description: row.description }),
   enabled: row.enabled === 1,
-  createdAt: timestamp(row.created_ms),
-  createdBy: row.created_by,
-  modifiedAt: timestamp(row.modified_ms),
-  modifiedBy: row.modified_by,
-  version: String(row.version),
+  ...renderStory(row),
 });
 
 /** `attempts` are the latest of this delivery, the oldest of them first. */

@@ -1,37 +1,23 @@
 /** The API's reference page in a real browser, with nothing to reach but the platform itself. Needs Debian's chromium. */
-import { existsSync } from "node:fs";
-import { chromium, type Browser } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { hasChromium, openChromium } from "./chromium.js";
 import { openPlatform, type Platform } from "../payments/platform.js";
-
-const CHROMIUM = "/usr/bin/chromium";
-const there = existsSync(CHROMIUM);
 
 let platform: Platform;
 let browser: Browser;
 beforeAll(async () => {
-  if (!there) return;
+  if (!hasChromium) return;
   platform = await openPlatform();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await openChromium();
 });
 afterAll(async () => {
-  if (!there) return;
+  if (!hasChromium) return;
   await browser.close();
   await platform.close();
 });
 
-test.runIf(there)(
+test.runIf(hasChromium)(
   "it shows every operation, asks nobody else, and breaks none of its own rules",
   async () => {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -1,33 +1,18 @@
 /** A customer with a phone and a machine beside it, in a real browser. Needs Debian's chromium; says so where there is none. */
-import { existsSync } from "node:fs";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { hasChromium, openChromium } from "./chromium.js";
 import { Rig } from "../rig/rig.js";
-
-const CHROMIUM = "/usr/bin/chromium";
-const there = existsSync(CHROMIUM);
-if (!there) console.warn(`skipped: the browser's tests need ${CHROMIUM} (apt-get install chromium)`);
 
 let rig: Rig;
 let browser: Browser;
 beforeAll(async () => {
-  if (!there) return;
+  if (!hasChromium) return;
   rig = await Rig.start();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await openChromium();
 });
 afterAll(async () => {
-  if (!there) return;
+  if (!hasChromium) return;
   await browser.close();
   await rig[Symbol.asyncDispose]();
 });
@@ -48,24 +33,30 @@ async function open(
   return { page, errors };
 }
 
-test.runIf(there)("a sale is clicked through beside the machine, from the amount to the refund", async () => {
-  await rig.ready();
-  const { page, errors } = await open(rig.file.simulatorUrl, 1366, 768);
-  const phone = page.frameLocator("iframe");
-  await phone.getByRole("button", { name: "NZ$4.00", exact: true }).click();
-  await phone.getByRole("button", { name: "Continue with NZ$4.00" }).click();
-  await phone.getByRole("button", { name: "Pay NZ$4.00 from wallet" }).click();
-  await phone.getByText("Choose at the machine").first().waitFor();
-  await rig.vmc("session");
-  for (const key of ["1", "1", "Confirm"])
-    await page.getByRole("group", { name: "Keypad" }).getByRole("button", { name: key, exact: true }).click();
-  await phone.getByText("NZ$1.50 refunded").waitFor();
-  expect(await phone.locator("body").innerText()).toContain("Salted crisps");
-  expect(errors).toEqual([]);
-  await page.close();
-});
+test.runIf(hasChromium)(
+  "a sale is clicked through beside the machine, from the amount to the refund",
+  async () => {
+    await rig.ready();
+    const { page, errors } = await open(rig.file.simulatorUrl, 1366, 768);
+    const phone = page.frameLocator("iframe");
+    await phone.getByRole("button", { name: "NZ$4.00", exact: true }).click();
+    await phone.getByRole("button", { name: "Continue with NZ$4.00" }).click();
+    await phone.getByRole("button", { name: "Pay NZ$4.00 from wallet" }).click();
+    await phone.getByText("Choose at the machine").first().waitFor();
+    await rig.vmc("session");
+    for (const key of ["1", "1", "Confirm"])
+      await page
+        .getByRole("group", { name: "Keypad" })
+        .getByRole("button", { name: key, exact: true })
+        .click();
+    await phone.getByText("NZ$1.50 refunded").waitFor();
+    expect(await phone.locator("body").innerText()).toContain("Salted crisps");
+    expect(errors).toEqual([]);
+    await page.close();
+  },
+);
 
-test.runIf(there)(
+test.runIf(hasChromium)(
   "the customer's page fits a small phone, and tells a jam and its refund in plain words",
   async () => {
     await rig.ready();
@@ -91,7 +82,7 @@ test.runIf(there)(
   },
 );
 
-test.runIf(there)(
+test.runIf(hasChromium)(
   "the power can be pulled on the page in mid-vend, and the customer is told the truth",
   async () => {
     await rig.ready();

@@ -139,23 +139,7 @@ export const redemptionCondition = z
   })
   .meta({ id: "RedemptionCondition" });
 
-export const apiKey = z
-  .object({
-    accountId: z.string(),
-    name: z.string(),
-    role: z.string(),
-    enabled: z.boolean(),
-    createdAt: timestamp,
-    createdBy: z.string(),
-    modifiedAt: timestamp,
-    modifiedBy: z.string(),
-    version: z.string(),
-  })
-  .meta({ id: "ApiKey" });
-export const newApiKey = apiKey
-  .extend({ secret: z.string().meta({ description: "The key in full. Shown this once." }) })
-  .meta({ id: "NewApiKey" });
-
+/** Who made it, who changed it last, and how often. */
 const story = {
   createdAt: timestamp,
   createdBy: z.string(),
@@ -163,6 +147,20 @@ const story = {
   modifiedBy: z.string(),
   version: z.string(),
 };
+
+export const apiKey = z
+  .object({
+    accountId: z.string(),
+    name: z.string(),
+    role: z.string(),
+    enabled: z.boolean(),
+    ...story,
+  })
+  .meta({ id: "ApiKey" });
+export const newApiKey = apiKey
+  .extend({ secret: z.string().meta({ description: "The key in full. Shown this once." }) })
+  .meta({ id: "NewApiKey" });
+
 export const account = z
   .object({
     id: z.string(),
@@ -260,11 +258,7 @@ export const webhookSubscription = z
     types: z.array(z.enum(notificationTypes)),
     description: z.string().optional(),
     enabled: z.boolean(),
-    createdAt: timestamp,
-    createdBy: z.string(),
-    modifiedAt: timestamp,
-    modifiedBy: z.string(),
-    version: z.string(),
+    ...story,
   })
   .meta({ id: "WebhookSubscription" });
 const deliveryAttempt = z.object({
