@@ -6,7 +6,7 @@ import { forUpdate, lockName } from "../../cloud/store/locks.js";
 import { migrations } from "../../cloud/store/migrations.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "../../cloud/store/store.js";
 import { newDatabase, openTestStore, type TestDatabase } from "./database.js";
-import { databaseAt, startServer, tell } from "./postgres-server.js";
+import { databaseAt, startServer, tell } from "./local-postgres.js";
 
 let database: TestDatabase;
 let store: Store;
