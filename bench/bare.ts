@@ -46,7 +46,7 @@ function move({ key, from, to, amount }: Transfer): object {
   return { id: String(id) };
 }
 
-let waiting: Waiting[] = [];
+const waiting: Waiting[] = [];
 function commit(): void {
   const group = waiting.splice(0, MAX_GROUP);
   db.exec("begin immediate");

@@ -83,12 +83,12 @@ function step(
   return {
     method: "POST",
     setupRequest: (request, context) => {
-      const { path, key, body } = ask(context as Story); // only these steps write into a connection's context
+      const { path, key, body } = ask(context); // only these steps write into a connection's context
       const headers = { "content-type": "application/json", "x-api-key": key };
       return { ...request, path, headers, body: JSON.stringify(body) };
     },
     onResponse: (status, body, context) => {
-      if (status === 200) answered(context as Story, body);
+      if (status === 200) answered(context, body);
     },
   };
 }

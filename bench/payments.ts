@@ -6,11 +6,11 @@
  * on the same server. Figures are medians of the rounds; a machine that is busy with something else shows in both.
  */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { systemClock, systemRandom } from "../broker/protocol/system.js";
 import { provisionMerchant, provisionWallet } from "../cloud/payments/provision.js";
 import { openStore } from "../cloud/store/open-store.js";
 import { databaseAt, startServer, tell } from "../test/store/local-postgres.js";
@@ -122,10 +122,7 @@ type Platform = {
 /** The platform as it is deployed, with merchants and wallets of its own, in a process of its own. */
 async function startPlatform(databaseUrl: string): Promise<Platform> {
   const store = await openStore({ databaseUrl, maxWaiting: 10, maxGroup: 1, maxConnections: 1 });
-  const making = {
-    clock: { nowMs: () => Date.now(), monoMs: () => performance.now(), after: () => () => undefined },
-    random: { bytes: (count: number) => randomBytes(count), fraction: () => Math.random() },
-  };
+  const making = { clock: systemClock, random: systemRandom };
   const payees: Payee[] = [];
   const payers: Payer[] = [];
   await store.write(async (tx) => {

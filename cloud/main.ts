@@ -1,12 +1,11 @@
 /** The cloud as a process: payments and vending side by side, or either alone. Stops on SIGTERM or SIGINT. */
-import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { connect } from "mqtt";
 import { pino } from "pino";
 import type { z } from "zod";
-import type { Clock, Random } from "../broker/protocol/clock.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile, Secret, type Configured } from "../broker/protocol/configuration.js";
 import { newId } from "../broker/protocol/id.js";
 import {
@@ -115,15 +114,6 @@ const missing = (secrets: CloudSecrets, services: CloudConfiguration["services"]
 
 async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
   const log = pino({ name: "cloud" });
-  const clock: Clock = {
-    nowMs: () => Date.now(),
-    monoMs: () => performance.now(),
-    after: (ms, act) => {
-      const timer = setTimeout(act, ms);
-      return () => clearTimeout(timer);
-    },
-  };
-  const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
   const app = await makeServer(log, () => newId(clock.nowMs(), random));
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")

@@ -27,6 +27,17 @@ const known: readonly (readonly [RegExp, Omit<AssetType, "currency" | "liveness"
 
 /** What a type says, or `undefined` for one this platform does not take. */
 export function readAssetType(type: string): AssetType | undefined {
+  const before = seen.get(type);
+  if (before !== undefined) return before;
+  const read = parse(type);
+  if (read !== undefined && seen.size < SEEN) seen.set(type, read);
+  return read;
+}
+/** The types of a platform are few, and each of its answers reads them several times. */
+const SEEN = 1_000;
+const seen = new Map<string, AssetType>();
+
+function parse(type: string): AssetType | undefined {
   for (const [pattern, rest] of known) {
     const match = pattern.exec(type);
     if (match === null) continue;

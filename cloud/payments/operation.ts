@@ -3,6 +3,7 @@
  *
  * Owns      the table operation.
  */
+import { insertOf, rowsOf } from "../store/statement.js";
 import type { Reader, Tx } from "../store/store.js";
 
 export type Operation = {
@@ -15,16 +16,18 @@ export type Operation = {
 
 export async function findOperation(
   tx: Reader,
-  { subjectId, kind, key }: Operation,
+  operation: Operation,
 ): Promise<{ readonly asked: string; readonly resultId: string } | undefined> {
-  return tx
+  return (await findByKey(tx, operation))[0];
+}
+const findByKey = rowsOf((db, { subjectId, kind, key }: Operation) =>
+  db
     .selectFrom("operation")
     .select(["asked", "result_id as resultId"])
     .where("subject_id", "=", subjectId)
     .where("kind", "=", kind)
-    .where("key", "=", key)
-    .executeTakeFirst();
-}
+    .where("key", "=", key),
+);
 
 export async function insertOperation(
   tx: Tx,
@@ -32,8 +35,6 @@ export async function insertOperation(
   asked: string,
   resultId: string,
 ): Promise<void> {
-  await tx
-    .insertInto("operation")
-    .values({ subject_id: subjectId, kind, key, asked, result_id: resultId })
-    .execute();
+  await insert(tx, { subject_id: subjectId, kind, key, asked, result_id: resultId });
 }
+const insert = insertOf("operation", ["subject_id", "kind", "key", "asked", "result_id"]);

@@ -5,8 +5,10 @@
  * Promises  a notification has one id and one text for all its receivers, for ever: they deduplicate by the id. It is kept
  *           whether or not anyone is subscribed, for whoever asks later.
  */
+import { sql } from "kysely";
 import type { Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
+import { insertOf, rowsOf, together } from "../store/statement.js";
 import type { Tx } from "../store/store.js";
 import type { NotificationType } from "./request.js";
 import { timestamp } from "./wire.js";
@@ -37,13 +39,10 @@ export async function enqueue(
       created_ms: nowMs,
     };
   });
-  await tx.insertInto("notification").values(notifications).execute();
-  const subscriptions = await tx
-    .selectFrom("webhook_subscription")
-    .select(["id", "types"])
-    .where("account_id", "=", accountId)
-    .where("enabled", "=", 1)
-    .execute();
+  const [subscriptions] = await together([
+    findSubscriptions(tx, { accountId }),
+    ...notifications.map((notification) => insertNotification(tx, notification)),
+  ]);
   const deliveries = notifications.flatMap((notification) =>
     subscriptions
       .filter(({ types: wanted }) => wanted.split(" ").includes(notification.type))
@@ -64,3 +63,19 @@ export async function enqueue(
   );
   if (deliveries.length > 0) await tx.insertInto("delivery").values(deliveries).execute();
 }
+
+const findSubscriptions = rowsOf((db, { accountId }: { readonly accountId: string }) =>
+  db
+    .selectFrom("webhook_subscription")
+    .select(["id", "types"])
+    .where("account_id", "=", accountId)
+    .where("enabled", "=", sql.lit(1)),
+);
+const insertNotification = insertOf("notification", [
+  "id",
+  "account_id",
+  "type",
+  "test",
+  "body",
+  "created_ms",
+]);

@@ -13,6 +13,7 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import { insertOf, rowsOf, together } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
@@ -31,6 +32,7 @@ import {
 } from "./request-form.js";
 import {
   findRequest,
+  insertActivity,
   lockFreeRequest,
   lockRequest,
   perform,
@@ -96,13 +98,7 @@ export class PaymentRequests {
     checkLineItems(details.lineItems, [value.amount, partialAllowed === true ? basketAmount : undefined]);
     const { store, clock, random } = this.#parts;
     return store.write(async (tx) => {
-      const config = await tx
-        .selectFrom("merchant_config")
-        .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
-        .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
-        .select(["merchant.id", "merchant.account_id", "merchant.name"])
-        .where("merchant_config.id", "=", configId)
-        .executeTakeFirst();
+      const [config] = await findConfig(tx, { configId });
       permit(caller, "payment-requests:create", config?.account_id);
       if (config === undefined) throw new Fault("FORBIDDEN");
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
@@ -138,10 +134,9 @@ export class PaymentRequests {
         created_ms: nowMs,
         updated_ms: nowMs,
       };
-      await tx.insertInto("payment_request").values(row).execute();
-      await tx
-        .insertInto("activity")
-        .values({
+      await together([
+        insertRequest(tx, row),
+        insertActivity(tx, {
           id: newId(nowMs, random),
           payment_request_id: row.id,
           merchant_id: row.merchant_id,
@@ -151,8 +146,8 @@ export class PaymentRequests {
           created_by: caller.crn,
           created_ms: nowMs,
           details: "{}",
-        })
-        .execute();
+        }),
+      ]);
       return renderRequest(row, options, [], this.#view());
     });
   }
@@ -432,7 +427,10 @@ export class PaymentRequests {
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
       const keyed = operation && { subjectId: id, ...operation };
-      const before = keyed && (await findOperation(tx, keyed));
+      const [before, stored] = await together([
+        keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
+        withMoney(tx, row),
+      ]);
       const activityId = newId(nowMs, random);
       const asking = {
         nowMs,
@@ -441,8 +439,7 @@ export class PaymentRequests {
         asked: keyed?.asked ?? "",
         earlier: before && { asked: before.asked, activityId: before.resultId },
       };
-      const state = toState(await withMoney(tx, row));
-      const [next, effects] = step(state, await event(tx, asking, row));
+      const [next, effects] = step(toState(stored), await event(tx, asking, row));
       const by = caller.crn;
       return perform(effects, {
         tx,
@@ -502,6 +499,41 @@ const canonical = (form: PayForm | ConfirmForm): string =>
       ? { ...form, authorization: createHash("sha256").update(form.authorization).digest("hex") }
       : form,
   );
+
+const findConfig = rowsOf((db, { configId }: { readonly configId: string }) =>
+  db
+    .selectFrom("merchant_config")
+    .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
+    .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
+    .select(["merchant.id", "merchant.account_id", "merchant.name"])
+    .where("merchant_config.id", "=", configId),
+);
+const insertRequest = insertOf("payment_request", [
+  "id",
+  "short_code",
+  "config_id",
+  "merchant_id",
+  "merchant_account_id",
+  "merchant_name",
+  "value_minor",
+  "currency",
+  "payment_options",
+  "status",
+  "cancellation_reason",
+  "pre_auth_status",
+  "pre_auth_expires_ms",
+  "conditions",
+  "expiry_seconds",
+  "expires_ms",
+  "external_ref",
+  "details",
+  "activities",
+  "created_by",
+  "created_by_account_id",
+  "created_by_account_name",
+  "created_ms",
+  "updated_ms",
+]);
 
 /** The config's options that can take this request. */
 async function offer(

@@ -10,6 +10,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
 import { Fault, type FaultCode } from "../http/fault.js";
+import { changesOf, insertOf, rowsOf, together } from "../store/statement.js";
 import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
@@ -24,6 +25,7 @@ import {
   type Condition,
   type Effect,
   type Hold,
+  type NotificationType,
   type Option,
   type Payment,
   type Request,
@@ -54,24 +56,33 @@ const storedOptions = z.array(
       .optional(),
   }),
 );
-export const readOptions = (row: RequestRow): readonly Option[] =>
-  storedOptions.parse(JSON.parse(row.payment_options));
+/** Read once a row: several ask for them on the way of one payment. */
+const optionsOf = new WeakMap<RequestRow, readonly Option[]>();
+export function readOptions(row: RequestRow): readonly Option[] {
+  const known = optionsOf.get(row) ?? storedOptions.parse(JSON.parse(row.payment_options));
+  optionsOf.set(row, known);
+  return known;
+}
 
-export const findRequest = (db: Reader, id: string): Promise<RequestRow | undefined> =>
-  db.selectFrom("payment_request").selectAll().where("id", "=", id).executeTakeFirst();
+type ById = { readonly id: string };
+const requestById = (db: Reader, { id }: ById) =>
+  db.selectFrom("payment_request").selectAll().where("id", "=", id);
+const first =
+  <O>(rows: (db: Reader, values: ById) => Promise<O[]>) =>
+  async (db: Reader, id: string): Promise<O | undefined> =>
+    (await rows(db, { id }))[0];
 
+export const findRequest: (db: Reader, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf(requestById),
+);
 /** Held until the transaction ends: everything about a request is decided and written by whoever holds its row. */
-export const lockRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
-  tx.selectFrom("payment_request").selectAll().where("id", "=", id).$call(forUpdate(tx)).executeTakeFirst();
-
+export const lockRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdate(tx))),
+);
 /** The same, but nothing when somebody holds it. */
-export const lockFreeRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
-  tx
-    .selectFrom("payment_request")
-    .selectAll()
-    .where("id", "=", id)
-    .$call(forUpdateSkipLocked(tx))
-    .executeTakeFirst();
+export const lockFreeRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdateSkipLocked(tx))),
+);
 
 export type HoldRow = Readonly<Selectable<Tables["hold"]>>;
 /** A request's row with the money that belongs to it. */
@@ -84,21 +95,27 @@ export type StoredRequest = {
 /** A request that has seen nothing but its own making has no money yet, and is not asked about. */
 export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequest> {
   if (row.activities === 1) return { row, payments: [], hold: undefined };
-  const payments = await db
-    .selectFrom("payment")
-    .selectAll()
-    .where("payment_request_id", "=", row.id)
-    .orderBy("number")
-    .execute();
-  const hold =
-    row.pre_auth_expires_ms === null
-      ? undefined
-      : await db.selectFrom("hold").selectAll().where("payment_request_id", "=", row.id).executeTakeFirst();
+  const [payments, [hold]] = await together([
+    findPayments(db, row),
+    row.pre_auth_expires_ms === null ? Promise.resolve([]) : findHold(db, row),
+  ]);
   return { row, payments, hold };
 }
+const findPayments = rowsOf((db, { id }: ById) =>
+  db.selectFrom("payment").selectAll().where("payment_request_id", "=", id).orderBy("number"),
+);
+const findHold = rowsOf((db, { id }: ById) =>
+  db.selectFrom("hold").selectAll().where("payment_request_id", "=", id),
+);
 
-export const findActivity = (db: Reader, id: string): Promise<ActivityRow> =>
-  db.selectFrom("activity").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {
+  const [row] = await findActivityOf(db, { requestId, id });
+  if (row === undefined) throw new Error(`the activity ${id} is gone`);
+  return row;
+}
+const findActivityOf = rowsOf((db, { requestId, id }: ById & { readonly requestId: string }) =>
+  db.selectFrom("activity").selectAll().where("payment_request_id", "=", requestId).where("id", "=", id),
+);
 
 const storedConditions = z.array(
   z.object({
@@ -180,49 +197,56 @@ export type Doing = {
   readonly said: object;
 };
 
-/** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
+/**
+ * Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal.
+ *
+ * Nothing it writes waits for anything else it writes: the whole of it goes to the database in one breath.
+ */
 export async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
+  const written: Promise<unknown>[] = [];
   let answer: object | undefined;
   let number = doing.row.activities;
   for (const effect of effects) {
     switch (effect.kind) {
       case "take":
-        await take(effect.payment, number + 1, doing);
+        written.push(take(effect.payment, number + 1, doing));
         break;
       case "hold":
-        await hold(effect.hold, doing);
+        written.push(hold(effect.hold, doing));
         break;
       case "capture":
-        await move(doing, effect.payment.id, "confirmation", [
-          [holdAccount(doing.row), -effect.payment.amountMinor],
-          [effect.payment.walletId, effect.payment.amountMinor],
-        ]);
-        await insertPayment(effect.payment, number + 1, doing);
+        written.push(capture(effect.payment, number + 1, doing));
         break;
       case "letGo":
-        await move(doing, effect.transferId, "release", [
-          [holdAccount(doing.row), -effect.amountMinor],
-          [effect.hold.sourceId, effect.amountMinor],
-        ]);
+        written.push(
+          transfer(doing, effect.transferId, "release", [
+            [holdAccount(doing.row), -effect.amountMinor],
+            [effect.hold.sourceId, effect.amountMinor],
+          ]),
+        );
         break;
       case "giveBack":
-        await giveBack(effect, doing);
+        written.push(giveBack(effect, doing));
         break;
       case "record": {
         number += 1;
-        const recorded = await record(effect, number, doing);
-        if (effect.activityId === doing.activityId) answer = recorded;
+        const activity = toActivity(effect, number, doing);
+        const data = renderActivity(activity, doing.row);
+        if (effect.activityId === doing.activityId) answer = data;
+        written.push(insertActivity(doing.tx, activity), notify(effect.notify, data, doing));
         break;
       }
+      // These three come alone.
       case "answerAgain":
-        return renderActivity(await findActivity(doing.tx, effect.activityId), doing.row);
+        return renderActivity(await findActivity(doing.tx, doing.row.id, effect.activityId), doing.row);
       case "refuse":
         throw new Fault(effect.code, effect.reason);
       case "ignored":
         return undefined;
     }
   }
-  await keep(number, doing);
+  written.push(keep(number, doing));
+  await together(written);
   return answer;
 }
 
@@ -232,23 +256,51 @@ async function keep(
   { tx, row, next, nowMs, operation, activityId }: Doing,
 ): Promise<void> {
   const isPreAuth = next.kind === "authorized" || next.kind === "released";
-  await tx
-    .updateTable("payment_request")
-    .set({
+  const isLetGo = next.kind === "cancelled" && row.pre_auth_status !== null;
+  await together([
+    updateRequest(tx, {
+      id: row.id,
       status: isPreAuth ? "paid" : next.kind,
       cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
-      ...(isPreAuth ? { pre_auth_status: next.kind, pre_auth_expires_ms: next.hold.expiresMs } : {}),
-      ...(next.kind === "cancelled" && row.pre_auth_status !== null ? { pre_auth_status: "released" } : {}),
-      ...(next.conditions.length === 0 ? {} : { conditions: JSON.stringify(next.conditions) }),
+      pre_auth_status: isPreAuth ? next.kind : isLetGo ? "released" : row.pre_auth_status,
+      pre_auth_expires_ms: isPreAuth ? next.hold.expiresMs : row.pre_auth_expires_ms,
+      conditions: next.conditions.length === 0 ? row.conditions : JSON.stringify(next.conditions),
       activities,
       updated_ms: nowMs,
-    })
-    .where("id", "=", row.id)
-    .execute();
-  if (row.pre_auth_status === "authorized" && next.kind !== "authorized")
-    await tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", row.id).execute();
-  if (operation !== undefined) await insertOperation(tx, operation, operation.asked, activityId);
+    }),
+    row.pre_auth_status === "authorized" && next.kind !== "authorized" ? endHold(tx, row) : Promise.resolve(),
+    operation === undefined ? Promise.resolve() : insertOperation(tx, operation, operation.asked, activityId),
+  ]);
 }
+
+type Kept = Pick<
+  RequestRow,
+  | "id"
+  | "status"
+  | "cancellation_reason"
+  | "pre_auth_status"
+  | "pre_auth_expires_ms"
+  | "conditions"
+  | "activities"
+  | "updated_ms"
+>;
+const updateRequest = changesOf((tx, kept: Kept) =>
+  tx
+    .updateTable("payment_request")
+    .set({
+      status: kept.status,
+      cancellation_reason: kept.cancellation_reason,
+      pre_auth_status: kept.pre_auth_status,
+      pre_auth_expires_ms: kept.pre_auth_expires_ms,
+      conditions: kept.conditions,
+      activities: kept.activities,
+      updated_ms: kept.updated_ms,
+    })
+    .where("id", "=", kept.id),
+);
+const endHold = changesOf((tx, { id }: ById) =>
+  tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", id),
+);
 
 /** A refusal for a source or a wallet that turns out to have too little: somebody else was first. */
 async function orRefuse(moving: Promise<void>, code: FaultCode, reason: string): Promise<void> {
@@ -262,19 +314,32 @@ async function orRefuse(moving: Promise<void>, code: FaultCode, reason: string):
 const SPENT = "the asset no longer holds the amount";
 
 async function take(payment: Payment, number: number, doing: Doing): Promise<void> {
-  const moving = move(doing, payment.id, "payment", [
+  const moving = transfer(doing, payment.id, "payment", [
     [payment.sourceId, -payment.amountMinor],
     [payment.walletId, payment.amountMinor],
   ]);
-  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
-  await insertPayment(payment, number, doing);
-  await providerOf(doing.providers, payment.assetType)?.taken?.(doing.tx, payment, doing.nowMs);
+  await together([
+    orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT),
+    insertPayment(payment, number, doing),
+    providerOf(doing.providers, payment.assetType)?.taken?.(doing.tx, payment, doing.nowMs) ??
+      Promise.resolve(),
+  ]);
+}
+
+async function capture(payment: Payment, number: number, doing: Doing): Promise<void> {
+  await together([
+    transfer(doing, payment.id, "confirmation", [
+      [holdAccount(doing.row), -payment.amountMinor],
+      [payment.walletId, payment.amountMinor],
+    ]),
+    insertPayment(payment, number, doing),
+  ]);
 }
 
 const holdAccount = (row: RequestRow): string => `hold.${row.id}`;
 
 /** One transfer; what several moves do to one account is one entry. */
-async function move(
+async function transfer(
   { tx, row, nowMs }: Doing,
   id: string,
   kind: Transfer["kind"],
@@ -293,7 +358,7 @@ async function move(
 async function hold(held: Hold, doing: Doing): Promise<void> {
   const { tx, row, nowMs } = doing;
   const account = await openAccount(tx, "hold", holdAccount(row), row.currency);
-  const moving = move(doing, held.id, "authorization", [
+  const moving = transfer(doing, held.id, "authorization", [
     [held.sourceId, -held.amountMinor],
     [account, held.amountMinor],
   ]);
@@ -316,34 +381,45 @@ async function hold(held: Hold, doing: Doing): Promise<void> {
     .execute();
 }
 
-/** `number`: of the activity that is recorded next, which is this payment's. */
 async function insertPayment(payment: Payment, number: number, { tx, row, nowMs }: Doing): Promise<void> {
-  await tx
-    .insertInto("payment")
-    .values({
-      id: payment.id,
-      payment_request_id: row.id,
-      number,
-      asset_type: payment.assetType,
-      asset_id: payment.assetId,
-      payer_account_id: payment.payerAccountId,
-      source_id: payment.sourceId,
-      wallet_id: payment.walletId,
-      amount_minor: payment.amountMinor,
-      refunded_minor: 0,
-      lines: payment.lines === null ? null : JSON.stringify(payment.lines),
-      confirmation_key: payment.confirmationKey,
-      created_ms: nowMs,
-    })
-    .execute();
+  await insertPaymentRow(tx, {
+    id: payment.id,
+    payment_request_id: row.id,
+    number,
+    asset_type: payment.assetType,
+    asset_id: payment.assetId,
+    payer_account_id: payment.payerAccountId,
+    source_id: payment.sourceId,
+    wallet_id: payment.walletId,
+    amount_minor: payment.amountMinor,
+    refunded_minor: 0,
+    lines: payment.lines === null ? null : JSON.stringify(payment.lines),
+    confirmation_key: payment.confirmationKey,
+    created_ms: nowMs,
+  });
 }
+const insertPaymentRow = insertOf("payment", [
+  "id",
+  "payment_request_id",
+  "number",
+  "asset_type",
+  "asset_id",
+  "payer_account_id",
+  "source_id",
+  "wallet_id",
+  "amount_minor",
+  "refunded_minor",
+  "lines",
+  "confirmation_key",
+  "created_ms",
+]);
 
 async function giveBack(
   { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
   doing: Doing,
 ): Promise<void> {
   const { tx, providers, nowMs } = doing;
-  const moving = move(
+  const moving = transfer(
     doing,
     transferId,
     "refund",
@@ -352,46 +428,63 @@ async function giveBack(
       [payment.sourceId, amountMinor] as const,
     ]),
   );
-  await orRefuse(moving, "REFUND_DECLINED", "the merchant's wallet does not hold the amount");
-  for (const { payment, amountMinor } of returns) {
-    await tx
-      .updateTable("payment")
-      .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
-      .where("id", "=", payment.id)
-      .execute();
-    await providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs);
-  }
+  await together([
+    orRefuse(moving, "REFUND_DECLINED", "the merchant's wallet does not hold the amount"),
+    ...returns.flatMap(({ payment, amountMinor }) => [
+      addRefunded(tx, { id: payment.id, amountMinor }),
+      providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs) ??
+        Promise.resolve(),
+    ]),
+  ]);
 }
+const addRefunded = changesOf((tx, { id, amountMinor }: ById & { readonly amountMinor: number }) =>
+  tx
+    .updateTable("payment")
+    .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
+    .where("id", "=", id),
+);
 
-async function record(
+function toActivity(
   effect: Extract<Effect, { kind: "record" }>,
   number: number,
-  doing: Doing,
-): Promise<object> {
-  const { tx, row, nowMs } = doing;
-  const said = effect.activityId === doing.activityId ? doing.said : {};
-  const activity: ActivityRow = {
+  { row, nowMs, by, activityId, said }: Doing,
+): ActivityRow {
+  const details = toDetails(effect.facts, row.currency, nowMs);
+  return {
     id: effect.activityId,
     payment_request_id: row.id,
     merchant_id: row.merchant_id,
     number,
     type: effect.facts.type,
     amount_minor: effect.amountMinor,
-    created_by: doing.by,
+    created_by: by,
     created_ms: nowMs,
-    details: JSON.stringify({ ...said, ...toDetails(effect.facts, row.currency, nowMs) }),
+    details: JSON.stringify(effect.activityId === activityId ? { ...said, ...details } : details),
   };
-  await tx.insertInto("activity").values(activity).execute();
-  const data = renderActivity(activity, row);
-  const test = livenessOf(readOptions(row)) === "test";
-  await enqueue(tx, doing.random, nowMs, {
+}
+export const insertActivity = insertOf("activity", [
+  "id",
+  "payment_request_id",
+  "merchant_id",
+  "number",
+  "type",
+  "amount_minor",
+  "created_by",
+  "created_ms",
+  "details",
+]);
+
+const notify = (
+  types: readonly NotificationType[],
+  data: object,
+  { tx, random, nowMs, row }: Doing,
+): Promise<void> =>
+  enqueue(tx, random, nowMs, {
     accountId: row.merchant_account_id,
-    test,
-    types: effect.notify,
+    test: livenessOf(readOptions(row)) === "test",
+    types,
     data,
   });
-  return data;
-}
 
 /** What only this type of activity says. */
 function toDetails(facts: ActivityFacts, currency: string, nowMs: number): object {

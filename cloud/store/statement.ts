@@ -1,0 +1,101 @@
+/**
+ * Statements that are said with every payment: written once with Kysely, put into SQL once, and from then on only given
+ * their values. (Building one anew costs more than SQLite takes to do it.)
+ *
+ *     const findName = rowsOf((db, { id }: { id: string }) => db.selectFrom("account").select("name").where("id", "=", id));
+ *     const [row] = await findName(tx, { id: "…" });
+ *
+ * Promises  the values given are the values bound, never part of the text. A builder is run once for each database, with
+ *           a place for each value: it may put a value where SQL takes one, and may not look at it.
+ */
+import type { Compilable, CompiledQuery, Insertable } from "kysely";
+import { isSqlite } from "./dialect.js";
+import type { Reader, Tx } from "./store.js";
+import type { Tables } from "./tables.js";
+
+/** Where a value will be. */
+class Place {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+const places = new Proxy({}, { get: (_target, name) => new Place(String(name)) });
+
+type Built = { readonly text: string; readonly parameters: readonly unknown[] };
+type Build<V, O> = (db: Tx, values: V) => Compilable<O>;
+
+/** What says a statement to a database, without Kysely between. `values` are in the order of the text's places. */
+export type Direct = {
+  readonly rows: (text: string, values: readonly unknown[]) => unknown[] | Promise<unknown[]>;
+  readonly changes: (text: string, values: readonly unknown[]) => number | Promise<number>;
+};
+const directs = new WeakMap<object, Direct>();
+/** Statements given `db` go this way. Whoever opens a database says which. */
+export const saidDirectly = (db: object, direct: Direct): void => void directs.set(db, direct);
+
+function directTo(db: object): Direct {
+  const direct = directs.get(db);
+  if (direct === undefined) throw new Error("this is no store's database, nor a transaction of one");
+  return direct;
+}
+
+/** A query. Answers its rows. */
+export function rowsOf<V extends object, O>(build: Build<V, O>): (db: Reader, values: V) => Promise<O[]> {
+  const builtFor = once(build);
+  return async (db, values) => {
+    const built = builtFor(db);
+    return (await directTo(db).rows(built.text, bind(built, values))) as O[]; // what the query selects
+  };
+}
+
+/** An insert, an update or a delete. Answers how many rows it changed. */
+export function changesOf<V extends object>(
+  build: Build<V, unknown>,
+): (tx: Tx, values: V) => Promise<number> {
+  const builtFor = once(build);
+  return async (tx, values) => {
+    const built = builtFor(tx);
+    return directTo(tx).changes(built.text, bind(built, values));
+  };
+}
+
+/** One new row. Columns that are not named get the table's own defaults. */
+export const insertOf = <T extends keyof Tables, C extends keyof Insertable<Tables[T]> & string>(
+  table: T,
+  columns: readonly C[],
+): ((tx: Tx, row: Pick<Insertable<Tables[T]>, C>) => Promise<number>) =>
+  changesOf((tx, row) => {
+    const values = Object.fromEntries(columns.map((column) => [column, row[column]]));
+    return tx.insertInto(table).values(values as unknown as Insertable<Tables[T]>); // the places of its columns' values
+  });
+
+function once<V>(build: Build<V, unknown>): (db: Reader) => Built {
+  const known: { sqlite?: Built; postgres?: Built } = {};
+  return (db) => {
+    const tx = db as Tx; // to build with only: what it is said to is the caller's
+    return (known[isSqlite(tx) ? "sqlite" : "postgres"] ??= compile(build(tx, places as V).compile()));
+  };
+}
+
+const compile = ({ sql, parameters }: CompiledQuery): Built => ({ text: sql, parameters });
+
+const bind = ({ parameters }: Built, values: object): unknown[] =>
+  parameters.map((parameter) =>
+    parameter instanceof Place ? (values as Readonly<Record<string, unknown>>)[parameter.name] : parameter,
+  );
+
+/**
+ * Waits for all of them, and then raises what the first to fail raised: nothing goes on in a transaction that is over.
+ * On PostgreSQL those that wait for nothing go to the server in one breath, in this order.
+ */
+export async function together<T extends readonly unknown[]>(
+  promises: readonly [...{ [I in keyof T]: Promise<T[I]> }],
+): Promise<T> {
+  const failures: unknown[] = [];
+  const values = await Promise.all(
+    promises.map((promise) => promise.catch((error: unknown) => void failures.push(error))),
+  );
+  if (failures.length > 0) throw failures[0];
+  return values as unknown as T; // none failed: each is its promise's value
+}
