@@ -7,7 +7,7 @@
  *           nobody guesses through that, so there is nothing for a slow hash to slow down.)
  *           A missing, wrong or disabled key is one answer, 401.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { newId, randomDigits } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
 import { rowsOf } from "../store/statement.js";
@@ -174,4 +174,4 @@ function readRole(text: string): Role {
 }
 
 const crnOf = (accountId: string, keyName: string): string => `crn:${accountId}:api-key:${keyName}`;
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+const sha256 = (text: string): Buffer => hash("sha256", text, "buffer");

@@ -230,8 +230,9 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
         break;
       case "record": {
         number += 1;
-        const activity = toActivity(effect, number, doing);
-        const data = renderActivity(activity, doing.row);
+        const details = toDetails(effect, doing);
+        const activity = toActivity(effect, number, details, doing);
+        const data = renderActivity(activity, doing.row, details);
         if (effect.activityId === doing.activityId) answer = data;
         written.push(insertActivity(doing.tx, activity), notify(effect.notify, data, doing));
         break;
@@ -444,12 +445,13 @@ const addRefunded = changesOf((tx, { id, amountMinor }: ById & { readonly amount
     .where("id", "=", id),
 );
 
+type Recorded = Extract<Effect, { kind: "record" }>;
 function toActivity(
-  effect: Extract<Effect, { kind: "record" }>,
+  effect: Recorded,
   number: number,
-  { row, nowMs, by, activityId, said }: Doing,
+  details: object,
+  { row, nowMs, by }: Doing,
 ): ActivityRow {
-  const details = toDetails(effect.facts, row.currency, nowMs);
   return {
     id: effect.activityId,
     payment_request_id: row.id,
@@ -459,7 +461,7 @@ function toActivity(
     amount_minor: effect.amountMinor,
     created_by: by,
     created_ms: nowMs,
-    details: JSON.stringify(effect.activityId === activityId ? { ...said, ...details } : details),
+    details: JSON.stringify(details),
   };
 }
 export const insertActivity = insertOf("activity", [
@@ -486,8 +488,12 @@ const notify = (
     data,
   });
 
-/** What only this type of activity says. */
-function toDetails(facts: ActivityFacts, currency: string, nowMs: number): object {
+/** What the activity repeats of what was asked, and what only its type says. */
+function toDetails({ activityId, facts }: Recorded, { row, nowMs, said, activityId: asked }: Doing): object {
+  const told = detailsOf(facts, row.currency, nowMs);
+  return activityId === asked ? { ...said, ...told } : told;
+}
+function detailsOf(facts: ActivityFacts, currency: string, nowMs: number): object {
   const paid = (payments: readonly (Payment | Hold)[]): object =>
     renderPaidBy(
       payments.map((payment) => ({

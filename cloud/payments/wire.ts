@@ -118,15 +118,17 @@ export function renderPaidBy(payments: readonly PaidPart[], currency: string): o
   };
 }
 
+/** `details`: what the row's own column says, for whoever has it at hand. */
 export function renderActivity(
   row: ActivityRow,
   request: Pick<
     RequestRow,
     "short_code" | "currency" | "config_id" | "merchant_account_id" | "merchant_name" | "created_by"
   >,
+  details = JSON.parse(row.details) as object, // written with the row, from the effect that made it
 ): object {
   return {
-    ...(JSON.parse(row.details) as object), // written with the row, from the effect that made it
+    ...details,
     id: row.id,
     type: row.type,
     value: fromMinor(row.amount_minor, request.currency),

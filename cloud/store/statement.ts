@@ -45,7 +45,8 @@ export function rowsOf<V extends object, O>(build: Build<V, O>): (db: Reader, va
   const builtFor = once(build);
   return async (db, values) => {
     const built = builtFor(db);
-    return (await directTo(db).rows(built.text, bind(built, values))) as O[]; // what the query selects
+    const rows = directTo(db).rows(built.text, bind(built, values));
+    return (rows instanceof Promise ? await rows : rows) as O[]; // what the query selects
   };
 }
 
