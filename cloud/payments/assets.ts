@@ -9,13 +9,13 @@ import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import { forUpdate } from "../store/locks.js";
-import { rowsOf } from "../store/statement.js";
+import { rowsOf, writeAll } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
-import { findOperation, insertOperation } from "./operation.js";
+import { findOperation, operationWrite } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { renderAsset, renderTransaction, type AssetRow } from "./wire.js";
 
@@ -129,7 +129,7 @@ export class Assets {
       if (value.currency !== asset.currency) throw new Fault("INVALID_AMOUNT");
       const into = { id, currency: asset.currency };
       const transferId = await issueTestMoney(tx, this.#parts, into, toMinor(value));
-      await insertOperation(tx, operation, asked, transferId);
+      await writeAll(tx, [operationWrite(operation, asked, transferId)]);
       return findTransaction(tx, id, transferId);
     });
   }

@@ -9,7 +9,7 @@
  * Crash     a transfer is there with all its entries and balances, or not at all.
  */
 import { sql } from "kysely";
-import { changesOf, insertOf, together } from "../store/statement.js";
+import { insertOf, writeAll, writeOf, type Write } from "../store/statement.js";
 import type { Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 
@@ -38,25 +38,31 @@ export class Overdrawn extends Error {
   }
 }
 
-/** Moves the money. A transfer is made once: a second one with its id the database refuses. */
-export async function post(tx: Tx, transfer: Transfer): Promise<void> {
+/** Moves the money. A transfer is made once: a second one with its id the database refuses. Raises Overdrawn. */
+export const post = (tx: Tx, transfer: Transfer): Promise<void> => writeAll(tx, postings(transfer));
+
+/** What moves the money, for whoever has more to write with it. `overdrawn`: what is raised instead of Overdrawn. */
+export function postings(
+  transfer: Transfer,
+  overdrawn: (accountId: string) => Error = (accountId) => new Overdrawn(accountId),
+): readonly Write[] {
   assertBalanced(transfer);
   const { id, kind, ref, createdMs, entries } = transfer;
-  await together([
-    insertTransfer(tx, { id, kind, ref, created_ms: createdMs }),
+  return [
+    insertTransfer({ id, kind, ref, created_ms: createdMs }),
     // In the order of their ids: two transfers between the same accounts then stand in line, and not in each other's way.
-    ...entries.toSorted(byAccount).map((entry) => change(tx, entry)),
-    ...entries.map(({ accountId, currency, amountMinor }) =>
-      insertEntry(tx, { transfer_id: id, account_id: accountId, currency, amount_minor: amountMinor }),
+    ...entries.toSorted(byAccount).map((entry) =>
+      changeBalance(entry, (changed) => {
+        if (changed !== 1) throw overdrawn(entry.accountId);
+      }),
     ),
-  ]);
+    ...entries.map(({ accountId, currency, amountMinor }) =>
+      insertEntry({ transfer_id: id, account_id: accountId, currency, amount_minor: amountMinor }),
+    ),
+  ];
 }
 
-async function change(tx: Tx, entry: Entry): Promise<void> {
-  if ((await changeBalance(tx, entry)) !== 1) throw new Overdrawn(entry.accountId);
-}
-
-const changeBalance = changesOf((tx, { accountId, currency, amountMinor }: Entry) =>
+const changeBalance = writeOf((tx, { accountId, currency, amountMinor }: Entry) =>
   tx
     .updateTable("ledger_account")
     .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
@@ -82,11 +88,11 @@ export async function openAccount(
   id: string,
   currency: string,
 ): Promise<string> {
-  await insertAccountOnce(tx, { id, kind, currency });
+  await writeAll(tx, [insertAccountOnce({ id, kind, currency })]);
   return id;
 }
 type Opened = Pick<Tables["ledger_account"], "id" | "kind" | "currency">;
-const insertAccountOnce = changesOf((tx, { id, kind, currency }: Opened) =>
+const insertAccountOnce = writeOf((tx, { id, kind, currency }: Opened) =>
   tx
     .insertInto("ledger_account")
     .values({ id, kind, currency, balance_minor: 0 })

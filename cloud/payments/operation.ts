@@ -3,8 +3,8 @@
  *
  * Owns      the table operation.
  */
-import { insertOf, rowsOf } from "../store/statement.js";
-import type { Reader, Tx } from "../store/store.js";
+import { insertOf, rowsOf, type Write } from "../store/statement.js";
+import type { Reader } from "../store/store.js";
 
 export type Operation = {
   /** What it is done to: keys of different subjects never meet. */
@@ -29,12 +29,6 @@ const findByKey = rowsOf((db, { subjectId, kind, key }: Operation) =>
     .where("key", "=", key),
 );
 
-export async function insertOperation(
-  tx: Tx,
-  { subjectId, kind, key }: Operation,
-  asked: string,
-  resultId: string,
-): Promise<void> {
-  await insert(tx, { subject_id: subjectId, kind, key, asked, result_id: resultId });
-}
+export const operationWrite = ({ subjectId, kind, key }: Operation, asked: string, resultId: string): Write =>
+  insert({ subject_id: subjectId, kind, key, asked, result_id: resultId });
 const insert = insertOf("operation", ["subject_id", "kind", "key", "asked", "result_id"]);

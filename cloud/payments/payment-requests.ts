@@ -13,11 +13,12 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import { insertOf, rowsOf, together } from "../store/statement.js";
+import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
+import { findSubscriptions } from "./outbox.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
@@ -32,7 +33,7 @@ import {
 } from "./request-form.js";
 import {
   findRequest,
-  insertActivity,
+  activityWrite,
   lockFreeRequest,
   lockRequest,
   perform,
@@ -81,7 +82,9 @@ type Act = {
   readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
-  readonly event: (tx: Tx, asking: Asked, row: RequestRow) => Promise<Event> | Event;
+  /** Who is to pay, where somebody is. */
+  readonly source?: (tx: Tx, row: RequestRow, nowMs: number) => Promise<Source>;
+  readonly event: (asking: Asked, row: RequestRow, source: Source) => Event;
 };
 
 export class PaymentRequests {
@@ -134,9 +137,9 @@ export class PaymentRequests {
         created_ms: nowMs,
         updated_ms: nowMs,
       };
-      await together([
-        insertRequest(tx, row),
-        insertActivity(tx, {
+      await writeAll(tx, [
+        insertRequest(row),
+        activityWrite({
           id: newId(nowMs, random),
           payment_request_id: row.id,
           merchant_id: row.merchant_id,
@@ -232,13 +235,14 @@ export class PaymentRequests {
       action: "payment-requests:pay",
       operation: { kind: "pay", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, externalPaymentRef, external: transactionId },
-      event: async (tx, asking, request) => {
+      source: async (tx, request, nowMs) => {
         const option = readOptions(request).find((one) => one.assetType === assetType);
         const provider = option && providerOf(this.#parts.providers, assetType);
-        const source =
-          option === undefined || provider === undefined
-            ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
-            : await provider.find(tx, { caller, request, option, form, nowMs: asking.nowMs });
+        return option === undefined || provider === undefined
+          ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
+          : provider.find(tx, { caller, request, option, form, nowMs });
+      },
+      event: (asking, _request, source) => {
         const amountMinor = amount === undefined ? undefined : Number(amount);
         return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
       },
@@ -257,7 +261,7 @@ export class PaymentRequests {
       // The reference and the amount make a refund, as the API has it; the rest is a remark, kept from the first time.
       operation: { kind: "refund", key: externalRef, asked: JSON.stringify(value) },
       said: { externalRef, invoiceRef, lineItems },
-      event: (_tx, asking) => ({
+      event: (asking) => ({
         kind: "refund",
         valueMinor: toMinor(value),
         currency: value.currency,
@@ -273,7 +277,7 @@ export class PaymentRequests {
       action: "payment-requests:void",
       operation: { kind: "void", key: "", asked: "" }, // a request is voided once; asked again, answered again
       said: {},
-      event: (_tx, asking) => ({ kind: "void", ...asking }),
+      event: (asking) => ({ kind: "void", ...asking }),
     });
   }
 
@@ -286,7 +290,7 @@ export class PaymentRequests {
       action: "payment-requests:confirm",
       operation: { kind: "confirm", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, invoiceRef, lineItems },
-      event: (_tx, asking, row) => {
+      event: (asking, row) => {
         if (sum < 1) throw new Fault("INVALID_AMOUNT", "the line items' prices add up to nothing");
         const currency = value?.currency ?? row.currency;
         return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, ...asking };
@@ -300,7 +304,7 @@ export class PaymentRequests {
       action: "payment-requests:release",
       operation: undefined, // a second one is told that it was released
       said: {},
-      event: (_tx, asking) => ({ kind: "release", ...asking }),
+      event: (asking) => ({ kind: "release", ...asking }),
     });
   }
 
@@ -315,7 +319,7 @@ export class PaymentRequests {
       action: "payment-requests:approve-conditions",
       operation: undefined,
       said: {},
-      event: (_tx, asking, row) => ({
+      event: (asking, row) => ({
         kind: verdict === "accept" ? "acceptCondition" : "declineCondition",
         conditionId,
         by: caller.accountId === row.merchant_account_id ? "merchant" : "patron",
@@ -395,13 +399,18 @@ export class PaymentRequests {
         if (row === undefined) continue;
         const activityId = newId(nowMs, random);
         const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(nowMs, random) };
-        const [next, effects] = step(toState(await withMoney(tx, row)), event);
+        const [stored, subscriptions] = await together([
+          withMoney(tx, row),
+          findSubscriptions(tx, { accountId: row.merchant_account_id }),
+        ]);
+        const [next, effects] = step(toState(stored), event);
         const by = SERVICE_CRN;
         const doing = {
           tx,
           random,
           providers,
           row,
+          subscriptions,
           next,
           nowMs,
           by,
@@ -419,7 +428,7 @@ export class PaymentRequests {
   }
 
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
-  async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
+  async #act(caller: Caller, id: string, { action, operation, said, source, event }: Act): Promise<object> {
     const { store, clock, random, providers, committed } = this.#parts;
     const answer = await store.write(async (tx) => {
       const row = await lockRequest(tx, id);
@@ -427,9 +436,11 @@ export class PaymentRequests {
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
       const keyed = operation && { subjectId: id, ...operation };
-      const [before, stored] = await together([
+      const [before, stored, subscriptions, payer] = await together([
         keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
         withMoney(tx, row),
+        findSubscriptions(tx, { accountId: row.merchant_account_id }),
+        source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs),
       ]);
       const activityId = newId(nowMs, random);
       const asking = {
@@ -439,13 +450,14 @@ export class PaymentRequests {
         asked: keyed?.asked ?? "",
         earlier: before && { asked: before.asked, activityId: before.resultId },
       };
-      const [next, effects] = step(toState(stored), await event(tx, asking, row));
+      const [next, effects] = step(toState(stored), event(asking, row, payer));
       const by = caller.crn;
       return perform(effects, {
         tx,
         random,
         providers,
         row,
+        subscriptions,
         next,
         nowMs,
         by,

@@ -9,14 +9,14 @@
 import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
-import { Fault, type FaultCode } from "../http/fault.js";
-import { changesOf, insertOf, rowsOf, together } from "../store/statement.js";
+import { Fault } from "../http/fault.js";
+import { insertOf, rowsOf, together, writeAll, writeOf, type Write } from "../store/statement.js";
 import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
-import { openAccount, Overdrawn, post, type Entry, type Transfer } from "./ledger.js";
-import { insertOperation, type Operation } from "./operation.js";
-import { enqueue } from "./outbox.js";
+import { openAccount, postings, type Entry, type Transfer } from "./ledger.js";
+import { operationWrite, type Operation } from "./operation.js";
+import { noticeWrites, type Subscriptions } from "./outbox.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import type { Details } from "./request-form.js";
 import {
@@ -186,6 +186,8 @@ export type Doing = {
   readonly random: Random;
   readonly providers: readonly AssetProvider[];
   readonly row: RequestRow;
+  /** Of the merchant's account. */
+  readonly subscriptions: Subscriptions;
   readonly next: Request;
   readonly nowMs: number;
   readonly by: string; // crn
@@ -197,69 +199,68 @@ export type Doing = {
   readonly said: object;
 };
 
-/**
- * Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal.
- *
- * Nothing it writes waits for anything else it writes: the whole of it goes to the database in one breath.
- */
+/** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
 export async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
-  const written: Promise<unknown>[] = [];
+  const { tx, row, providers, nowMs } = doing;
+  const writes: Write[] = [];
+  const afterwards: (() => Promise<void> | undefined)[] = [];
   let answer: object | undefined;
-  let number = doing.row.activities;
+  let number = row.activities;
   for (const effect of effects) {
     switch (effect.kind) {
-      case "take":
-        written.push(take(effect.payment, number + 1, doing));
+      case "take": {
+        const { payment } = effect;
+        writes.push(...take(payment, doing), paymentWrite(payment, number + 1, doing));
+        afterwards.push(() => providerOf(providers, payment.assetType)?.taken?.(tx, payment, nowMs));
         break;
+      }
       case "hold":
-        written.push(hold(effect.hold, doing));
+        await openAccount(tx, "hold", holdAccount(row), row.currency);
+        writes.push(...hold(effect.hold, doing));
         break;
       case "capture":
-        written.push(capture(effect.payment, number + 1, doing));
+        writes.push(...capture(effect.payment, doing), paymentWrite(effect.payment, number + 1, doing));
         break;
       case "letGo":
-        written.push(
-          transfer(doing, effect.transferId, "release", [
-            [holdAccount(doing.row), -effect.amountMinor],
-            [effect.hold.sourceId, effect.amountMinor],
-          ]),
-        );
+        writes.push(...letGo(effect, doing));
         break;
       case "giveBack":
-        written.push(giveBack(effect, doing));
+        writes.push(...giveBack(effect, doing));
+        for (const { payment, amountMinor } of effect.returns)
+          afterwards.push(() =>
+            providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs),
+          );
         break;
       case "record": {
         number += 1;
         const details = toDetails(effect, doing);
         const activity = toActivity(effect, number, details, doing);
-        const data = renderActivity(activity, doing.row, details);
+        const data = renderActivity(activity, row, details);
         if (effect.activityId === doing.activityId) answer = data;
-        written.push(insertActivity(doing.tx, activity), notify(effect.notify, data, doing));
+        writes.push(activityWrite(activity), ...notices(effect.notify, data, doing));
         break;
       }
       // These three come alone.
       case "answerAgain":
-        return renderActivity(await findActivity(doing.tx, doing.row.id, effect.activityId), doing.row);
+        return renderActivity(await findActivity(tx, row.id, effect.activityId), row);
       case "refuse":
         throw new Fault(effect.code, effect.reason);
       case "ignored":
         return undefined;
     }
   }
-  written.push(keep(number, doing));
-  await together(written);
+  writes.push(...kept(number, doing));
+  await writeAll(tx, writes);
+  for (const act of afterwards) await act();
   return answer;
 }
 
 /** The state's own columns, once for all that the step recorded. */
-async function keep(
-  activities: number,
-  { tx, row, next, nowMs, operation, activityId }: Doing,
-): Promise<void> {
+function kept(activities: number, { row, next, nowMs, operation, activityId }: Doing): readonly Write[] {
   const isPreAuth = next.kind === "authorized" || next.kind === "released";
   const isLetGo = next.kind === "cancelled" && row.pre_auth_status !== null;
-  await together([
-    updateRequest(tx, {
+  return [
+    updateRequest({
       id: row.id,
       status: isPreAuth ? "paid" : next.kind,
       cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
@@ -269,9 +270,9 @@ async function keep(
       activities,
       updated_ms: nowMs,
     }),
-    row.pre_auth_status === "authorized" && next.kind !== "authorized" ? endHold(tx, row) : Promise.resolve(),
-    operation === undefined ? Promise.resolve() : insertOperation(tx, operation, operation.asked, activityId),
-  ]);
+    ...(row.pre_auth_status === "authorized" && next.kind !== "authorized" ? [endHold(row)] : []),
+    ...(operation === undefined ? [] : [operationWrite(operation, operation.asked, activityId)]),
+  ];
 }
 
 type Kept = Pick<
@@ -285,7 +286,7 @@ type Kept = Pick<
   | "activities"
   | "updated_ms"
 >;
-const updateRequest = changesOf((tx, kept: Kept) =>
+const updateRequest = writeOf((tx, kept: Kept) =>
   tx
     .updateTable("payment_request")
     .set({
@@ -299,53 +300,68 @@ const updateRequest = changesOf((tx, kept: Kept) =>
     })
     .where("id", "=", kept.id),
 );
-const endHold = changesOf((tx, { id }: ById) =>
+const endHold = writeOf((tx, { id }: ById) =>
   tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", id),
 );
 
-/** A refusal for a source or a wallet that turns out to have too little: somebody else was first. */
-async function orRefuse(moving: Promise<void>, code: FaultCode, reason: string): Promise<void> {
-  try {
-    await moving;
-  } catch (error) {
-    if (!(error instanceof Overdrawn)) throw error;
-    throw new Fault(code, reason, { cause: error });
-  }
-}
-const SPENT = "the asset no longer holds the amount";
+/** Somebody else was first, and a source or a wallet turns out to have too little. */
+const spent = (): Fault => new Fault("INSUFFICIENT_ASSET_VALUE", "the asset no longer holds the amount");
+const lacking = (): Fault => new Fault("REFUND_DECLINED", "the merchant's wallet does not hold the amount");
 
-async function take(payment: Payment, number: number, doing: Doing): Promise<void> {
-  const moving = transfer(doing, payment.id, "payment", [
+const take = (payment: Payment, doing: Doing): readonly Write[] =>
+  transfer(doing, payment.id, "payment", spent, [
     [payment.sourceId, -payment.amountMinor],
     [payment.walletId, payment.amountMinor],
   ]);
-  await together([
-    orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT),
-    insertPayment(payment, number, doing),
-    providerOf(doing.providers, payment.assetType)?.taken?.(doing.tx, payment, doing.nowMs) ??
-      Promise.resolve(),
-  ]);
-}
 
-async function capture(payment: Payment, number: number, doing: Doing): Promise<void> {
-  await together([
-    transfer(doing, payment.id, "confirmation", [
-      [holdAccount(doing.row), -payment.amountMinor],
-      [payment.walletId, payment.amountMinor],
-    ]),
-    insertPayment(payment, number, doing),
+const capture = (payment: Payment, doing: Doing): readonly Write[] =>
+  transfer(doing, payment.id, "confirmation", undefined, [
+    [holdAccount(doing.row), -payment.amountMinor],
+    [payment.walletId, payment.amountMinor],
   ]);
-}
+
+const letGo = (
+  { hold: held, transferId, amountMinor }: Extract<Effect, { kind: "letGo" }>,
+  doing: Doing,
+): readonly Write[] =>
+  transfer(doing, transferId, "release", undefined, [
+    [holdAccount(doing.row), -amountMinor],
+    [held.sourceId, amountMinor],
+  ]);
+
+const giveBack = (
+  { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
+  doing: Doing,
+): readonly Write[] => [
+  ...transfer(
+    doing,
+    transferId,
+    "refund",
+    lacking,
+    returns.flatMap(({ payment, amountMinor }) => [
+      [payment.walletId, -amountMinor] as const,
+      [payment.sourceId, amountMinor] as const,
+    ]),
+  ),
+  ...returns.map(({ payment, amountMinor }) => addRefunded({ id: payment.id, amountMinor })),
+];
+const addRefunded = writeOf((tx, { id, amountMinor }: ById & { readonly amountMinor: number }) =>
+  tx
+    .updateTable("payment")
+    .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
+    .where("id", "=", id),
+);
 
 const holdAccount = (row: RequestRow): string => `hold.${row.id}`;
 
 /** One transfer; what several moves do to one account is one entry. */
-async function transfer(
-  { tx, row, nowMs }: Doing,
+function transfer(
+  { row, nowMs }: Doing,
   id: string,
   kind: Transfer["kind"],
+  overdrawn: (() => Fault) | undefined,
   moves: readonly (readonly [accountId: string, amountMinor: number])[],
-): Promise<void> {
+): readonly Write[] {
   const sums = new Map<string, number>();
   for (const [accountId, amountMinor] of moves) sums.set(accountId, (sums.get(accountId) ?? 0) + amountMinor);
   const entries = Array.from(sums, ([accountId, amountMinor]): Entry => ({
@@ -353,37 +369,45 @@ async function transfer(
     currency: row.currency,
     amountMinor,
   }));
-  await post(tx, { id, kind, ref: row.id, createdMs: nowMs, entries });
+  return postings({ id, kind, ref: row.id, createdMs: nowMs, entries }, overdrawn);
 }
 
-async function hold(held: Hold, doing: Doing): Promise<void> {
-  const { tx, row, nowMs } = doing;
-  const account = await openAccount(tx, "hold", holdAccount(row), row.currency);
-  const moving = transfer(doing, held.id, "authorization", [
+const hold = (held: Hold, doing: Doing): readonly Write[] => [
+  ...transfer(doing, held.id, "authorization", spent, [
     [held.sourceId, -held.amountMinor],
-    [account, held.amountMinor],
-  ]);
-  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
-  await tx
-    .insertInto("hold")
-    .values({
-      id: held.id,
-      payment_request_id: row.id,
-      asset_type: held.assetType,
-      asset_id: held.assetId,
-      payer_account_id: held.payerAccountId,
-      source_id: held.sourceId,
-      wallet_id: held.walletId,
-      amount_minor: held.amountMinor,
-      expires_ms: held.expiresMs,
-      is_held: 1,
-      created_ms: nowMs,
-    })
-    .execute();
-}
+    [holdAccount(doing.row), held.amountMinor],
+  ]),
+  insertHold({
+    id: held.id,
+    payment_request_id: doing.row.id,
+    asset_type: held.assetType,
+    asset_id: held.assetId,
+    payer_account_id: held.payerAccountId,
+    source_id: held.sourceId,
+    wallet_id: held.walletId,
+    amount_minor: held.amountMinor,
+    expires_ms: held.expiresMs,
+    is_held: 1,
+    created_ms: doing.nowMs,
+  }),
+];
+const insertHold = insertOf("hold", [
+  "id",
+  "payment_request_id",
+  "asset_type",
+  "asset_id",
+  "payer_account_id",
+  "source_id",
+  "wallet_id",
+  "amount_minor",
+  "expires_ms",
+  "is_held",
+  "created_ms",
+]);
 
-async function insertPayment(payment: Payment, number: number, { tx, row, nowMs }: Doing): Promise<void> {
-  await insertPaymentRow(tx, {
+/** `number`: of the activity that is recorded next, which is this payment's. */
+const paymentWrite = (payment: Payment, number: number, { row, nowMs }: Doing): Write =>
+  insertPayment({
     id: payment.id,
     payment_request_id: row.id,
     number,
@@ -398,8 +422,7 @@ async function insertPayment(payment: Payment, number: number, { tx, row, nowMs 
     confirmation_key: payment.confirmationKey,
     created_ms: nowMs,
   });
-}
-const insertPaymentRow = insertOf("payment", [
+const insertPayment = insertOf("payment", [
   "id",
   "payment_request_id",
   "number",
@@ -414,36 +437,6 @@ const insertPaymentRow = insertOf("payment", [
   "confirmation_key",
   "created_ms",
 ]);
-
-async function giveBack(
-  { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
-  doing: Doing,
-): Promise<void> {
-  const { tx, providers, nowMs } = doing;
-  const moving = transfer(
-    doing,
-    transferId,
-    "refund",
-    returns.flatMap(({ payment, amountMinor }) => [
-      [payment.walletId, -amountMinor] as const,
-      [payment.sourceId, amountMinor] as const,
-    ]),
-  );
-  await together([
-    orRefuse(moving, "REFUND_DECLINED", "the merchant's wallet does not hold the amount"),
-    ...returns.flatMap(({ payment, amountMinor }) => [
-      addRefunded(tx, { id: payment.id, amountMinor }),
-      providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs) ??
-        Promise.resolve(),
-    ]),
-  ]);
-}
-const addRefunded = changesOf((tx, { id, amountMinor }: ById & { readonly amountMinor: number }) =>
-  tx
-    .updateTable("payment")
-    .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
-    .where("id", "=", id),
-);
 
 type Recorded = Extract<Effect, { kind: "record" }>;
 function toActivity(
@@ -464,7 +457,7 @@ function toActivity(
     details: JSON.stringify(details),
   };
 }
-export const insertActivity = insertOf("activity", [
+export const activityWrite = insertOf("activity", [
   "id",
   "payment_request_id",
   "merchant_id",
@@ -476,17 +469,22 @@ export const insertActivity = insertOf("activity", [
   "details",
 ]);
 
-const notify = (
+const notices = (
   types: readonly NotificationType[],
   data: object,
-  { tx, random, nowMs, row }: Doing,
-): Promise<void> =>
-  enqueue(tx, random, nowMs, {
-    accountId: row.merchant_account_id,
-    test: livenessOf(readOptions(row)) === "test",
-    types,
-    data,
-  });
+  { random, nowMs, row, subscriptions }: Doing,
+): readonly Write[] =>
+  noticeWrites(
+    random,
+    nowMs,
+    {
+      accountId: row.merchant_account_id,
+      test: livenessOf(readOptions(row)) === "test",
+      types,
+      data,
+    },
+    subscriptions,
+  );
 
 /** What the activity repeats of what was asked, and what only its type says. */
 function toDetails({ activityId, facts }: Recorded, { row, nowMs, said, activityId: asked }: Doing): object {

@@ -85,7 +85,8 @@ export class Connection implements PostgresPoolClient {
 
   /** Goes to the server with whatever is said next, which tells if it failed. */
   begin(): void {
-    this.#begun = this.#client.query("begin isolation level read committed");
+    const text = "begin isolation level read committed";
+    this.#begun = this.#client.query({ ...nameOf(text), text });
     this.#begun.catch(ignore);
   }
 
@@ -126,7 +127,7 @@ export class Connection implements PostgresPoolClient {
 
 /** Each text the server is told once a connection, by a name. The texts of a service are few; past NAMED they have none. */
 const NAMED = 500;
-const WORTH_A_NAME = /^(select|insert|update|delete|commit|rollback)/;
+const WORTH_A_NAME = /^(select|insert|update|delete|with|begin|commit|rollback)/;
 const names = new Map<string, { readonly name: string }>();
 function nameOf(text: string): { readonly name?: string } {
   const known = names.get(text);

@@ -14,21 +14,15 @@
  * Why READ COMMITTED with row locks, and not SERIALIZABLE: payments to one merchant all change that merchant's balance, so
  * under SERIALIZABLE they would end each other instead of standing in line.
  */
-import {
-  Kysely,
-  Migrator,
-  PostgresDialect,
-  sql,
-  type Migration,
-  type PostgresPool,
-  type PostgresQueryResult,
-} from "kysely";
+import { Kysely, Migrator, PostgresDialect, sql, type Migration, type PostgresPool } from "kysely";
 import { DatabaseError, Pool } from "pg";
 import { BytewiseText } from "./bytewise-text.js";
 import { InOrder } from "./in-order.js";
 import { migrations } from "./migrations.js";
+import { OneBreathSocket } from "./one-breath-socket.js";
 import { StalePlan, type Connection, PoolLine } from "./pool-line.js";
 import { exactNumbers } from "./postgres-number.js";
+import { asOne } from "./as-one.js";
 import { saidDirectly } from "./statement.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "./store.js";
 import type { Tables } from "./tables.js";
@@ -62,8 +56,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const readers = makeLine(options, timeouts);
   const read = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: readers }) });
   saidDirectly(read, {
-    rows: async (text, values) => (await once(readers, text, values)).rows,
-    changes: async (text, values) => (await once(readers, text, values)).rowCount,
+    rows: (text, values) => once(readers, text, values),
+    write: () => Promise.reject(new TypeError("a reader does not write")),
   });
   return {
     read,
@@ -99,26 +93,21 @@ function makeLine(
     application_name: "scanvend",
     types: exactNumbers,
     pipeline: true,
+    stream: () => new OneBreathSocket(),
     ...timeouts,
   });
   return new PoolLine(pool, maxConnections, maxWaiting);
 }
 
 /** One statement on a connection of its own. */
-async function once(line: PoolLine, text: string, values: readonly unknown[]): Promise<Result> {
+async function once(line: PoolLine, text: string, values: readonly unknown[]): Promise<unknown[]> {
   const connection = await line.connect();
   try {
-    return toResult(await connection.query<unknown>(text, values));
+    return (await connection.query<unknown>(text, values)).rows;
   } finally {
     connection.release();
   }
 }
-
-type Result = { readonly rows: unknown[]; readonly rowCount: number };
-const toResult = ({ rows, rowCount }: PostgresQueryResult<unknown>): Result => ({
-  rows,
-  rowCount,
-});
 
 /** Kysely on one connection: what is said at once goes to the server at once. */
 const transactions = new WeakMap<Connection, Tx>();
@@ -133,7 +122,11 @@ function txOn(connection: Connection): Tx {
   const tx = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   saidDirectly(tx, {
     rows: async (text, values) => (await connection.query<unknown>(text, values)).rows,
-    changes: async (text, values) => toResult(await connection.query<unknown>(text, values)).rowCount,
+    async write(all) {
+      const { text, values } = asOne(all);
+      const { rows } = await connection.query<Record<string, number>>(text, values);
+      return all.map((_one, index) => rows[0]?.[`w${index}`] ?? 0);
+    },
   });
   transactions.set(connection, tx);
   return tx;

@@ -93,7 +93,7 @@ function kyselyOn(raw: SQLite.Database, prepare: Prepare): Kysely<Tables> {
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
   saidDirectly(db, {
     rows: (text, values) => prepare(text).all(values),
-    changes: (text, values) => prepare(text).run(values).changes,
+    write: (all) => all.map(({ text, values }) => prepare(text).run(values).changes),
   });
   return db;
 }

@@ -22,13 +22,22 @@ class Place {
 }
 const places = new Proxy({}, { get: (_target, name) => new Place(String(name)) });
 
-type Built = { readonly text: string; readonly parameters: readonly unknown[] };
+/** `id`: of this text in this process, for whoever keeps something by it. */
+type Built = { readonly id: number; readonly text: string; readonly parameters: readonly unknown[] };
 type Build<V, O> = (db: Tx, values: V) => Compilable<O>;
 
-/** What says a statement to a database, without Kysely between. `values` are in the order of the text's places. */
+/** A statement with the values in the order of its places. `isCounted`: somebody asks how many rows it changed. */
+export type Bound = {
+  readonly id: number;
+  readonly text: string;
+  readonly values: readonly unknown[];
+  readonly isCounted: boolean;
+};
+/** What says statements to a database, without Kysely between. */
 export type Direct = {
   readonly rows: (text: string, values: readonly unknown[]) => unknown[] | Promise<unknown[]>;
-  readonly changes: (text: string, values: readonly unknown[]) => number | Promise<number>;
+  /** All of them, in this order. Answers how many rows each changed, where that is counted. */
+  readonly write: (all: readonly Bound[]) => readonly number[] | Promise<readonly number[]>;
 };
 const directs = new WeakMap<object, Direct>();
 /** Statements given `db` go this way. Whoever opens a database says which. */
@@ -44,32 +53,56 @@ function directTo(db: object): Direct {
 export function rowsOf<V extends object, O>(build: Build<V, O>): (db: Reader, values: V) => Promise<O[]> {
   const builtFor = once(build);
   return async (db, values) => {
+    const direct = directTo(db);
     const built = builtFor(db);
-    const rows = directTo(db).rows(built.text, bind(built, values));
+    const rows = direct.rows(built.text, bind(built, values));
     return (rows instanceof Promise ? await rows : rows) as O[]; // what the query selects
   };
 }
 
-/** An insert, an update or a delete. Answers how many rows it changed. */
-export function changesOf<V extends object>(
+/** Something to be written: a statement and its values, and what to make of how many rows it changed. */
+export type Write = {
+  readonly builtFor: (db: Reader) => Built;
+  readonly values: object;
+  /** Raises what is wrong with that. */
+  readonly check: ((changed: number) => void) | undefined;
+};
+
+/** An insert, an update or a delete. */
+export function writeOf<V extends object>(
   build: Build<V, unknown>,
-): (tx: Tx, values: V) => Promise<number> {
+): (values: V, check?: (changed: number) => void) => Write {
   const builtFor = once(build);
-  return async (tx, values) => {
-    const built = builtFor(tx);
-    return directTo(tx).changes(built.text, bind(built, values));
-  };
+  return (values, check) => ({ builtFor, values, check });
 }
 
 /** One new row. Columns that are not named get the table's own defaults. */
 export const insertOf = <T extends keyof Tables, C extends keyof Insertable<Tables[T]> & string>(
   table: T,
   columns: readonly C[],
-): ((tx: Tx, row: Pick<Insertable<Tables[T]>, C>) => Promise<number>) =>
-  changesOf((tx, row) => {
+): ((row: Pick<Insertable<Tables[T]>, C>) => Write) => {
+  const build: Build<Pick<Insertable<Tables[T]>, C>, unknown> = (tx, row) => {
     const values = Object.fromEntries(columns.map((column) => [column, row[column]]));
     return tx.insertInto(table).values(values as unknown as Insertable<Tables[T]>); // the places of its columns' values
+  };
+  const write = writeOf(build);
+  return (row) => write(row);
+};
+
+/**
+ * Writes them all, in one breath: none sees what another wrote, and no two may write the same row. Raises what the first
+ * check that failed raised; the transaction must then be given up.
+ */
+export async function writeAll(tx: Tx, writes: readonly Write[]): Promise<void> {
+  if (writes.length === 0) return;
+  const bound = writes.map(({ builtFor, values, check }): Bound => {
+    const built = builtFor(tx);
+    const { id, text } = built;
+    return { id, text, values: bind(built, values), isCounted: check !== undefined };
   });
+  const changed = await directTo(tx).write(bound);
+  writes.forEach(({ check }, index) => check?.(changed[index] ?? 0));
+}
 
 function once<V>(build: Build<V, unknown>): (db: Reader) => Built {
   const known: { sqlite?: Built; postgres?: Built } = {};
@@ -79,7 +112,8 @@ function once<V>(build: Build<V, unknown>): (db: Reader) => Built {
   };
 }
 
-const compile = ({ sql, parameters }: CompiledQuery): Built => ({ text: sql, parameters });
+let ids = 0;
+const compile = ({ sql, parameters }: CompiledQuery): Built => ({ id: (ids += 1), text: sql, parameters });
 
 const bind = ({ parameters }: Built, values: object): unknown[] =>
   parameters.map((parameter) =>
