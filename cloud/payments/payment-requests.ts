@@ -15,7 +15,7 @@ import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
-import { readAssetType } from "./asset-type.js";
+import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
@@ -38,10 +38,19 @@ import {
   toState,
   withMoney,
 } from "./request-rows.js";
-import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
+import {
+  step,
+  statusAt,
+  type Earlier,
+  type Effect,
+  type Event,
+  type Option,
+  type Source,
+} from "./request.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
+import type { Uplink } from "./uplink.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
 
 export type PaymentRequestParts = {
@@ -50,6 +59,8 @@ export type PaymentRequestParts = {
   readonly random: Random;
   readonly publicUrl: string;
   readonly providers: readonly AssetProvider[];
+  /** Where none is configured, what it would pay is not offered. */
+  readonly uplink: Uplink | undefined;
   /** Told of a code that is none, once the transaction it came to nothing in is over. */
   readonly wrongCode: (terminal: string) => Promise<void>;
   /** Called when the outbox may have something new. */
@@ -63,6 +74,7 @@ const configOptions = z.array(
     type: z.string(),
     walletId: z.string().optional(),
     collectionIds: z.array(z.string()).optional(),
+    externalMerchantId: z.string().optional(),
   }),
 );
 const urls = z.array(z.string());
@@ -108,7 +120,13 @@ export class PaymentRequests {
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
-      const options = await offer(tx, config.payment_options, config.id, form);
+      const options = await offer(
+        tx,
+        config.payment_options,
+        config.id,
+        form,
+        this.#parts.uplink !== undefined,
+      );
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
       const nowMs = clock.nowMs();
@@ -131,6 +149,7 @@ export class PaymentRequests {
         expires_ms: nowMs + expirySeconds * 1000,
         external_ref: externalRef ?? null,
         details: JSON.stringify(details),
+        pending_minor: 0,
         activities: 1,
         created_by: caller.crn,
         created_by_account_id: caller.accountId,
@@ -183,8 +202,7 @@ export class PaymentRequests {
   async summary(id: string): Promise<object> {
     const row = await findRequest(this.#parts.store.read, id);
     const view = this.#view();
-    if (row === undefined || statusAt(row.status, row.expires_ms, view.nowMs) !== "new")
-      throw new Fault("FORBIDDEN");
+    if (row === undefined || statusAt(row, view.nowMs) !== "new") throw new Fault("FORBIDDEN");
     return renderSummary(row, readOptions(row), view);
   }
 
@@ -219,7 +237,7 @@ export class PaymentRequests {
   /**
    * Raises FORBIDDEN, REQUEST_PAID, REQUEST_EXPIRED, REQUEST_CANCELLED, INVALID_ASSET_TYPE, INACTIVE_ASSET,
    * INSUFFICIENT_ASSET_VALUE, REMAINING_AMOUNT_EXCEEDED, INVALID_AMOUNT, INVALID_MERCHANT_CONFIG,
-   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, ASSET_REDEMPTION_DENIED, RATE_LIMIT_EXCEEDED,
+   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, PAYMENT_UNCONFIRMED, ASSET_REDEMPTION_DENIED, RATE_LIMIT_EXCEEDED,
    * IDEMPOTENT_OPERATION_FAILED.
    */
   async pay(caller: Caller, id: string, form: PayForm): Promise<object> {
@@ -231,15 +249,17 @@ export class PaymentRequests {
     }
   }
 
-  #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+  async #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+    const { uplink } = this.#parts;
     const { assetType, idempotencyKey, mode, amount, externalPaymentRef, transactionId } = form;
-    return this.#act(caller, id, {
+    const { answer, effects } = await this.#step(caller, id, {
       action: "payment-requests:pay",
       operation: { kind: "pay", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, externalPaymentRef, external: transactionId },
       event: async (tx, asking, request) => {
         const option = readOptions(request).find((one) => one.assetType === assetType);
-        const provider = option && providerOf(this.#parts.providers, assetType);
+        const isKept = uplink !== undefined || !isElsewhere(assetType);
+        const provider = option && isKept ? providerOf(this.#parts.providers, assetType) : undefined;
         const source =
           option === undefined || provider === undefined
             ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
@@ -248,6 +268,9 @@ export class PaymentRequests {
         return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
       },
     });
+    const ask = effects.find((effect) => effect.kind === "ask");
+    if (ask === undefined || uplink === undefined) return answered(answer);
+    return uplink.pay(ask.pending.payment.id, form.authorization ?? ""); // there: the provider's `find` saw to it
   }
 
   /**
@@ -380,6 +403,7 @@ export class PaymentRequests {
       .select("id")
       .where("status", "=", sql.lit("new")) // a literal, or SQLite does not take the partial index
       .where("expires_ms", "<=", nowMs)
+      .where("pending_minor", "=", 0)
       .orderBy("expires_ms")
       .limit(limit)
       .execute();
@@ -423,10 +447,14 @@ export class PaymentRequests {
     return written;
   }
 
+  async #act(caller: Caller, id: string, act: Act): Promise<object> {
+    return answered((await this.#step(caller, id, act)).answer);
+  }
+
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
-  async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
-    const { store, clock, random, providers, committed } = this.#parts;
-    const answer = await store.write(async (tx) => {
+  async #step(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<Stepped> {
+    const { store, clock, random, providers, uplink, committed } = this.#parts;
+    const stepped = await store.write(async (tx) => {
       const row = await lockRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
@@ -444,7 +472,7 @@ export class PaymentRequests {
       const state = toState(await withMoney(tx, row));
       const [next, effects] = step(state, await event(tx, asking, row));
       const by = caller.crn;
-      return perform(effects, {
+      const answer = await perform(effects, {
         tx,
         random,
         providers,
@@ -456,10 +484,11 @@ export class PaymentRequests {
         activityId,
         said,
       });
+      return { answer, effects };
     });
     committed();
-    if (answer === undefined) throw new Error(`${action} of ${id} came to nothing`);
-    return answer;
+    if (stepped.effects.some(isOwedElsewhere)) uplink?.kick();
+    return stepped;
   }
 
   async #render(row: RequestRow): Promise<object> {
@@ -481,6 +510,18 @@ export class PaymentRequests {
     return { nowMs: this.#parts.clock.nowMs(), publicUrl: this.#parts.publicUrl };
   }
 }
+
+type Stepped = { readonly answer: object | undefined; readonly effects: readonly Effect[] };
+
+function answered(answer: object | undefined): object {
+  if (answer === undefined) throw new Error("a step that was asked for came to nothing");
+  return answer;
+}
+
+/** What the uplink provider is to be called for, now. */
+const isOwedElsewhere = (effect: Effect): boolean =>
+  effect.kind === "callOff" ||
+  (effect.kind === "giveBack" && effect.returns.some(({ payment }) => isElsewhere(payment.assetType)));
 
 /** No asset at all: what a request is asked with when nobody keeps what was named. */
 const NOBODY: Source = {
@@ -509,12 +550,19 @@ async function offer(
   paymentOptions: string,
   merchantId: string,
   { value, preAuth, lineItems }: CreateForm,
+  hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
-  for (const { type, walletId, collectionIds = [] } of configOptions.parse(JSON.parse(paymentOptions))) {
+  for (const option of configOptions.parse(JSON.parse(paymentOptions))) {
+    const { type, walletId, collectionIds = [], externalMerchantId } = option;
     const known = readAssetType(type);
     if (known === undefined || (known.currency ?? value.currency) !== value.currency) continue;
     if (preAuth === true && !known.preAuth) continue;
+    if (known.category === "uplink") {
+      if (!hasUplink || externalMerchantId === undefined) continue;
+      options.push({ assetType: type, amountMinor: toMinor(value), walletId, externalMerchantId });
+      continue;
+    }
     if (known.category !== "token") {
       options.push({ assetType: type, amountMinor: toMinor(value), walletId });
       continue;

@@ -1,7 +1,7 @@
 /**
  * Payment requests as rows: read into the state `step` understands, and its effects written back.
  *
- * Owns      the tables payment_request, payment and activity.
+ * Owns      the tables payment_request, payment and activity. What a provider elsewhere is asked is in uplink-rows.ts.
  * Promises  everything one step does (state, money, activity, the key it was asked under, what the outbox owes) is in the
  *           one transaction it is given.
  * Never     decides anything about money: that is request.ts.
@@ -25,9 +25,12 @@ import {
   type Effect,
   type Hold,
   type Option,
+  pendingMinor,
   type Payment,
+  type Pending,
   type Request,
 } from "./request.js";
+import { callOff, findPending, insertPaying, settlePaying } from "./uplink-rows.js";
 import {
   livenessOf,
   renderActivity,
@@ -42,6 +45,7 @@ const storedOptions = z.array(
     assetType: z.string(),
     amountMinor: z.int().positive(),
     walletId: z.string().optional(),
+    externalMerchantId: z.string().optional(),
     acceptedCollections: z
       .array(
         z.object({
@@ -79,11 +83,13 @@ export type StoredRequest = {
   readonly row: RequestRow;
   readonly payments: readonly PaymentRow[]; // in the order they were paid
   readonly hold: HoldRow | undefined;
+  readonly pending: readonly Pending[];
 };
 
 /** A request that has seen nothing but its own making has no money yet, and is not asked about. */
 export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequest> {
-  if (row.activities === 1) return { row, payments: [], hold: undefined };
+  const pending = row.pending_minor === 0 ? [] : await findPending(db, row.id);
+  if (row.activities === 1) return { row, payments: [], hold: undefined, pending };
   const payments = await db
     .selectFrom("payment")
     .selectAll()
@@ -94,7 +100,7 @@ export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequ
     row.pre_auth_expires_ms === null
       ? undefined
       : await db.selectFrom("hold").selectAll().where("payment_request_id", "=", row.id).executeTakeFirst();
-  return { row, payments, hold };
+  return { row, payments, hold, pending };
 }
 
 export const findActivity = (db: Reader, id: string): Promise<ActivityRow> =>
@@ -113,7 +119,7 @@ export const readConditions = (row: RequestRow): readonly Condition[] =>
 const storedReason = z.enum(cancellationReasons);
 const storedLines = z.array(z.record(z.string(), z.unknown()));
 
-export function toState({ row, payments, hold }: StoredRequest): Request {
+export function toState({ row, payments, hold, pending }: StoredRequest): Request {
   const { preAuth = false, partialAllowed = false } = JSON.parse(row.details) as Details; // written by create alone
   const terms = {
     valueMinor: row.value_minor,
@@ -127,7 +133,7 @@ export function toState({ row, payments, hold }: StoredRequest): Request {
   const known = { terms, conditions: readConditions(row) };
   switch (row.status) {
     case "new":
-      return { ...known, kind: "new", payments: payments.map(toPayment) };
+      return { ...known, kind: "new", payments: payments.map(toPayment), pending };
     case "expired":
       return { ...known, kind: "expired" };
     case "cancelled":
@@ -189,6 +195,15 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
       case "take":
         await take(effect.payment, number + 1, doing);
         break;
+      case "ask":
+        await insertPaying(effect.pending, doing);
+        break;
+      case "settle":
+        await settlePaying(doing.tx, effect.paymentId, effect.as, doing.nowMs);
+        break;
+      case "callOff":
+        await callOff(doing.tx, effect.paymentId, doing.nowMs);
+        break;
       case "hold":
         await hold(effect.hold, doing);
         break;
@@ -215,7 +230,7 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
         break;
       }
       case "answerAgain":
-        return renderActivity(await findActivity(doing.tx, effect.activityId), doing.row);
+        return answerAgain(effect.activityId, doing);
       case "refuse":
         throw new Fault(effect.code, effect.reason);
       case "ignored":
@@ -226,12 +241,24 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
   return answer;
 }
 
+/** What came of a question the first time: only a payment that a provider elsewhere did not take made no activity. */
+async function answerAgain(activityId: string, { tx, row }: Doing): Promise<object> {
+  const activity = await tx
+    .selectFrom("activity")
+    .selectAll()
+    .where("id", "=", activityId)
+    .executeTakeFirst();
+  if (activity === undefined) throw new Fault("PAYMENT_DECLINED");
+  return renderActivity(activity, row);
+}
+
 /** The state's own columns, once for all that the step recorded. */
 async function keep(
   activities: number,
   { tx, row, next, nowMs, operation, activityId }: Doing,
 ): Promise<void> {
   const isPreAuth = next.kind === "authorized" || next.kind === "released";
+  const pending = next.kind === "new" ? pendingMinor(next.pending) : 0;
   await tx
     .updateTable("payment_request")
     .set({
@@ -240,6 +267,7 @@ async function keep(
       ...(isPreAuth ? { pre_auth_status: next.kind, pre_auth_expires_ms: next.hold.expiresMs } : {}),
       ...(next.kind === "cancelled" && row.pre_auth_status !== null ? { pre_auth_status: "released" } : {}),
       ...(next.conditions.length === 0 ? {} : { conditions: JSON.stringify(next.conditions) }),
+      ...(pending === row.pending_minor ? {} : { pending_minor: pending }),
       activities,
       updated_ms: nowMs,
     })
@@ -342,7 +370,7 @@ async function giveBack(
   { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
   doing: Doing,
 ): Promise<void> {
-  const { tx, providers, nowMs } = doing;
+  const { tx, providers, row, nowMs } = doing;
   const moving = move(
     doing,
     transferId,
@@ -359,7 +387,11 @@ async function giveBack(
       .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
       .where("id", "=", payment.id)
       .execute();
-    await providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs);
+    await providerOf(providers, payment.assetType)?.returned?.(
+      tx,
+      { payment, amountMinor, refundId: transferId, request: row },
+      nowMs,
+    );
   }
 }
 

@@ -52,10 +52,10 @@ const conditions: readonly Condition[] = [
 ];
 const none = { conditions: [] };
 const states = {
-  new: { kind: "new", terms, ...none, payments: [] },
-  part: { kind: "new", terms, ...none, payments: [payment("p1", 60)] },
-  waiting: { kind: "new", terms, conditions, payments: [] },
-  asked: { kind: "new", terms: preAuth, ...none, payments: [] },
+  new: { kind: "new", terms, ...none, payments: [], pending: [] },
+  part: { kind: "new", terms, ...none, payments: [payment("p1", 60)], pending: [] },
+  waiting: { kind: "new", terms, conditions, payments: [], pending: [] },
+  asked: { kind: "new", terms: preAuth, ...none, payments: [], pending: [] },
   paid: { kind: "paid", terms, ...none, payments: [payment("p1", 100)] },
   authorized: { kind: "authorized", terms: preAuth, ...none, hold, payments: [] },
   confirmed: { kind: "authorized", terms: preAuth, ...none, hold, payments: [confirmed] },
@@ -333,7 +333,9 @@ describe("a condition", () => {
 });
 
 test("a stored `new` is not believed past its expiry", () => {
-  expect(statusAt("new", 10, 9)).toBe("new");
-  expect(statusAt("new", 10, 10)).toBe("expired");
-  expect(statusAt("paid", 10, 11)).toBe("paid");
+  const row = { status: "new", expires_ms: 10, pending_minor: 0 };
+  expect(statusAt(row, 9)).toBe("new");
+  expect(statusAt(row, 10)).toBe("expired");
+  expect(statusAt({ ...row, pending_minor: 1 }, 10)).toBe("new");
+  expect(statusAt({ ...row, status: "paid" }, 11)).toBe("paid");
 });
