@@ -1,7 +1,7 @@
 /**
  * Payment requests as rows: read into the state `step` understands, and its effects written back.
  *
- * Owns      the tables payment_request, payment and activity.
+ * Owns      the tables payment_request, payment and activity. What a provider elsewhere is asked is in uplink-rows.ts.
  * Promises  everything one step does (state, money, activity, the key it was asked under, what the outbox owes) is in the
  *           one transaction it is given.
  * Never     decides anything about money: that is request.ts.
@@ -16,7 +16,7 @@ import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import { openAccount, postings, type Entry, type Transfer } from "./ledger.js";
 import { operationWrite, type Operation } from "./operation.js";
-import { noticeWrites, type Subscriptions } from "./outbox.js";
+import { findSubscriptions, noticeWrites, type Subscriptions } from "./outbox.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import type { Details } from "./request-form.js";
 import {
@@ -24,12 +24,17 @@ import {
   type ActivityFacts,
   type Condition,
   type Effect,
+  type Event,
   type Hold,
   type NotificationType,
   type Option,
+  pendingMinor,
   type Payment,
+  type Pending,
   type Request,
+  step,
 } from "./request.js";
+import { callOff, findPending, insertPaying, settlePaying } from "./uplink-rows.js";
 import {
   livenessOf,
   renderActivity,
@@ -44,6 +49,7 @@ const storedOptions = z.array(
     assetType: z.string(),
     amountMinor: z.int().positive(),
     walletId: z.string().optional(),
+    externalMerchantId: z.string().optional(),
     acceptedCollections: z
       .array(
         z.object({
@@ -90,16 +96,17 @@ export type StoredRequest = {
   readonly row: RequestRow;
   readonly payments: readonly PaymentRow[]; // in the order they were paid
   readonly hold: HoldRow | undefined;
+  readonly pending: readonly Pending[];
 };
 
 /** A request that has seen nothing but its own making has no money yet, and is not asked about. */
 export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequest> {
-  if (row.activities === 1) return { row, payments: [], hold: undefined };
-  const [payments, [hold]] = await together([
-    findPayments(db, row),
+  const [pending, payments, [hold]] = await together([
+    row.pending_minor === 0 ? Promise.resolve([]) : findPending(db, row.id),
+    row.activities === 1 ? Promise.resolve([]) : findPayments(db, row),
     row.pre_auth_expires_ms === null ? Promise.resolve([]) : findHold(db, row),
   ]);
-  return { row, payments, hold };
+  return { row, payments, hold, pending };
 }
 const findPayments = rowsOf((db, { id }: ById) =>
   db.selectFrom("payment").selectAll().where("payment_request_id", "=", id).orderBy("number"),
@@ -108,7 +115,7 @@ const findHold = rowsOf((db, { id }: ById) =>
   db.selectFrom("hold").selectAll().where("payment_request_id", "=", id),
 );
 
-async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {
+export async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {
   const [row] = await findActivityOf(db, { requestId, id });
   if (row === undefined) throw new Error(`the activity ${id} is gone`);
   return row;
@@ -130,7 +137,7 @@ export const readConditions = (row: RequestRow): readonly Condition[] =>
 const storedReason = z.enum(cancellationReasons);
 const storedLines = z.array(z.record(z.string(), z.unknown()));
 
-export function toState({ row, payments, hold }: StoredRequest): Request {
+function toState({ row, payments, hold, pending }: StoredRequest): Request {
   const { preAuth = false, partialAllowed = false } = JSON.parse(row.details) as Details; // written by create alone
   const terms = {
     valueMinor: row.value_minor,
@@ -144,7 +151,7 @@ export function toState({ row, payments, hold }: StoredRequest): Request {
   const known = { terms, conditions: readConditions(row) };
   switch (row.status) {
     case "new":
-      return { ...known, kind: "new", payments: payments.map(toPayment) };
+      return { ...known, kind: "new", payments: payments.map(toPayment), pending };
     case "expired":
       return { ...known, kind: "expired" };
     case "cancelled":
@@ -181,7 +188,7 @@ const toHold = (row: HoldRow): Hold => ({
   expiresMs: row.expires_ms,
 });
 
-export type Doing = {
+type Doing = {
   readonly tx: Tx;
   readonly random: Random;
   readonly providers: readonly AssetProvider[];
@@ -199,8 +206,25 @@ export type Doing = {
   readonly said: object;
 };
 
+/** What came of an event: the activity that answers it, if any, and all that it had done. */
+export type Proceeded = { readonly answer: object | undefined; readonly effects: readonly Effect[] };
+/** Lets an event happen to a request: reads what else belongs to it, decides, does. Raises the code of a refusal. */
+export async function proceed(
+  event: Promise<Event>,
+  doing: Omit<Doing, "next" | "subscriptions">,
+): Promise<Proceeded> {
+  const { tx, row } = doing;
+  const [stored, subscriptions, happened] = await together([
+    withMoney(tx, row),
+    findSubscriptions(tx, { accountId: row.merchant_account_id }),
+    event,
+  ]);
+  const [next, effects] = step(toState(stored), happened);
+  return { answer: await perform(effects, { ...doing, subscriptions, next }), effects };
+}
+
 /** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
-export async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
+async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
   const { tx, row, providers, nowMs } = doing;
   const writes: Write[] = [];
   const afterwards: (() => Promise<void> | undefined)[] = [];
@@ -214,6 +238,15 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
         afterwards.push(() => providerOf(providers, payment.assetType)?.taken?.(tx, payment, nowMs));
         break;
       }
+      case "ask":
+        await insertPaying(effect.pending, doing);
+        break;
+      case "settle":
+        await settlePaying(tx, effect.paymentId, effect.as, nowMs);
+        break;
+      case "callOff":
+        await callOff(tx, effect.paymentId, nowMs);
+        break;
       case "hold":
         await openAccount(tx, "hold", holdAccount(row), row.currency);
         writes.push(...hold(effect.hold, doing));
@@ -228,7 +261,11 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
         writes.push(...giveBack(effect, doing));
         for (const { payment, amountMinor } of effect.returns)
           afterwards.push(() =>
-            providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs),
+            providerOf(providers, payment.assetType)?.returned?.(
+              tx,
+              { payment, amountMinor, refundId: effect.transferId, request: row },
+              nowMs,
+            ),
           );
         break;
       case "record": {
@@ -242,7 +279,7 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
       }
       // These three come alone.
       case "answerAgain":
-        return renderActivity(await findActivity(tx, row.id, effect.activityId), row);
+        return answerAgain(effect.activityId, doing);
       case "refuse":
         throw new Fault(effect.code, effect.reason);
       case "ignored":
@@ -253,6 +290,13 @@ export async function perform(effects: readonly Effect[], doing: Doing): Promise
   await writeAll(tx, writes);
   for (const act of afterwards) await act();
   return answer;
+}
+
+/** What came of a question the first time: only a payment that a provider elsewhere did not take made no activity. */
+async function answerAgain(id: string, { tx, row }: Doing): Promise<object> {
+  const [activity] = await findActivityOf(tx, { requestId: row.id, id });
+  if (activity === undefined) throw new Fault("PAYMENT_DECLINED");
+  return renderActivity(activity, row);
 }
 
 /** The state's own columns, once for all that the step recorded. */
@@ -266,6 +310,7 @@ function kept(activities: number, { row, next, nowMs, operation, activityId }: D
       cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
       pre_auth_status: isPreAuth ? next.kind : isLetGo ? "released" : row.pre_auth_status,
       pre_auth_expires_ms: isPreAuth ? next.hold.expiresMs : row.pre_auth_expires_ms,
+      pending_minor: next.kind === "new" ? pendingMinor(next.pending) : 0,
       conditions: next.conditions.length === 0 ? row.conditions : JSON.stringify(next.conditions),
       activities,
       updated_ms: nowMs,
@@ -282,6 +327,7 @@ type Kept = Pick<
   | "cancellation_reason"
   | "pre_auth_status"
   | "pre_auth_expires_ms"
+  | "pending_minor"
   | "conditions"
   | "activities"
   | "updated_ms"
@@ -294,6 +340,7 @@ const updateRequest = writeOf((tx, kept: Kept) =>
       cancellation_reason: kept.cancellation_reason,
       pre_auth_status: kept.pre_auth_status,
       pre_auth_expires_ms: kept.pre_auth_expires_ms,
+      pending_minor: kept.pending_minor,
       conditions: kept.conditions,
       activities: kept.activities,
       updated_ms: kept.updated_ms,
