@@ -3,7 +3,8 @@
  * come the check of each request, the types of its handler, and its place in the OpenAPI document.
  *
  * Promises  nothing reaches a handler that its schemas have not read; the caller is known before anything else is looked at.
- *           An endpoint that may still change says so: in the document, and in a header of every answer.
+ *           An endpoint that may still change says so: in the document, and in a header of every answer. So does a field: it is
+ *           in the document, and in a header of every answer to a request that had it. Switched off, there is neither.
  * Never     validates its own answers on the way out: the test suite holds every one of them against the document.
  */
 import type {
@@ -15,6 +16,7 @@ import type {
   RouteOptions,
 } from "fastify";
 import { z } from "zod";
+import { experimentalPlaces, EXPERIMENTAL, withoutExperimental } from "./experimental.js";
 import { messageOf, statusOf, type FaultCode } from "./fault.js";
 
 export type Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
@@ -68,11 +70,11 @@ export type Endpoints<Caller> = {
 export type EndpointOptions<Caller> = {
   /** Raises UNAUTHENTICATED. Called before a body is read. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
-  /** Off, experimental endpoints are not there at all. */
+  /** Off, experimental endpoints and fields are not there at all. */
   readonly experimental: boolean;
 };
 
-/** On every answer of an experimental endpoint. */
+/** On every answer to a request that used an experimental endpoint or field. */
 export const EXPERIMENTAL_HEADER = "x-experimental";
 const EXPERIMENTAL_TEXT = "may be changed or removed without warning";
 const ANY: readonly FaultCode[] = [
@@ -110,8 +112,13 @@ export function makeEndpoints<Caller>(
     who: (request: FastifyRequest) => C,
     faults: readonly FaultCode[],
   ): void {
-    const { method, url, params, query, body, experimental = false } = endpoint;
+    const { method, url, params, query, body, answer, experimental = false } = endpoint;
     if (experimental && !on) return;
+    const places = {
+      query: experimentalPlaces(query),
+      body: experimentalPlaces(body),
+      answer: experimentalPlaces(answer),
+    };
     const schema: FastifySchema = {
       ...documented(endpoint, faults),
       ...(params === undefined ? {} : { params }),
@@ -123,10 +130,18 @@ export function makeEndpoints<Caller>(
       url,
       ...before,
       schema,
+      preValidation: async (request, reply) => {
+        const stableQuery = withoutExperimental(request.query, places.query);
+        const stableBody = withoutExperimental(request.body, places.body);
+        const isUsed = experimental || stableQuery !== request.query || stableBody !== request.body;
+        if (isUsed && on) reply.header(EXPERIMENTAL_HEADER, EXPERIMENTAL_TEXT);
+        if (on) return;
+        request.query = stableQuery;
+        request.body = stableBody;
+      },
       handler: async (request, reply) => {
-        if (experimental) reply.header(EXPERIMENTAL_HEADER, EXPERIMENTAL_TEXT);
         // Each part was read by the schema of its name before this is called; one without a schema is not used.
-        return handle({
+        const answered = await handle({
           caller: who(request),
           params: request.params as Parsed<P>,
           query: request.query as Parsed<Q>,
@@ -134,6 +149,7 @@ export function makeEndpoints<Caller>(
           request,
           reply,
         });
+        return on ? answered : withoutExperimental(answered, places.answer);
       },
     });
   }
@@ -166,9 +182,7 @@ function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
     summary: says,
     tags: [tag],
     security: usual.includes("UNAUTHENTICATED") ? [{ apiKey: [] }] : [],
-    ...(experimental === true
-      ? { "x-experimental": true, description: `Experimental: ${EXPERIMENTAL_TEXT}.` }
-      : {}),
+    ...(experimental === true ? { ...EXPERIMENTAL, description: `Experimental: ${EXPERIMENTAL_TEXT}.` } : {}),
     response: {
       200: { description: "What was asked for.", content: { "application/json": { schema: answer } } },
       ...Object.fromEntries(

@@ -99,7 +99,7 @@ export function makePayments(parts: PaymentsParts): Payments {
     async routes(root) {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
-        await openApi(app, parts.publicUrl);
+        await openApi(app, parts);
         const limits = await makeRequestLimits(app, parts);
         const endpoints = makeEndpoints(app, {
           callerOf: (request) =>
