@@ -124,7 +124,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
     },
   };
   const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
-  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const app = await makeServer(log, () => newId(clock.nowMs(), random), configuration.trustedProxies);
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")
     ? makePayments({
@@ -134,6 +134,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         publicUrl,
         experimental: configuration.experimental === "on",
         requestsPerMinute: configuration.requestsPerMinute,
+        openRequestsPerMinute: configuration.openRequestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
       })

@@ -70,6 +70,8 @@ export type Endpoints<Caller> = {
 export type EndpointOptions<Caller> = {
   /** Raises UNAUTHENTICATED. Called before a body is read. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
+  /** Whether anyone may ask once more. Raises RATE_LIMIT_EXCEEDED. Called before a body is read. */
+  readonly admitStranger: (request: FastifyRequest) => Promise<void>;
   /** Off, experimental endpoints and fields are not there at all. */
   readonly experimental: boolean;
 };
@@ -81,10 +83,11 @@ const ANY: readonly FaultCode[] = [
   "MALFORMED",
   "BODY_TOO_LARGE",
   "UNSUPPORTED_MEDIA_TYPE",
+  "RATE_LIMIT_EXCEEDED",
   "BUSY",
   "UNAVAILABLE",
 ];
-const KEYED: readonly FaultCode[] = ["UNAUTHENTICATED", "RATE_LIMIT_EXCEEDED"];
+const KEYED: readonly FaultCode[] = ["UNAUTHENTICATED", "FORBIDDEN"];
 
 const errorBody = z
   .object({
@@ -99,7 +102,7 @@ const errorBody = z
 
 export function makeEndpoints<Caller>(
   app: FastifyInstance,
-  { callerOf, experimental: on }: EndpointOptions<Caller>,
+  { callerOf, admitStranger, experimental: on }: EndpointOptions<Caller>,
 ): Endpoints<Caller> {
   const callers = new WeakMap<FastifyRequest, Caller>();
   const known = async (request: FastifyRequest): Promise<void> => {
@@ -164,9 +167,9 @@ export function makeEndpoints<Caller>(
           if (caller === undefined) throw new Error("a handler ran before its caller was known");
           return caller;
         },
-        [...ANY, ...KEYED, "FORBIDDEN"],
+        [...ANY, ...KEYED],
       ),
-    open: (endpoint, handle) => add(endpoint, {}, handle, () => undefined, ANY),
+    open: (endpoint, handle) => add(endpoint, { onRequest: admitStranger }, handle, () => undefined, ANY),
   };
 }
 

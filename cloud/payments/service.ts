@@ -49,6 +49,8 @@ export type PaymentsParts = {
   readonly experimental: boolean;
   /** Of an account that was given no other number. */
   readonly requestsPerMinute: number;
+  /** From one address, of what needs no key. */
+  readonly openRequestsPerMinute: number;
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
@@ -104,6 +106,7 @@ export function makePayments(parts: PaymentsParts): Payments {
         const endpoints = makeEndpoints(app, {
           callerOf: (request) =>
             limits.admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
+          admitStranger: (request) => limits.admitStranger(request),
           experimental: parts.experimental,
         });
         paymentRequestRoutes(endpoints, requests);

@@ -95,11 +95,15 @@ export async function openPlatform({
   targets = anywhere,
   experimental = true,
   requestsPerMinute = 200,
+  openRequestsPerMinute = 600,
+  trustedProxies = [],
 }: {
   readonly kept?: TestDatabase;
   readonly targets?: WebhookTargets;
   readonly experimental?: boolean;
   readonly requestsPerMinute?: number;
+  readonly openRequestsPerMinute?: number;
+  readonly trustedProxies?: readonly string[];
 } = {}): Promise<Platform> {
   const database = kept ?? (await newDatabase());
   const store = await openTestStore(database.url);
@@ -119,7 +123,7 @@ export async function openPlatform({
     store.write((tx) => provisionWallet(tx, making, { name: "Ada", currency, topUpMinor }));
 
   const log = pino({ level: "silent" });
-  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const app = await makeServer(log, () => newId(clock.nowMs(), random), trustedProxies);
   const payments = makePayments({
     store,
     clock,
@@ -127,6 +131,7 @@ export async function openPlatform({
     publicUrl: "https://pay.example",
     experimental,
     requestsPerMinute,
+    openRequestsPerMinute,
     log,
     targets,
   });

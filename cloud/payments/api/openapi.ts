@@ -23,7 +23,7 @@ An API key goes in \`X-Api-Key\`. Amounts are whole minor units, as strings of d
 What is missing and what is not yours are one answer, with status 403. An error's \`message\` is a code that a program may rely on,
 and in a 400 the sentence itself with the field's name in front.
 
-An account may ask so many times a minute, over all of its keys. Past that the status is 429, with the seconds to wait in
+An account may ask so many times a minute, over all of its keys, and an address so many times what needs no key. Past that the status is 429, with the seconds to wait in
 \`Retry-After\`. What is experimental answers with \`X-Experimental\`,
 and so does a request that has an experimental field.`;
 
