@@ -17,6 +17,12 @@ export const cloudConfiguration = z.strictObject({
     .default(["payments", "vending"]),
   host: z.string().default("127.0.0.1"),
   port: z.int().min(0).max(65_535).default(8080),
+  /** The proxies in front of us, whose word on where a request came from counts. */
+  trustedProxies: z
+    .array(
+      z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], "must be an address, or a network as 10.0.0.0/8"),
+    )
+    .default([]),
   /** The address people and programs reach us at; what stickers and payment requests carry. */
   publicUrl: url,
   databaseUrl: z
@@ -38,6 +44,8 @@ export const cloudConfiguration = z.strictObject({
 
   /** How often an account may ask, where it was given no other number. Counted in each process by itself. */
   requestsPerMinute: z.int().positive().default(200),
+  /** How often one address may ask what needs no key. */
+  openRequestsPerMinute: z.int().positive().default(600),
 
   /** The provider of the asset type uplinkapi.test; left out, nothing is paid with it. */
   uplinkUrl: url.optional(),

@@ -123,7 +123,7 @@ function missing(
 
 async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
   const log = pino({ name: "cloud" });
-  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const app = await makeServer(log, () => newId(clock.nowMs(), random), configuration.trustedProxies);
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")
     ? makePayments({
@@ -133,6 +133,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         publicUrl,
         experimental: configuration.experimental === "on",
         requestsPerMinute: configuration.requestsPerMinute,
+        openRequestsPerMinute: configuration.openRequestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
         uplink: uplinkOf(configuration, secrets),

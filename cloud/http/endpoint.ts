@@ -3,7 +3,8 @@
  * come the check of each request, the types of its handler, and its place in the OpenAPI document.
  *
  * Promises  nothing reaches a handler that its schemas have not read; the caller is known before anything else is looked at.
- *           An endpoint that may still change says so: in the document, and in a header of every answer.
+ *           An endpoint that may still change says so: in the document, and in a header of every answer. So does a field: it is
+ *           in the document, and in a header of every answer to a request that had it. Switched off, there is neither.
  * Never     validates its own answers on the way out: the test suite holds every one of them against the document.
  */
 import type {
@@ -15,6 +16,7 @@ import type {
   RouteOptions,
 } from "fastify";
 import { z } from "zod";
+import { experimentalPlaces, EXPERIMENTAL, withoutExperimental } from "./experimental.js";
 import { messageOf, statusOf, type FaultCode } from "./fault.js";
 
 export type Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
@@ -68,21 +70,24 @@ export type Endpoints<Caller> = {
 export type EndpointOptions<Caller> = {
   /** Raises UNAUTHENTICATED. Called before a body is read. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
-  /** Off, experimental endpoints are not there at all. */
+  /** Whether anyone may ask once more. Raises RATE_LIMIT_EXCEEDED. Called before a body is read. */
+  readonly admitStranger: (request: FastifyRequest) => Promise<void>;
+  /** Off, experimental endpoints and fields are not there at all. */
   readonly experimental: boolean;
 };
 
-/** On every answer of an experimental endpoint. */
+/** On every answer to a request that used an experimental endpoint or field. */
 export const EXPERIMENTAL_HEADER = "x-experimental";
 const EXPERIMENTAL_TEXT = "may be changed or removed without warning";
 const ANY: readonly FaultCode[] = [
   "MALFORMED",
   "BODY_TOO_LARGE",
   "UNSUPPORTED_MEDIA_TYPE",
+  "RATE_LIMIT_EXCEEDED",
   "BUSY",
   "UNAVAILABLE",
 ];
-const KEYED: readonly FaultCode[] = ["UNAUTHENTICATED", "RATE_LIMIT_EXCEEDED"];
+const KEYED: readonly FaultCode[] = ["UNAUTHENTICATED", "FORBIDDEN"];
 
 const errorBody = z
   .object({
@@ -97,7 +102,7 @@ const errorBody = z
 
 export function makeEndpoints<Caller>(
   app: FastifyInstance,
-  { callerOf, experimental: on }: EndpointOptions<Caller>,
+  { callerOf, admitStranger, experimental: on }: EndpointOptions<Caller>,
 ): Endpoints<Caller> {
   const callers = new WeakMap<FastifyRequest, Caller>();
   const known = async (request: FastifyRequest): Promise<void> => {
@@ -110,8 +115,13 @@ export function makeEndpoints<Caller>(
     who: (request: FastifyRequest) => C,
     faults: readonly FaultCode[],
   ): void {
-    const { method, url, params, query, body, experimental = false } = endpoint;
+    const { method, url, params, query, body, answer, experimental = false } = endpoint;
     if (experimental && !on) return;
+    const places = {
+      query: experimentalPlaces(query),
+      body: experimentalPlaces(body),
+      answer: experimentalPlaces(answer),
+    };
     const schema: FastifySchema = {
       ...documented(endpoint, faults),
       ...(params === undefined ? {} : { params }),
@@ -123,10 +133,18 @@ export function makeEndpoints<Caller>(
       url,
       ...before,
       schema,
+      preValidation: async (request, reply) => {
+        const stableQuery = withoutExperimental(request.query, places.query);
+        const stableBody = withoutExperimental(request.body, places.body);
+        const isUsed = experimental || stableQuery !== request.query || stableBody !== request.body;
+        if (isUsed && on) reply.header(EXPERIMENTAL_HEADER, EXPERIMENTAL_TEXT);
+        if (on) return;
+        request.query = stableQuery;
+        request.body = stableBody;
+      },
       handler: async (request, reply) => {
-        if (experimental) reply.header(EXPERIMENTAL_HEADER, EXPERIMENTAL_TEXT);
         // Each part was read by the schema of its name before this is called; one without a schema is not used.
-        return handle({
+        const answered = await handle({
           caller: who(request),
           params: request.params as Parsed<P>,
           query: request.query as Parsed<Q>,
@@ -134,6 +152,7 @@ export function makeEndpoints<Caller>(
           request,
           reply,
         });
+        return on ? answered : withoutExperimental(answered, places.answer);
       },
     });
   }
@@ -148,9 +167,9 @@ export function makeEndpoints<Caller>(
           if (caller === undefined) throw new Error("a handler ran before its caller was known");
           return caller;
         },
-        [...ANY, ...KEYED, "FORBIDDEN"],
+        [...ANY, ...KEYED],
       ),
-    open: (endpoint, handle) => add(endpoint, {}, handle, () => undefined, ANY),
+    open: (endpoint, handle) => add(endpoint, { onRequest: admitStranger }, handle, () => undefined, ANY),
   };
 }
 
@@ -166,9 +185,7 @@ function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
     summary: says,
     tags: [tag],
     security: usual.includes("UNAUTHENTICATED") ? [{ apiKey: [] }] : [],
-    ...(experimental === true
-      ? { "x-experimental": true, description: `Experimental: ${EXPERIMENTAL_TEXT}.` }
-      : {}),
+    ...(experimental === true ? { ...EXPERIMENTAL, description: `Experimental: ${EXPERIMENTAL_TEXT}.` } : {}),
     response: {
       200: { description: "What was asked for.", content: { "application/json": { schema: answer } } },
       ...Object.fromEntries(

@@ -24,16 +24,21 @@ const REQUEST_WITHIN_MS = 30_000;
 /** An `externalRef` of 255 characters, each escaped as up to nine. The schemas bound what comes out. */
 const PARAM_LIMIT = 9 * 255;
 
-/** Server-sent events are there for any route that says `sse`. */
+/**
+ * Server-sent events are there for any route that says `sse`. A request's `ip` is that of whoever connects, or, where that is
+ * a trusted proxy, the last address that no trusted proxy wrote: a client cannot make one up.
+ */
 export async function makeServer(
   logger: FastifyBaseLogger,
   newRequestId: () => string,
+  trustedProxies: readonly string[] = [],
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_WITHIN_MS,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     genReqId: newRequestId,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAM_LIMIT },

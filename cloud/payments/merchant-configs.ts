@@ -8,6 +8,7 @@
  */
 import { newId } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
+import { lockName } from "../store/locks.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
@@ -33,6 +34,7 @@ export class MerchantConfigs {
     return store.write(async (tx) => {
       const merchant = await findMerchant(tx, caller, "merchant-configs:write", merchantId);
       await check(tx, merchant, form.paymentOptions);
+      await lockName(tx, `merchant_config ${merchantId}`); // so that none is added between the count and this one
       const { total } = await tx
         .selectFrom("merchant_config")
         .select((e) => e.fn.countAll<number>().as("total"))

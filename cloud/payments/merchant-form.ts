@@ -1,6 +1,7 @@
 /** What clients send about merchants and their configs, as schemas. Pure. */
 import { z } from "zod";
 import { isElsewhere } from "./asset-type.js";
+import { EXPERIMENTAL } from "../http/experimental.js";
 import { pageQuery } from "./page.js";
 import { text } from "./request-form.js";
 
@@ -112,7 +113,7 @@ export const merchantConfigForm = z.object({
     .array(redirectUrl)
     .max(50, "must be at most 50 addresses")
     .optional()
-    .meta({ "x-experimental": true, description: "Where a customer's browser may be sent back to." }),
+    .meta({ ...EXPERIMENTAL, description: "Where a customer's browser may be sent back to." }),
 });
 export type MerchantConfigForm = z.infer<typeof merchantConfigForm>;
 export const configId = text(64).startsWith("mc_", "must begin with mc_");

@@ -4,7 +4,6 @@
  * API keys are answered in full here and nowhere again: whoever calls keeps them.
  */
 import { newId } from "../../broker/protocol/id.js";
-import { lockName } from "../store/locks.js";
 import type { Tx } from "../store/store.js";
 import { regions } from "./account-form.js";
 import { insertAccount } from "./account-rows.js";
@@ -14,6 +13,7 @@ import { insertWallet, issueTestMoney } from "./assets.js";
 import type { Making } from "./making.js";
 import { toSearchName } from "./merchants.js";
 import type { NotificationType } from "./request.js";
+import { lockSubscriptions } from "./webhook-subscriptions.js";
 import type { AccountRow } from "./wire.js";
 
 export type { Making };
@@ -114,7 +114,7 @@ export async function setWebhookUrl(
 ): Promise<void> {
   const nowMs = clock.nowMs();
   const wanted = { url, types: types.join(" "), modified_ms: nowMs, modified_by: PROVISIONED };
-  await lockName(tx, `webhook_subscription ${accountId}`);
+  await lockSubscriptions(tx, accountId);
   const known = await tx
     .updateTable("webhook_subscription")
     .set((e) => ({ ...wanted, version: e("version", "+", 1) }))

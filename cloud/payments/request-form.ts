@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { amount, money } from "../../broker/protocol/money.js";
+import { EXPERIMENTAL } from "../http/experimental.js";
 import { Fault } from "../http/fault.js";
 
 /** Text for a database column: bounded, and without the one character PostgreSQL cannot keep. */
@@ -66,8 +67,8 @@ const details = z.object({
   lineItems: lineItems.optional(),
   purchaseOrderRef: text(128).optional(),
   invoiceRef: text(128).optional(),
-  redirectCancelUrl: z.url("must be a URL").max(2048).optional(),
-  redirectPaidUrl: z.url("must be a URL").max(2048).optional(),
+  redirectCancelUrl: z.url("must be a URL").max(2048).optional().meta(EXPERIMENTAL),
+  redirectPaidUrl: z.url("must be a URL").max(2048).optional().meta(EXPERIMENTAL),
   terminalId: text(128).optional(),
   deviceId: text(128).optional(),
   operatorId: text(128).optional(),
@@ -76,8 +77,8 @@ const details = z.object({
   preAuth: z.boolean().optional(),
   partialAllowed: z.boolean().optional(),
   basketAmount: amount.optional(),
-  connectionId: text(64).optional(),
-  paymentLinkId: text(64).optional(),
+  connectionId: text(64).optional().meta(EXPERIMENTAL),
+  paymentLinkId: text(64).optional().meta(EXPERIMENTAL),
 });
 export type Details = z.infer<typeof details>;
 

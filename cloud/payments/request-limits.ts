@@ -1,10 +1,12 @@
 /**
- * How often an account may ask.
+ * How often an account may ask, and an address.
  *
  * Promises  every request is charged to the account whose key it came with, whichever of its keys that is; past the account's
  *           number within a minute it is refused, with the seconds to wait. Requests without a good key are counted by
  *           address: past the number they are refused the same way, and a good key from the same address still works.
- * Bounded   by COUNTED accounts and as many addresses, the one that asked longest ago forgotten first.
+ *           What needs no key is counted by address too, whatever key came with it, apart from wrong keys and by a number
+ *           of its own. An IPv6 address counts as its network of 64 bits, which one host may have to itself.
+ * Bounded   by COUNTED accounts and as many addresses for each of the two, the one that asked longest ago forgotten first.
  * Crash     the counts are this process's own: they begin again with it, and of several each counts for itself.
  */
 import rateLimit, { type FastifyRateLimitStore } from "@fastify/rate-limit";
@@ -19,11 +21,21 @@ const COUNTED = 10_000;
 export type RequestLimits = {
   /** The caller, if there is one and it may ask once more. Raises UNAUTHENTICATED, RATE_LIMIT_EXCEEDED. */
   readonly admit: (request: FastifyRequest, find: () => Promise<Caller>) => Promise<Caller>;
+  /** For what anyone may ask. Raises RATE_LIMIT_EXCEEDED. */
+  readonly admitStranger: (request: FastifyRequest) => Promise<void>;
 };
 
 export async function makeRequestLimits(
   app: FastifyInstance,
-  { clock, requestsPerMinute }: { readonly clock: Clock; readonly requestsPerMinute: number },
+  {
+    clock,
+    requestsPerMinute,
+    openRequestsPerMinute,
+  }: {
+    readonly clock: Clock;
+    readonly requestsPerMinute: number;
+    readonly openRequestsPerMinute: number;
+  },
 ): Promise<RequestLimits> {
   const callers = new WeakMap<FastifyRequest, Caller>();
   const store = class extends Minutes {
@@ -37,6 +49,7 @@ export async function makeRequestLimits(
     max: (request) => callers.get(request)?.requestsPerMinute ?? requestsPerMinute,
   });
   const ofAddress = app.createRateLimit({});
+  const ofStranger = app.createRateLimit({ max: openRequestsPerMinute });
   const count = async (limit: typeof ofAccount, request: FastifyRequest): Promise<void> => {
     const counted = await limit(request);
     if (counted.isAllowed || !counted.isExceeded) return;
@@ -55,6 +68,7 @@ export async function makeRequestLimits(
       await count(ofAccount, request);
       return caller;
     },
+    admitStranger: (request) => count(ofStranger, request),
   };
 }
 

@@ -53,6 +53,8 @@ export type PaymentsParts = {
   readonly experimental: boolean;
   /** Of an account that was given no other number. */
   readonly requestsPerMinute: number;
+  /** From one address, of what needs no key. */
+  readonly openRequestsPerMinute: number;
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
@@ -111,11 +113,12 @@ export function makePayments(parts: PaymentsParts): Payments {
     async routes(root) {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
-        await openApi(app, parts.publicUrl);
+        await openApi(app, parts);
         const limits = await makeRequestLimits(app, parts);
         const endpoints = makeEndpoints(app, {
           callerOf: (request) =>
             limits.admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
+          admitStranger: (request) => limits.admitStranger(request),
           experimental: parts.experimental,
         });
         paymentRequestRoutes(endpoints, requests);

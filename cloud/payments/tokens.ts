@@ -126,6 +126,27 @@ export class Tokens {
     });
   }
 
+  /** Other products in the place of a condition's. Requests that were made before keep their options. Raises FORBIDDEN. */
+  replaceProducts(
+    caller: Caller,
+    collectionId: string,
+    conditionId: string,
+    allowedProducts: readonly Product[],
+  ): Promise<object> {
+    return this.#parts.store.write(async (tx) => {
+      permit(caller, "collections:write", (await findCollection(tx, collectionId))?.account_id);
+      const condition = await tx
+        .updateTable("redemption_condition")
+        .set({ allowed_products: JSON.stringify(allowedProducts) })
+        .where("id", "=", conditionId)
+        .where("collection_id", "=", collectionId)
+        .returning("merchant_id")
+        .executeTakeFirst();
+      if (condition === undefined) throw new Fault("FORBIDDEN");
+      return { id: conditionId, collectionId, merchantId: condition.merchant_id, allowedProducts };
+    });
+  }
+
   /** A token for `accountId` (or the caller). Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
   mint(
     caller: Caller,

@@ -10,6 +10,7 @@
 import { sql } from "kysely";
 import { newId } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
+import { lockName } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import type { Making } from "./making.js";
@@ -57,6 +58,7 @@ export class WebhookSubscriptions {
     const { store, clock, random } = this.#parts;
     return store.write(async (tx) => {
       const nowMs = clock.nowMs();
+      await lockSubscriptions(tx, form.accountId);
       if ((await ofAccount(tx, form.accountId)).length >= QUOTA)
         throw new Fault("QUOTA_EXCEEDED", `an account has at most ${QUOTA} webhook subscriptions`);
       const row: SubscriptionRow = {
@@ -148,6 +150,10 @@ export class WebhookSubscriptions {
     if (refusal !== undefined) throw new Fault("MALFORMED", `url: ${refusal}`);
   }
 }
+
+/** Held by whoever is about to add one: how many there are stays as it is counted. */
+export const lockSubscriptions = (tx: Tx, accountId: string): Promise<void> =>
+  lockName(tx, `webhook_subscription ${accountId}`);
 
 const ofAccount = (db: Reader, accountId: string): Promise<readonly SubscriptionRow[]> =>
   db

@@ -2,7 +2,8 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXPERIMENTAL_HEADER } from "../../cloud/http/endpoint.js";
-import { openPlatform, type Platform } from "./platform.js";
+import { newDatabase } from "../store/database.js";
+import { ASSET_TYPE, CURRENCY, openPlatform, type Body, type Platform } from "./platform.js";
 
 let platform: Platform;
 beforeAll(async () => (platform = await openPlatform()));
@@ -111,6 +112,76 @@ describe("what is experimental", () => {
     expect(clock.headers.get(EXPERIMENTAL_HEADER)).toBe("may be changed or removed without warning");
     const assets = await platform.get(apiKey, `/api/accounts/${platform.wallet.accountId}/assets`);
     expect(assets.headers.get(EXPERIMENTAL_HEADER)).toBeNull();
+  });
+
+  const fields = {
+    redirectCancelUrl: "https://shop.example/return/cancelled",
+    redirectPaidUrl: "https://shop.example/return/paid",
+    connectionId: "cn_1",
+    paymentLinkId: "pl_1",
+  };
+  const marked = [...Object.keys(fields), "connectionStatus", "allowedRedirectUrls"];
+  const asked = ({ merchant: { configId } }: Platform, more: object) => ({
+    configId,
+    value: { amount: "100", currency: CURRENCY },
+    ...more,
+  });
+  const options = ({ merchant: { walletId } }: Platform) => ({
+    paymentOptions: [{ type: ASSET_TYPE, walletId }],
+    allowedRedirectUrls: ["https://other.example/"],
+  });
+
+  test("as a field says so in the answer to who sends it, whatever the answer, and in the document", async () => {
+    const { terminalKey, ownerKey, merchantId } = platform.merchant;
+    const create = (more: object) =>
+      platform.post(terminalKey, "/api/payment-requests", asked(platform, more));
+    for (const [name, value] of Object.entries(fields)) {
+      const { status, headers, body } = await create({ [name]: value });
+      expect([status, body[name], headers.has(EXPERIMENTAL_HEADER)], name).toEqual([200, value, true]);
+    }
+    expect((await create({ redirectPaidUrl: 1 })).headers.has(EXPERIMENTAL_HEADER)).toBe(true);
+    expect((await create({ invoiceRef: "1" })).headers.has(EXPERIMENTAL_HEADER)).toBe(false);
+    const config = await platform.post(ownerKey, `/api/merchants/${merchantId}/configs`, options(platform));
+    expect(config.headers.has(EXPERIMENTAL_HEADER)).toBe(true);
+    const document = await (await fetch(`${platform.url}/api/openapi.json`)).text();
+    for (const name of marked)
+      expect(document).toMatch(new RegExp(`"${name}":\\{[^}]*"x-experimental":true`));
+  });
+
+  test("as a field is not taken, answered or written of when it is switched off, as if nobody knew it", async () => {
+    const kept = await newDatabase();
+    const on = await openPlatform({ kept });
+    const before = await on.request("100", fields);
+    const off = await openPlatform({ kept, experimental: false });
+    try {
+      const { terminalKey, ownerKey, merchantId, configId } = on.merchant;
+      const sent = asked(on, { ...fields, redirectPaidUrl: 1, invoiceRef: "1" });
+      const made = await off.post(terminalKey, "/api/payment-requests", sent);
+      expect([made.status, made.body["invoiceRef"]]).toEqual([200, "1"]);
+      expect(made.headers.has(EXPERIMENTAL_HEADER)).toBe(false);
+      const after = (await on.get(terminalKey, `/api/payment-requests/${String(made.body["id"])}`)).body;
+      for (const name of marked) expect(after).not.toHaveProperty(name);
+      const { body } = await off.get(terminalKey, `/api/payment-requests/${before}`);
+      expect(body).toMatchObject({ id: before, status: "new" });
+      for (const name of marked) expect(body).not.toHaveProperty(name);
+
+      const at = `/api/merchants/${merchantId}/configs`;
+      expect((await off.put(ownerKey, `${at}/${configId}`, options(on))).status).toBe(200);
+      const listed = (await (
+        await fetch(off.url + at, { headers: { "x-api-key": ownerKey } })
+      ).json()) as Body[];
+      expect(listed).toHaveLength(1);
+      expect(listed[0]).not.toHaveProperty("allowedRedirectUrls");
+      expect((await on.get(ownerKey, `/api/merchant-configs/${configId}`)).body).toMatchObject({
+        allowedRedirectUrls: ["https://shop.example/return"],
+      });
+      const document = await (await fetch(`${off.url}/api/openapi.json`)).text();
+      for (const word of [...marked, "x-experimental"]) expect(document).not.toContain(`"${word}"`);
+    } finally {
+      await off.close();
+      await on.close();
+      await kept.drop();
+    }
   });
 
   test("is not there when it is switched off: no route, no word in the document, everything else as before", async () => {

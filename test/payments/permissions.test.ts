@@ -24,6 +24,7 @@ beforeAll(async () => {
 afterAll(() => platform.close());
 
 const nzd = (amount: string) => ({ amount, currency: CURRENCY });
+const product = { sku: "s", name: "n", maxValue: nzd("1") };
 const once = (): string => newId(platform.clock.nowMs(), random);
 
 /** Made by whoever may, for the row to be tried on. */
@@ -67,6 +68,10 @@ const voucher = (): Promise<string> =>
   idOf("/api/vouchers", { accountId: own(), type: "voucher.nzd.test", value: nzd("100") });
 const collection = (): Promise<string> =>
   idOf("/api/collections", { name: "c", accountId: own(), type: "product" });
+const condition = async (): Promise<string> => {
+  const path = `/api/collections/${await collection()}/redemption-conditions`;
+  return `${path}/${await idOf(path, { merchantId: merchantId(), allowedProducts: [product] })}`;
+};
 const subscription = (): Promise<string> =>
   idOf("/api/webhook-subscriptions", {
     accountId: own(),
@@ -159,7 +164,8 @@ const matrix: Readonly<Record<string, Row>> = {
   "POST /api/vouchers/{id}/cancel":                                  ["1 0 0 0", async () => ({ path: `/api/vouchers/${await voucher()}/cancel` })],
   "POST /api/collections":                                           ["1 0 0 0", () => ({ path: "/api/collections", body: { name: "c", accountId: own(), type: "product" } })],
   "GET /api/accounts/{accountId}/collections":                       ["1 0 0 0", () => ({ path: `/api/accounts/${own()}/collections` })],
-  "POST /api/collections/{id}/redemption-conditions":                ["1 0 0 0", async () => ({ path: `/api/collections/${await collection()}/redemption-conditions`, body: { merchantId: merchantId(), allowedProducts: [{ sku: "s", name: "n", maxValue: nzd("1") }] } })],
+  "POST /api/collections/{id}/redemption-conditions":                ["1 0 0 0", async () => ({ path: `/api/collections/${await collection()}/redemption-conditions`, body: { merchantId: merchantId(), allowedProducts: [product] } })],
+  "POST /api/collections/{id}/redemption-conditions/{conditionId}/set-allowed-products": ["1 0 0 0", async () => ({ path: `${await condition()}/set-allowed-products`, body: { allowedProducts: [product] } })],
   "POST /api/tokens":                                                ["1 0 0 0", async () => ({ path: "/api/tokens", body: { collectionId: await collection(), idempotencyKey: once() } })],
 
   "GET /api/.well-known/jwks.json":                                  ["*",       () => ({ path: "/api/.well-known/jwks.json" })],

@@ -98,12 +98,16 @@ export async function openPlatform({
   experimental = true,
   requestsPerMinute = 200,
   uplink,
+  openRequestsPerMinute = 600,
+  trustedProxies = [],
 }: {
   readonly kept?: TestDatabase;
   readonly targets?: WebhookTargets;
   readonly experimental?: boolean;
   readonly requestsPerMinute?: number;
   readonly uplink?: UplinkSettings;
+  readonly openRequestsPerMinute?: number;
+  readonly trustedProxies?: readonly string[];
 } = {}): Promise<Platform> {
   const database = kept ?? (await newDatabase());
   const store = await openTestStore(database.url);
@@ -123,7 +127,7 @@ export async function openPlatform({
     store.write((tx) => provisionWallet(tx, making, { name: "Ada", currency, topUpMinor }));
 
   const log = pino({ level: "silent" });
-  const app = await makeServer(log, () => newId(clock.nowMs(), random));
+  const app = await makeServer(log, () => newId(clock.nowMs(), random), trustedProxies);
   const payments = makePayments({
     store,
     clock,
@@ -131,6 +135,7 @@ export async function openPlatform({
     publicUrl: "https://pay.example",
     experimental,
     requestsPerMinute,
+    openRequestsPerMinute,
     log,
     targets,
     uplink,

@@ -3,7 +3,14 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openPlatform, type Answer, type Platform } from "./platform.js";
 
 let platform: Platform;
-beforeEach(async () => (platform = await openPlatform({ requestsPerMinute: 5 })));
+beforeEach(
+  async () =>
+    (platform = await openPlatform({
+      requestsPerMinute: 5,
+      openRequestsPerMinute: 4,
+      trustedProxies: ["127.0.0.1"],
+    })),
+);
 afterEach(() => platform.close());
 
 const tooMany = { statusCode: 429, error: "Too Many Requests", message: "RATE_LIMIT_EXCEEDED" };
@@ -78,4 +85,49 @@ test("without a good key requests are counted by address, and a good key from th
   expect((await ask(key)).status).toBe(403);
   platform.clock.advance(60_000);
   expect((await ask("nonsense")).status).toBe(401);
+});
+
+const search = "/api/merchants/search";
+const from = async (address: string): Promise<number> =>
+  (await fetch(platform.url + search, { headers: { "x-forwarded-for": address } })).status;
+
+test("what needs no key is counted by address, all of it together, and apart from what needs one", async () => {
+  const { key } = await account();
+  const summary = `/api/payment-requests/${await platform.request()}/summary`;
+  expect(await statuses("nonsense", 6)).toEqual([401, 401, 401, 401, 401, 429]);
+  for (const at of [search, summary, "/api/.well-known/jwks.json", search])
+    expect((await platform.get("", at)).status, at).toBe(200);
+  platform.clock.advance(14_500);
+  for (const [at, with_] of [
+    [summary, ""],
+    [search, key],
+    ["/api/.well-known/jwks.json", ""],
+  ] as const) {
+    const { status, body, headers } = await platform.get(with_, at);
+    expect([status, body, headers.get("retry-after")], at).toEqual([429, tooMany, "46"]);
+  }
+  expect((await ask(key)).status).toBe(403);
+  platform.clock.advance(45_500);
+  expect((await platform.get("", summary)).status).toBe(200);
+});
+
+test("behind a proxy each client has its own address, an IPv6 network is one, and nobody makes one up", async () => {
+  for (let n = 0; n < 4; n += 1) expect(await from("192.0.2.1")).toBe(200);
+  expect(await from("192.0.2.1")).toBe(429);
+  expect(await from("192.0.2.2")).toBe(200);
+  expect(await from("198.51.100.9, 192.0.2.1"), "only the proxy's own word counts").toBe(429);
+  for (let n = 0; n < 4; n += 1) expect(await from(`2001:db8:0:1::${n}`)).toBe(200);
+  expect(await from("2001:db8:0:1:ffff::1")).toBe(429);
+  expect(await from("2001:db8:0:2::1")).toBe(200);
+});
+
+test("without a proxy that is trusted, what a client says of its address is nothing", async () => {
+  const open = await openPlatform({ openRequestsPerMinute: 1 });
+  try {
+    const ask = async (address: string): Promise<number> =>
+      (await fetch(open.url + search, { headers: { "x-forwarded-for": address } })).status;
+    expect([await ask("192.0.2.1"), await ask("192.0.2.2")]).toEqual([200, 429]);
+  } finally {
+    await open.close();
+  }
 });

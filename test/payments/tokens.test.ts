@@ -136,6 +136,30 @@ test("no product that it is good for, no such option", async () => {
   });
 });
 
+test("other products take the place of a condition's, for requests that are made after", async () => {
+  const { ownerAccountId, merchantId } = platform.merchant;
+  const of = String(
+    (await made("/api/collections", { name: "Free tea", accountId: ownerAccountId, type: "product" }))["id"],
+  );
+  const path = `/api/collections/${of}/redemption-conditions`;
+  const product = (sku: string) => ({ sku, name: sku, maxValue: nzd(450) });
+  const condition = await made(path, { merchantId, allowedProducts: [product("coffee")] });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [of] }]);
+  const before = await request([line("coffee", 450)], config);
+
+  const change = `${path}/${String(condition["id"])}/set-allowed-products`;
+  const form = { allowedProducts: [product("tea")] };
+  expect(await made(change, form)).toEqual({ ...condition, ...form });
+  expect((await pay(before, await mint(platform.wallet.accountId, of))).status).toBe(200);
+  const after = await request([line("tea", 450)], config);
+  expect((await pay(after, await mint(platform.wallet.accountId, of))).status).toBe(200);
+  await expect(request([line("coffee", 450)], config)).rejects.toThrow("NO_AVAILABLE_PAYMENT_OPTIONS");
+
+  const elsewhere = `/api/collections/${collectionId}/redemption-conditions/${String(condition["id"])}`;
+  expect((await post(`${elsewhere}/set-allowed-products`, form)).status).toBe(403);
+  expect((await post(change, { allowedProducts: [] })).status).toBe(400);
+});
+
 test("a token is minted once a key, of a collection there is, and runs out when its collection says", async () => {
   const form = { collectionId, accountId: platform.wallet.accountId, idempotencyKey: "same" };
   expect((await post("/api/tokens", form)).status).toBe(200);

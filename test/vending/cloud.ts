@@ -173,6 +173,7 @@ export class Cloud implements AsyncDisposable {
       publicUrl: url,
       experimental: true,
       requestsPerMinute: 200,
+      openRequestsPerMinute: 600,
       log,
       targets,
     });

@@ -34,6 +34,15 @@ test.each(["cloud.db", "file:", "postgres://", "mysql://u:p@db.example/cloud", "
   },
 );
 
+test("a trusted proxy is an address or a network, and a name is refused", () => {
+  const trustedProxies = ["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8"];
+  expect(readConfiguration(cloudConfiguration, { ...given, trustedProxies })).toMatchObject({ ok: true });
+  expect(readConfiguration(cloudConfiguration, { ...given, trustedProxies: ["proxy"] })).toEqual({
+    ok: false,
+    problems: [expect.stringMatching(/^trustedProxies.*: must be an address, or a network/)],
+  });
+});
+
 // prettier-ignore
 const written: readonly [publicUrl: string, read: string][] = [
   ["https://vend.example",           "https://vend.example"],

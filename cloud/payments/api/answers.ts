@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { currency, money } from "../../../broker/protocol/money.js";
+import { EXPERIMENTAL } from "../../http/experimental.js";
 import { accountTypes, regions } from "../account-form.js";
 import { lineItem } from "../request-form.js";
 import { notificationTypes } from "../request.js";
@@ -51,6 +52,11 @@ export const paymentRequest = z
     cancellationReason: z.string().optional(),
     paidBy: paidBy.optional(),
     lineItems: z.array(lineItem).optional(),
+    redirectCancelUrl: z.string().optional().meta(EXPERIMENTAL),
+    redirectPaidUrl: z.string().optional().meta(EXPERIMENTAL),
+    connectionId: z.string().optional().meta(EXPERIMENTAL),
+    connectionStatus: z.string().optional().meta(EXPERIMENTAL),
+    paymentLinkId: z.string().optional().meta(EXPERIMENTAL),
   })
   .meta({ id: "PaymentRequest" });
 
@@ -202,7 +208,7 @@ export const merchantConfig = z
     id: z.string(),
     merchantId: z.string(),
     paymentOptions: z.array(z.looseObject({ type: z.string(), walletId: z.string().optional() })),
-    allowedRedirectUrls: z.array(z.string()).meta({ "x-experimental": true }),
+    allowedRedirectUrls: z.array(z.string()).meta(EXPERIMENTAL),
     ...story,
   })
   .meta({ id: "MerchantConfig" });

@@ -2,9 +2,10 @@
  * The last touch to the OpenAPI document: what its generator cannot know. Pure.
  *
  * Promises  every parameter says what it is, a body that may be left out says so, who must wait is told for how long, and no
- *           schema is there that nothing refers to.
+ *           schema is there that nothing refers to. Switched off, no experimental field is there.
  */
 import { z } from "zod";
+import { isMarked } from "../../http/experimental.js";
 
 const schema = z.looseObject({ description: z.string().optional() });
 const parameter = z.looseObject({ name: z.string(), description: z.string().optional(), schema });
@@ -54,8 +55,8 @@ const RETRY_AFTER = {
   "Retry-After": { description: "How many seconds to wait.", schema: { type: "integer", minimum: 1 } },
 };
 
-export function finish(generated: unknown): object {
-  const { paths, components, ...rest } = document.parse(generated);
+export function finish(generated: unknown, { experimental }: { readonly experimental: boolean }): object {
+  const { paths, components, ...rest } = document.parse(experimental ? generated : withoutMarked(generated));
   const finished = Object.fromEntries(
     Object.entries(paths).map(([path, methods]) => [
       path,
@@ -83,6 +84,35 @@ function finishOperation({ parameters, requestBody, responses, ...rest }: Operat
     },
   };
 }
+
+const fields = z.looseObject({
+  properties: z.record(z.string(), z.looseObject({})),
+  required: z.array(z.string()).optional(),
+});
+
+/** Every object in it without the fields that are marked, and every operation without such parameters. */
+function withoutMarked(json: unknown): unknown {
+  if (Array.isArray(json)) return json.filter((item) => !isMarkedParameter(item)).map(withoutMarked);
+  if (typeof json !== "object" || json === null) return json;
+  const { data } = fields.safeParse(json);
+  const marked = Object.entries(data?.properties ?? {}).flatMap(([name, said]) =>
+    isMarked(said) ? [name] : [],
+  );
+  const stable =
+    data === undefined || marked.length === 0
+      ? json
+      : {
+          ...data,
+          properties: Object.fromEntries(
+            Object.entries(data.properties).filter(([name]) => !marked.includes(name)),
+          ),
+          ...(data.required === undefined
+            ? {}
+            : { required: data.required.filter((name) => !marked.includes(name)) }),
+        };
+  return Object.fromEntries(Object.entries(stable).map(([name, value]) => [name, withoutMarked(value)]));
+}
+const isMarkedParameter = (item: unknown): boolean => isMarked(parameter.safeParse(item).data?.schema);
 
 function described(one: z.infer<typeof parameter>): object {
   const description = one.description ?? one.schema.description ?? PARAMETERS[one.name];

@@ -23,8 +23,9 @@ An API key goes in \`X-Api-Key\`. Amounts are whole minor units, as strings of d
 What is missing and what is not yours are one answer, with status 403. An error's \`message\` is a code that a program may rely on,
 and in a 400 the sentence itself with the field's name in front.
 
-An account may ask so many times a minute, over all of its keys. Past that the status is 429, with the seconds to wait in
-\`Retry-After\`. What is experimental answers with \`X-Experimental\`.`;
+An account may ask so many times a minute, over all of its keys, and an address so many times what needs no key. Past that the status is 429, with the seconds to wait in
+\`Retry-After\`. What is experimental answers with \`X-Experimental\`,
+and so does a request that has an experimental field.`;
 
 const TAGS: Readonly<Record<string, string>> = {
   "Payment requests":
@@ -46,7 +47,10 @@ const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Registered before the endpoints it is to know of, in the scope they are in. */
-export async function openApi(app: FastifyInstance, publicUrl: string): Promise<void> {
+export async function openApi(
+  app: FastifyInstance,
+  { publicUrl, experimental }: { readonly publicUrl: string; readonly experimental: boolean },
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -58,7 +62,7 @@ export async function openApi(app: FastifyInstance, publicUrl: string): Promise<
       },
     },
     transform,
-    transformObject: (document) => finish(withSchemas(document)),
+    transformObject: (document) => finish(withSchemas(document), { experimental }),
   });
   app.get("/api/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.register(swaggerUi, {

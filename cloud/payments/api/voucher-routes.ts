@@ -136,6 +136,22 @@ export function tokenRoutes({ keyed }: Endpoints<Caller>, tokens: Tokens): void 
   keyed(
     {
       method: "POST",
+      url: "/api/collections/:id/redemption-conditions/:conditionId/set-allowed-products",
+      name: "setAllowedProducts",
+      says: "Put other products in the place of a redemption condition's. Payment requests already made keep theirs.",
+      tag,
+      params: byId.extend({
+        conditionId: text(64).meta({ description: "The redemption condition's id." }),
+      }),
+      body: z.object({ allowedProducts }),
+      answer: redemptionCondition,
+    },
+    ({ caller, params, body: { allowedProducts: products } }) =>
+      tokens.replaceProducts(caller, params.id, params.conditionId, products),
+  );
+  keyed(
+    {
+      method: "POST",
       url: "/api/tokens",
       name: "createToken",
       says: "Mint a token of a collection, into an account.",
