@@ -95,8 +95,11 @@ test("no module imports itself in a circle", () => {
 const PURE = [
   ...files.filter((file) => file.startsWith("broker/protocol/")),
   "broker/access.ts",
+  "controller/mdb/codec.ts",
+  "controller/mdb/frame.ts",
   "controller/mdb/qibixx-line.ts",
   "controller/mdb/qibixx.ts",
+  "controller/mdb/widths.ts",
   "controller/sale/machine.ts",
   "cloud/payments/request.ts",
   "cloud/vending/sale.ts",
