@@ -96,6 +96,7 @@ const PURE = [
   ...files.filter((file) => file.startsWith("broker/protocol/")),
   "broker/access.ts",
   "controller/mdb/cashless-setup.ts",
+  "controller/mdb/cashless-state.ts",
   "controller/mdb/cashless.ts",
   "controller/mdb/codec.ts",
   "controller/mdb/delivery.ts",

@@ -11,7 +11,6 @@
  *           up again by JUST RESET.
  * Crash     nothing here survives one: the reader begins with JUST RESET, and the machine sets it up anew.
  */
-import type { MdbState } from "./driver.js";
 import { decodeCommand, type Command, type Response, type Signal } from "./codec.js";
 import {
   beginSession,
@@ -19,8 +18,33 @@ import {
   peripheralId,
   readerConfig,
   type CashlessSetup,
-  type Screen,
 } from "./cashless-setup.js";
+import {
+  ANSWERS,
+  type Asking,
+  type Cashless,
+  type Out,
+  type CashlessEvent,
+  type Phase,
+  STATES,
+  type What,
+  answered,
+  cancelledOf,
+  denialOf,
+  dueMs,
+  fresh,
+  ignored,
+  isAnswerDue,
+  isVend,
+  isWaiting,
+  lower,
+  mdbOf,
+  owing,
+  say,
+  send,
+  tellOf,
+  withdrawing,
+} from "./cashless-state.js";
 import * as post from "./delivery.js";
 import { ACK } from "./frame.js";
 import type { Context } from "./widths.js";
@@ -33,76 +57,14 @@ export const QUIET_MS = 300_000; // ten times 30 s, which is longer than any ven
 /** A sale for cash is told again when our ACK was lost; nobody buys the same twice as quickly. */
 export const CASH_AGAIN_MS = 5_000;
 
-type Asked = "vend" | "negativeVend" | "revalue";
-type Asking = {
-  readonly kind: Asked;
-  readonly request: number;
-  readonly scaled: number;
-  readonly item: number;
-  /** `void`: the machine broke the order, and gets no answer but the one that says so. */
-  readonly answer: "awaited" | "approving" | "sent" | "taken" | "denied" | "void";
-  readonly answerByMs: number;
-};
-type What = Pick<Asking, "kind" | "scaled" | "item">;
-type Phase = { readonly kind: "inactive" | "disabled" | "enabled" | "sessionIdle" } | Asking;
-
-export type Cashless = {
-  readonly phase: Phase;
-  readonly isEnabled: boolean; // by READER ENABLE: what a session goes back to
-  readonly machine: { readonly level?: 1 | 2 | 3; readonly screen?: Screen; readonly hasPrices: boolean };
-  readonly features: readonly string[]; // those the machine has enabled
-  readonly openByMs: number | undefined; // our side wants a session: BEGIN SESSION is not acknowledged yet
-  readonly isEnding: boolean; // END SESSION is not acknowledged yet
-  readonly closing: { readonly tries: number; readonly againMs: number } | undefined; // our side wants it to end
-  readonly delivery: post.Delivery;
-  readonly requests: number; // asked of us so far
-  readonly isUnsettled: boolean; // the last vend's outcome was said to be unknown
-  readonly cashSale: { readonly text: string; readonly atMs: number } | undefined;
-  readonly quietByMs: number;
-};
-
-export type CashlessEvent = { readonly nowMs: number } & (
-  | { readonly kind: "heard"; readonly bytes: Uint8Array } // a block, or the lone byte that answers one of ours
-  | { readonly kind: "silence" | "busReset" | "tick" }
-  | { readonly kind: "open" | "refreshFunds"; readonly fundsScaled: number }
-  | { readonly kind: "approve" | "deny"; readonly request: number }
-  | { readonly kind: "close" }
-  | { readonly kind: "display"; readonly text: string; readonly tenths: number }
-  | { readonly kind: "malfunction"; readonly error: number; readonly detail: number }
-);
-
-type Request = { readonly request: number };
-/** What our side hears: what every driver says, with money as it is on the bus, and what only the bus tells. */
-export type Told =
-  | { readonly kind: "mdb"; readonly mdb: MdbState }
-  | { readonly kind: "opened" | "notOpened" }
-  | (Request & {
-      readonly kind: "vendRequested" | "negativeVendRequested";
-      readonly item: number;
-      readonly priceScaled: number;
-    })
-  | { readonly kind: "vendCancelled" | "vendSucceeded" | "vendFailed" }
-  | { readonly kind: "reset" | "sessionEnded" }
-  | (Request & { readonly kind: "revalueRequested"; readonly amountScaled: number })
-  | { readonly kind: "revalueCancelled" }
-  | {
-      readonly kind: "cashSale";
-      readonly item: number;
-      readonly priceScaled: number;
-      readonly flags: readonly string[];
-    };
-export type CashlessEffect =
-  | { readonly kind: "send"; readonly bytes: Uint8Array }
-  | { readonly kind: "say"; readonly told: Told }
-  | { readonly kind: "ignored"; readonly state: string; readonly event: string };
-
-type Out = readonly [Cashless, readonly CashlessEffect[]];
 type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 
 export function cashless(setup: CashlessSetup): {
   readonly initial: Cashless;
   step(state: Cashless, event: CashlessEvent): Out;
   dueMs(state: Cashless): number | undefined;
+  /** How its blocks are to be read. */
+  contextOf(state: Cashless): Context;
 } {
   const contextOf = ({ machine, features }: Cashless): Context => {
     const level = lower(setup.level, machine.level ?? 1);
@@ -112,7 +74,7 @@ export function cashless(setup: CashlessSetup): {
     };
   };
   const answerMs = Math.min(setup.responseSeconds * 900, ANSWER_MS);
-  return { initial: fresh(0, Infinity), step, dueMs };
+  return { initial: fresh(0, Infinity), step, dueMs, contextOf };
 
   function step(state: Cashless, event: CashlessEvent): Out {
     const [timely, first] = due(state, event.nowMs);
@@ -561,93 +523,3 @@ export function cashless(setup: CashlessSetup): {
     return { ...state, delivery: post.drop(state.delivery, contextOf(state), ...kinds) };
   }
 }
-
-function dueMs(state: Cashless): number | undefined {
-  const { phase, closing, openByMs, quietByMs } = state;
-  const answer = "answer" in phase && isAnswerDue(phase) ? phase.answerByMs : Infinity;
-  const close = closing !== undefined && phase.kind === "sessionIdle" ? closing.againMs : Infinity;
-  const first = Math.min(quietByMs, openByMs ?? Infinity, answer, close);
-  return first === Infinity ? undefined : first;
-}
-
-const fresh = (requests: number, quietByMs: number): Cashless => ({
-  phase: { kind: "inactive" },
-  isEnabled: false,
-  machine: { hasPrices: false },
-  features: [],
-  openByMs: undefined,
-  isEnding: false,
-  closing: undefined,
-  delivery: post.owe(post.nothingOwed, { kind: "justReset" }),
-  requests,
-  isUnsettled: false,
-  cashSale: undefined,
-  quietByMs,
-});
-
-const STATES: Readonly<Record<Phase["kind"], number>> = {
-  inactive: 1,
-  disabled: 2,
-  enabled: 3,
-  sessionIdle: 4,
-  vend: 5,
-  revalue: 6,
-  negativeVend: 7,
-};
-const ANSWERS = ["vendApproved", "vendDenied", "revalueApproved", "revalueDenied"] as const;
-
-function mdbOf({ kind }: Phase): MdbState {
-  switch (kind) {
-    case "inactive":
-    case "disabled":
-    case "enabled":
-      return kind;
-    case "sessionIdle":
-    case "revalue":
-      return "session";
-    case "vend":
-    case "negativeVend":
-      return "vend";
-  }
-}
-
-function tellOf({ kind, request, item, scaled }: Asking): Told {
-  switch (kind) {
-    case "vend":
-      return { kind: "vendRequested", request, item, priceScaled: scaled };
-    case "negativeVend":
-      return { kind: "negativeVendRequested", request, item, priceScaled: scaled };
-    case "revalue":
-      return { kind: "revalueRequested", request, amountScaled: scaled };
-  }
-}
-
-/** What our side was asked and has not seen leave is asked no more. */
-function cancelledOf(phase: Phase): readonly CashlessEffect[] {
-  if (!("answer" in phase) || (phase.answer !== "awaited" && phase.answer !== "approving")) return [];
-  return [say({ kind: isVend(phase) ? "vendCancelled" : "revalueCancelled" })];
-}
-
-const denialOf = (phase: Asking): Response => ({ kind: isVend(phase) ? "vendDenied" : "revalueDenied" });
-const isVend = (phase: Phase): phase is Asking => phase.kind === "vend" || phase.kind === "negativeVend";
-const answered = (phase: Phase, answer: Asking["answer"]): phase is Asking =>
-  "answer" in phase && phase.answer === answer;
-const isAnswerDue = ({ answer }: Asking): boolean =>
-  answer === "awaited" || answer === "approving" || answer === "void";
-const isWaiting = (delivery: post.Delivery): boolean =>
-  post.isOwed(delivery, "vendApproved") || post.isOwed(delivery, "revalueApproved");
-const lower = (a: 1 | 2 | 3, b: 1 | 2 | 3): 1 | 2 | 3 => (a < b ? a : b);
-const owing = (state: Cashless, response: Response): Cashless => ({
-  ...state,
-  delivery: post.owe(state.delivery, response),
-});
-const withdrawing = (state: Cashless, ...kinds: readonly Response["kind"][]): Cashless => ({
-  ...state,
-  delivery: post.withdraw(state.delivery, ...kinds),
-});
-const say = (told: Told): CashlessEffect => ({ kind: "say", told });
-const send = (bytes: Uint8Array): CashlessEffect => ({ kind: "send", bytes });
-const ignored = (state: Cashless, event: string): Out => [
-  state,
-  [{ kind: "ignored", state: state.phase.kind, event }],
-];

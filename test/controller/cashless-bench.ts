@@ -1,13 +1,9 @@
 /** Our cashless device on a bench: what is said to it in hex and words, and what it answers, as lines a person can read. */
-import {
-  cashless,
-  type CashlessEvent,
-  type CashlessEffect,
-  type Told,
-} from "../../controller/mdb/cashless.js";
+import { cashless } from "../../controller/mdb/cashless.js";
+import type { CashlessEffect, CashlessEvent, Told } from "../../controller/mdb/cashless-state.js";
 import type { CashlessSetup } from "../../controller/mdb/cashless-setup.js";
 import { closeBlock } from "../../controller/mdb/frame.js";
-import { hexOf, readHex } from "../../controller/mdb/widths.js";
+import { hexOf, readHex, type Context } from "../../controller/mdb/widths.js";
 
 export const setup: CashlessSetup = {
   device: 1,
@@ -45,6 +41,9 @@ export class Bench {
   }
   get dueMs(): number | undefined {
     return this.#reader.dueMs(this.#state);
+  }
+  get context(): Context {
+    return this.#reader.contextOf(this.#state);
   }
   get nowMs(): number {
     return this.#nowMs;
