@@ -14,6 +14,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend label       a machine's QR sticker
   scanvend listen      payments as they happen, forwarded to a webhook receiver on this computer
   scanvend trigger     makes one of them happen
+  scanvend mdb         what a block of the MDB bus says
 
   scanvend COMMAND --help says more.`;
 
@@ -56,6 +57,8 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./cli/listen.js")).listen(argv, io, stopped());
     case "trigger":
       return (await import("./cli/trigger.js")).trigger(argv, io);
+    case "mdb":
+      return (await import("./cli/mdb.js")).mdb(argv, io);
     case undefined:
     case "help":
     case "--help":

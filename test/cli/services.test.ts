@@ -19,7 +19,17 @@ const file = (value: unknown): string => {
   return path;
 };
 
-for (const command of ["start", "broker", "cloud", "controller", "simulator", "label", "listen", "trigger"])
+for (const command of [
+  "start",
+  "broker",
+  "cloud",
+  "controller",
+  "simulator",
+  "label",
+  "listen",
+  "trigger",
+  "mdb",
+])
   test(`scanvend ${command} --help says how it is called`, () => {
     const { status, stdout } = run(command, "--help");
     expect(status).toBe(0);
