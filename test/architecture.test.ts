@@ -98,6 +98,7 @@ const PURE = [
   "controller/mdb/qibixx-line.ts",
   "controller/mdb/qibixx.ts",
   "controller/sale/machine.ts",
+  "cloud/payments/patron-code.ts",
   "cloud/payments/request.ts",
   "cloud/vending/sale.ts",
   "cloud/vending/words.ts",

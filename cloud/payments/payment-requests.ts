@@ -18,6 +18,7 @@ import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { conditionOf } from "./patron-code.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import {
@@ -38,7 +39,16 @@ import {
   toState,
   withMoney,
 } from "./request-rows.js";
-import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
+import {
+  step,
+  statusAt,
+  type Earlier,
+  type Event,
+  type Option,
+  type Raised,
+  type Source,
+} from "./request.js";
+import { payerOf } from "./scanned-code.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
@@ -89,7 +99,7 @@ export class PaymentRequests {
     this.#parts = parts;
   }
 
-  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID. */
+  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
   async create(caller: Caller, form: CreateForm): Promise<object> {
     const { configId, value, externalRef, expirySeconds, createdByAccountName, ...details } = form;
     const { partialAllowed, basketAmount } = details;
@@ -112,6 +122,7 @@ export class PaymentRequests {
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
       const nowMs = clock.nowMs();
+      const code = await payerOf(tx, details, nowMs);
       const row: RequestRow = {
         id: newId(nowMs, random),
         short_code: newShortCode(random),
@@ -137,6 +148,7 @@ export class PaymentRequests {
         created_by_account_name: createdByAccountName ?? caller.accountName,
         created_ms: nowMs,
         updated_ms: nowMs,
+        patron_code_id: code?.id ?? null,
       };
       await tx.insertInto("payment_request").values(row).execute();
       await tx
@@ -153,6 +165,8 @@ export class PaymentRequests {
           details: "{}",
         })
         .execute();
+      const condition = code && conditionOf(code, options);
+      if (condition !== undefined) return this.#raise(tx, row, condition, details.conditionsEnabled === true);
       return renderRequest(row, options, [], this.#view());
     });
   }
@@ -460,6 +474,27 @@ export class PaymentRequests {
     committed();
     if (answer === undefined) throw new Error(`${action} of ${id} came to nothing`);
     return answer;
+  }
+
+  /** A condition of a request that was just made. */
+  async #raise(tx: Tx, row: RequestRow, condition: Raised, conditionsEnabled: boolean): Promise<object> {
+    const { clock, random, providers } = this.#parts;
+    const nowMs = clock.nowMs();
+    const activityId = newId(nowMs, random);
+    const event: Event = {
+      kind: "raise",
+      condition,
+      conditionsEnabled,
+      activityId,
+      nextActivityId: newId(nowMs, random),
+    };
+    const [next, effects] = step(toState({ row, payments: [], hold: undefined }), event);
+    const by = SERVICE_CRN;
+    const doing = { tx, random, providers, row, next, nowMs, by, operation: undefined, activityId, said: {} };
+    await perform(effects, doing);
+    const raised = await findRequest(tx, row.id);
+    if (raised === undefined) throw new Error("a request was made and is not there");
+    return renderRequest(raised, readOptions(raised), [], this.#view());
   }
 
   async #render(row: RequestRow): Promise<object> {
