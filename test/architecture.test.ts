@@ -105,6 +105,7 @@ const PURE = [
   "controller/mdb/qibixx.ts",
   "controller/mdb/widths.ts",
   "controller/sale/machine.ts",
+  "cloud/payments/patron-code.ts",
   "cloud/payments/request.ts",
   "cloud/vending/sale.ts",
   "cloud/vending/words.ts",

@@ -6,7 +6,9 @@
  *           claimed it, and a claim is taken over only from a code that is seen to be dead.
  *           A code lives and dies in its account's own time.
  */
+import { firstIdAt } from "../../broker/protocol/id.js";
 import type { Reader, Tx } from "../store/store.js";
+import { LIFE_MS } from "./patron-code.js";
 import type { PatronCodeRow } from "./wire.js";
 
 export type LivePatronCode = {
@@ -59,17 +61,28 @@ export const findByExternalId = (
     .limit(1)
     .executeTakeFirst();
 
-/** The account's newest code that still lives. */
-export const findNewestLive = (
+/** The newest payment request that waits to be paid and was made with a living code of the account's. */
+export async function findRequestToPay(
   db: Reader,
   accountId: string,
   nowMs: number,
-): Promise<PatronCodeRow | undefined> =>
-  selectLive(db, nowMs)
-    .where("patron_code.account_id", "=", accountId)
-    .orderBy("patron_code.id", "desc")
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("patron_code as code")
+    .innerJoin("account as patron", "patron.id", "code.account_id")
+    .innerJoin("payment_request as request", "request.patron_code_id", "code.id")
+    .innerJoin("account as merchant", "merchant.id", "request.merchant_account_id")
+    .select("request.id")
+    .where("code.account_id", "=", accountId)
+    .where("code.id", ">=", firstIdAt(nowMs - LIFE_MS)) // what is older is dead, and is not looked at
+    .where((e) => e("code.expires_ms", ">", e(e.val(nowMs), "+", e.ref("patron.clock_offset_ms"))))
+    .where("request.status", "=", "new")
+    .where((e) => e("request.expires_ms", ">", e(e.val(nowMs), "+", e.ref("merchant.clock_offset_ms"))))
+    .orderBy("request.id", "desc")
     .limit(1)
     .executeTakeFirst();
+  return row?.id;
+}
 
 /** Writes the code down, unless a living one has its barcode: then nothing is written, and another barcode is to be tried. */
 export async function insertPatronCode(tx: Tx, row: PatronCodeRow, nowMs: number): Promise<boolean> {

@@ -14,18 +14,17 @@ import { permit, type Caller } from "./api-key.js";
 import { findAsset } from "./assets.js";
 import type { Making } from "./making.js";
 import { isWithinMetadata, METADATA_BOUND } from "./merchant-form.js";
-import { isChecked, newBarcode } from "./patron-code.js";
+import { checkBarcode, LIFE_MS, newBarcode } from "./patron-code.js";
 import {
   findByExternalId,
   findLiveRow,
-  findNewestLive,
   findPatronCode,
+  findRequestToPay,
   insertPatronCode,
 } from "./patron-code-rows.js";
 import type { Action } from "./permission.js";
 import { renderPatronCode, timestamp, type PatronCodeRow } from "./wire.js";
 
-const LIFE_MS = 300_000;
 const TRIES = 10;
 
 export type PatronCodeForm = {
@@ -78,7 +77,7 @@ export class PatronCodes {
 
   /** The living code that was scanned. Raises CHECKSUM_FAILED, PATRON_CODE_INVALID, FORBIDDEN. */
   async byBarcode(caller: Caller, barcode: string): Promise<object> {
-    if (!isChecked(barcode)) throw new Fault("CHECKSUM_FAILED");
+    checkBarcode(barcode);
     const { store, clock } = this.#parts;
     const row = await findLiveRow(store.read, barcode, clock.nowMs());
     if (row === undefined) throw new Fault("PATRON_CODE_INVALID");
@@ -121,19 +120,10 @@ export class PatronCodes {
     });
   }
 
-  /** The payment request that was made with the caller's newest living code, if one was. */
-  async paymentRequestOf(caller: Caller): Promise<string | undefined> {
+  /** The newest payment request that waits for the caller to pay it, and was made with a living code of the caller's. */
+  paymentRequestOf(caller: Caller): Promise<string | undefined> {
     const { store, clock } = this.#parts;
-    const code = await findNewestLive(store.read, caller.accountId, clock.nowMs());
-    if (code === undefined) return undefined;
-    const request = await store.read
-      .selectFrom("payment_request")
-      .select("id")
-      .where("patron_code_id", "=", code.id)
-      .orderBy("id", "desc")
-      .limit(1)
-      .executeTakeFirst();
-    return request?.id;
+    return findRequestToPay(store.read, caller.accountId, clock.nowMs());
   }
 
   #show(caller: Caller, action: Action, row: PatronCodeRow | undefined): object {

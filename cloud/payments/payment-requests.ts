@@ -19,6 +19,7 @@ import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { conditionOf } from "./patron-code.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import {
@@ -40,7 +41,16 @@ import {
   readOptions,
   withMoney,
 } from "./request-rows.js";
-import { statusAt, type Earlier, type Effect, type Event, type Option, type Source } from "./request.js";
+import {
+  statusAt,
+  type Earlier,
+  type Effect,
+  type Event,
+  type Option,
+  type Raised,
+  type Source,
+} from "./request.js";
+import { payerOf } from "./scanned-code.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
@@ -97,7 +107,7 @@ export class PaymentRequests {
     this.#parts = parts;
   }
 
-  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID. */
+  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
   async create(caller: Caller, form: CreateForm): Promise<object> {
     const { configId, value, externalRef, expirySeconds, createdByAccountName, ...details } = form;
     const { partialAllowed, basketAmount } = details;
@@ -120,6 +130,7 @@ export class PaymentRequests {
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
       const nowMs = clock.nowMs();
+      const code = await payerOf(tx, details, nowMs);
       const row: RequestRow = {
         id: newId(nowMs, random),
         short_code: newShortCode(random),
@@ -146,6 +157,7 @@ export class PaymentRequests {
         created_by_account_name: createdByAccountName ?? caller.accountName,
         created_ms: nowMs,
         updated_ms: nowMs,
+        patron_code_id: code?.id ?? null,
       };
       await writeAll(tx, [
         insertRequest(row),
@@ -161,6 +173,8 @@ export class PaymentRequests {
           details: "{}",
         }),
       ]);
+      const condition = code && conditionOf(code, options);
+      if (condition !== undefined) return this.#raise(tx, row, condition, details.conditionsEnabled === true);
       return renderRequest(row, options, [], this.#view());
     });
   }
@@ -465,6 +479,26 @@ export class PaymentRequests {
     return stepped;
   }
 
+  /** A condition of a request that was just made. */
+  async #raise(tx: Tx, row: RequestRow, condition: Raised, conditionsEnabled: boolean): Promise<object> {
+    const { clock, random, providers } = this.#parts;
+    const nowMs = clock.nowMs();
+    const activityId = newId(nowMs, random);
+    const event: Event = {
+      kind: "raise",
+      condition,
+      conditionsEnabled,
+      activityId,
+      nextActivityId: newId(nowMs, random),
+    };
+    const by = SERVICE_CRN;
+    const doing = { tx, random, providers, row, nowMs, by, operation: undefined, activityId, said: {} };
+    await proceed(Promise.resolve(event), doing);
+    const raised = await findRequest(tx, row.id);
+    if (raised === undefined) throw new Error("a request was made and is not there");
+    return renderRequest(raised, readOptions(raised), [], this.#view());
+  }
+
   async #render(row: RequestRow): Promise<object> {
     const { payments, hold } = await withMoney(this.#parts.store.read, row);
     const parts = hold === undefined ? payments : [{ ...hold, lines: null }];
@@ -550,6 +584,7 @@ const insertRequest = insertOf("payment_request", [
   "created_by_account_name",
   "created_ms",
   "updated_ms",
+  "patron_code_id",
 ]);
 
 /** The config's options that can take this request. */

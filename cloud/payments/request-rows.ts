@@ -21,6 +21,7 @@ import { providerOf, type AssetProvider } from "./provider.js";
 import type { Details } from "./request-form.js";
 import {
   cancellationReasons,
+  conditionStatuses,
   type ActivityFacts,
   type Condition,
   type Effect,
@@ -129,7 +130,7 @@ const storedConditions = z.array(
     id: z.string(),
     name: z.string(),
     message: z.string(),
-    status: z.enum(["awaiting-merchant", "awaiting-patron", "accepted", "declined", "void"]),
+    status: z.enum(conditionStatuses),
   }),
 );
 export const readConditions = (row: RequestRow): readonly Condition[] =>

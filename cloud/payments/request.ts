@@ -83,12 +83,21 @@ export type Source = {
   /** Where the money goes when the option names no wallet. */
   readonly walletId: string | null;
 };
+export const conditionStatuses = [
+  "awaiting-merchant",
+  "awaiting-patron",
+  "accepted",
+  "declined",
+  "void",
+] as const;
 export type Condition = {
   readonly id: string;
   readonly name: string;
   readonly message: string;
-  readonly status: "awaiting-merchant" | "awaiting-patron" | "accepted" | "declined" | "void";
+  readonly status: (typeof conditionStatuses)[number];
 };
+/** A condition before a request has it: what must be seen to, and by whom. */
+export type Raised = Pick<Condition, "name" | "message"> & { readonly by: "merchant" | "patron" };
 export type Terms = {
   readonly valueMinor: number;
   readonly currency: string;
@@ -159,6 +168,14 @@ export type Event =
   | ({ readonly kind: "taken" } & Word)
   | ({ readonly kind: "declined" } & Word)
   | ({ readonly kind: "lost" } & Word)
+  /** Something must be seen to before it is paid. Only a merchant that said so (`conditionsEnabled`) can. */
+  | {
+      readonly kind: "raise";
+      readonly condition: Raised;
+      readonly conditionsEnabled: boolean;
+      readonly activityId: string;
+      readonly nextActivityId: string;
+    }
   /** Its time is over: the request's own, or that of the money set aside for it. */
   | {
       readonly kind: "expire";
@@ -249,6 +266,7 @@ const table: Table = {
     },
     acceptCondition: setCondition,
     declineCondition: setCondition,
+    raise,
     expire: (s, e) => {
       if (!hasRunOut(s, e)) return ignore(s);
       const next: Request = { kind: "expired", terms: s.terms, conditions: s.conditions };
@@ -274,6 +292,7 @@ const table: Table = {
     release: notPreAuth,
     acceptCondition: settled,
     declineCondition: settled,
+    raise: ignore,
     expire: ignore,
     ...late,
   },
@@ -298,6 +317,7 @@ const table: Table = {
     release: (s, e) => letGo(s, e.activityId),
     acceptCondition: settled,
     declineCondition: settled,
+    raise: ignore,
     expire: (s, e) => (e.nowMs < s.hold.expiresMs ? ignore(s) : letGo(s, e.activityId)),
     ...late,
   },
@@ -309,6 +329,7 @@ const table: Table = {
     release: (s) => refuse(s, "PRE_AUTH_RELEASED"),
     acceptCondition: settled,
     declineCondition: settled,
+    raise: ignore,
     expire: ignore,
     ...late,
   },
@@ -320,6 +341,7 @@ const table: Table = {
     release: cancelled,
     acceptCondition: settled,
     declineCondition: settled,
+    raise: ignore,
     expire: ignore,
     ...late,
   },
@@ -331,6 +353,7 @@ const table: Table = {
     release: expired,
     acceptCondition: settled,
     declineCondition: settled,
+    raise: ignore,
     expire: ignore,
     ...late,
   },
@@ -582,10 +605,22 @@ function withParts(
   ];
 }
 
-function end(state: In<"new">, event: On<"void"> | On<"release">, reason: CancellationReason): Step {
+function end(
+  state: In<"new">,
+  event: On<"void"> | On<"release"> | On<"raise">,
+  reason: CancellationReason,
+): Step {
   const { terms, conditions } = state;
   const next: Request = { kind: "cancelled", terms, conditions, reason };
   return withParts(state, event, next, { type: "cancellation", cancellationReason: reason });
+}
+
+function raise(state: In<"new">, event: On<"raise">): Step {
+  const { name, message, by } = event.condition;
+  const status: Condition["status"] = event.conditionsEnabled ? `awaiting-${by}` : "void";
+  const condition: Condition = { id: String(state.conditions.length + 1), name, message, status };
+  const raised = { ...state, conditions: [...state.conditions, condition] };
+  return event.conditionsEnabled ? [raised, []] : end(raised, event, "PAYMENT_FAILED");
 }
 
 function setCondition(state: In<"new">, event: On<"acceptCondition"> | On<"declineCondition">): Step {

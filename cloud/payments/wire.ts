@@ -9,7 +9,7 @@ import { activityShortCode } from "./short-code.js";
 
 type Row<T extends keyof Tables> = Readonly<Selectable<Tables[T]>>;
 export type ApiKeyRow = Row<"api_key">;
-export type RequestRow = Omit<Row<"payment_request">, "patron_code_id">;
+export type RequestRow = Row<"payment_request">;
 export type AccountRow = Row<"account">;
 export type MerchantRow = Row<"merchant">;
 export type MerchantConfigRow = Row<"merchant_config">;
@@ -55,6 +55,7 @@ export function renderRequest(
     createdByAccountId: row.created_by_account_id,
     createdByAccountName: row.created_by_account_name,
     ...(row.external_ref === null ? {} : { externalRef: row.external_ref }),
+    ...(row.patron_code_id === null ? {} : { patronCodeId: row.patron_code_id }),
     ...(row.cancellation_reason === null ? {} : { cancellationReason: row.cancellation_reason }),
     ...(row.pre_auth_status === null ? {} : { preAuthStatus: row.pre_auth_status }),
     ...(row.pre_auth_expires_ms === null ? {} : { preAuthExpiresAt: timestamp(row.pre_auth_expires_ms) }),

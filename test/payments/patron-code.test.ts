@@ -3,7 +3,14 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Random } from "../../broker/protocol/clock.js";
-import { isBarcode, isChecked, newBarcode } from "../../cloud/payments/patron-code.js";
+import { Fault } from "../../cloud/http/fault.js";
+import {
+  checkBarcode,
+  conditionOf,
+  isBarcode,
+  isChecked,
+  newBarcode,
+} from "../../cloud/payments/patron-code.js";
 
 const random: Random = { bytes: (count) => randomBytes(count), fraction: () => 0 };
 
@@ -51,4 +58,41 @@ test("every prefix is used, and every digit is as likely as another", () => {
   for (const digit of all.flatMap((barcode) => Array.from(barcode.slice(6, 15))))
     counts.set(digit, (counts.get(digit) ?? 0) + 1);
   for (const count of counts.values()) expect(Math.abs(count / 3_600 - 1)).toBeLessThan(0.15);
+});
+
+test.each([
+  ["9990001234567890", undefined],
+  ["4242424242424242", undefined], // it may be unknown, which is another question
+  ["424242424", "PATRON_CODE_INVALID"], // another platform's static card
+  ["9990001234567895", "CHECKSUM_FAILED"],
+  ["42424242", "CHECKSUM_FAILED"],
+  ["4242424242", "CHECKSUM_FAILED"],
+  ["", "CHECKSUM_FAILED"],
+])("%j is refused with %s", (barcode, code) => {
+  const refusal = (): unknown => {
+    try {
+      checkBarcode(barcode);
+      return undefined;
+    } catch (error) {
+      return error instanceof Fault ? error.code : error;
+    }
+  };
+  expect(refusal()).toBe(code);
+});
+
+test.each([
+  ["force-condition-check-photo-id", ["centrapay.nzd.test"], "photo-id-check"],
+  ["force-condition-check-photo-id", ["external.test", "centrapay.nzd.test"], "photo-id-check"],
+  ["force-condition-check-photo-id", ["centrapay.nzd.main"], undefined],
+  ["force-condition-check-photo-id", ["centrapay.aud.test"], undefined],
+  ["constructor", ["centrapay.nzd.test"], undefined],
+  [undefined, ["centrapay.nzd.test"], undefined],
+])("the scenario %s of a request for %j: %s", (testScenarioName, types, name) => {
+  const code = testScenarioName === undefined ? {} : { testScenarioName };
+  expect(
+    conditionOf(
+      code,
+      types.map((assetType) => ({ assetType })),
+    )?.name,
+  ).toBe(name);
 });

@@ -48,14 +48,8 @@ const paid = async (more: object = {}): Promise<string> => {
   return id;
 };
 const conditional = async (): Promise<string> => {
-  const id = await platform.request("10");
-  const conditions = JSON.stringify([
-    { id: "1", name: "photo-id-check", message: "Please check ID", status: "awaiting-merchant" },
-  ]);
-  await platform.store.write((tx) =>
-    tx.updateTable("payment_request").set({ conditions }).where("id", "=", id).execute(),
-  );
-  return id;
+  const code = await made("/api/patron-codes", { testScenarioName: "force-condition-check-photo-id" });
+  return platform.request("10", { barcode: code["barcode"], conditionsEnabled: true });
 };
 const shortCode = async (): Promise<string> => {
   const { body } = await platform.get(

@@ -103,6 +103,13 @@ const events = {
   release: { kind: "release", ...asking },
   accept: { kind: "acceptCondition", conditionId: "1", by: "merchant", ...asking },
   decline: { kind: "declineCondition", conditionId: "1", by: "merchant", ...asking },
+  raise: {
+    kind: "raise",
+    condition: { name: "photo-id-check", message: "Please check ID", by: "merchant" },
+    conditionsEnabled: true,
+    activityId: "a1",
+    nextActivityId: "a2",
+  },
   expire: { kind: "expire", nowMs: 121_000, activityId: "a1", nextActivityId: "a2" },
   taken: { kind: "taken", paymentId: "u1", activityId: "a1", nextActivityId: "a2" },
   refused: { kind: "declined", paymentId: "u1", activityId: "a1", nextActivityId: "a2" },
@@ -126,6 +133,7 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["new",        "confirm", "new",        "INVALID_PAYMENT_REQUEST_TYPE"],
   ["new",        "release", "new",        "INVALID_PAYMENT_REQUEST_TYPE"],
   ["new",        "accept",  "new",        "FORBIDDEN"],
+  ["new",        "raise",   "new",        ""],
   ["new",        "expire",  "expired",    "expiry"],
   ["part",       "pay",     "paid",       "take payment paid"],
   ["part",       "refund",  "new",        "NOT_PAID"],
@@ -162,12 +170,14 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["paid",       "confirm", "paid",       "INVALID_PAYMENT_REQUEST_TYPE"],
   ["paid",       "release", "paid",       "INVALID_PAYMENT_REQUEST_TYPE"],
   ["paid",       "accept",  "paid",       "CONDITION_ALREADY_SET"],
+  ["paid",       "raise",   "paid",       "ignored"],
   ["paid",       "late",    "paid",       "ignored"],
   ["authorized", "pay",     "authorized", "REQUEST_PAID"],
   ["authorized", "refund",  "authorized", "CONFIRMATION_NOT_FOUND"],
   ["authorized", "void",    "cancelled",  "letGo release cancellation"],
   ["authorized", "confirm", "authorized", "capture confirmation"],
   ["authorized", "release", "released",   "letGo release"],
+  ["authorized", "raise",   "authorized", "ignored"],
   ["authorized", "expire",  "authorized", "ignored"],
   ["authorized", "late",    "released",   "letGo release"],
   ["confirmed",  "void",    "authorized", "PRE_AUTH_ALREADY_CONFIRMED"],
@@ -177,6 +187,7 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["released",   "confirm", "released",   "PRE_AUTH_RELEASED"],
   ["released",   "release", "released",   "PRE_AUTH_RELEASED"],
   ["released",   "void",    "released",   "PRE_AUTH_ALREADY_CONFIRMED"],
+  ["released",   "raise",   "released",   "ignored"],
   ["released",   "late",    "released",   "ignored"],
   ["cancelled",  "pay",     "cancelled",  "REQUEST_CANCELLED"],
   ["cancelled",  "refund",  "cancelled",  "NOT_PAID"],
@@ -184,12 +195,14 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["cancelled",  "confirm", "cancelled",  "REQUEST_CANCELLED"],
   ["cancelled",  "release", "cancelled",  "REQUEST_CANCELLED"],
   ["cancelled",  "decline", "cancelled",  "CONDITION_ALREADY_SET"],
+  ["cancelled",  "raise",   "cancelled",  "ignored"],
   ["cancelled",  "expire",  "cancelled",  "ignored"],
   ["expired",    "pay",     "expired",    "REQUEST_EXPIRED"],
   ["expired",    "refund",  "expired",    "NOT_PAID"],
   ["expired",    "void",    "expired",    "REQUEST_EXPIRED"],
   ["expired",    "confirm", "expired",    "REQUEST_EXPIRED"],
   ["expired",    "release", "expired",    "REQUEST_EXPIRED"],
+  ["expired",    "raise",   "expired",    "ignored"],
   ["expired",    "expire",  "expired",    "ignored"],
 ])("%s and %s: %s, %s", (state, event, next, effects) => {
   const [after, done] = step(states[state], events[event]);
@@ -357,6 +370,30 @@ describe("a condition", () => {
     const [accepted] = step(states.waiting, events.accept);
     expect(said(step(accepted, events.decline)[1])).toBe("CONDITION_ALREADY_SET");
     expect(said(step(accepted, pay)[1])).toBe("take payment");
+  });
+
+  test("is raised for whom it waits, and numbered after those that were there", () => {
+    const [raised] = step(states.new, events.raise);
+    expect(raised.conditions).toEqual(conditions);
+    const byPatron = { ...events.raise, condition: { ...events.raise.condition, by: "patron" } } as const;
+    const [two] = step(raised, byPatron);
+    expect(two.conditions).toMatchObject([
+      { id: "1", status: "awaiting-merchant" },
+      { id: "2", status: "awaiting-patron" },
+    ]);
+    const [one] = step(two, events.accept);
+    expect(said(step(one, pay)[1])).toBe("PAYMENT_DECLINED");
+  });
+
+  test("that the merchant cannot settle ends the request, and gives back what was paid", () => {
+    const unable = { ...events.raise, conditionsEnabled: false };
+    expect(step(states.new, unable)[0]).toMatchObject({
+      kind: "cancelled",
+      reason: "PAYMENT_FAILED",
+      conditions: [{ id: "1", name: "photo-id-check", status: "void" }],
+    });
+    expect(said(step(states.new, unable)[1])).toBe("cancellation");
+    expect(said(step(states.part, unable)[1])).toBe("giveBack refund cancellation");
   });
 });
 

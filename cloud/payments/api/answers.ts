@@ -7,7 +7,7 @@ import { currency, money } from "../../../broker/protocol/money.js";
 import { EXPERIMENTAL } from "../../http/experimental.js";
 import { accountTypes, regions } from "../account-form.js";
 import { lineItem } from "../request-form.js";
-import { notificationTypes } from "../request.js";
+import { conditionStatuses, notificationTypes } from "../request.js";
 
 export const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
 /** An amount that may be nothing: a balance, what remains to be paid. */
@@ -24,6 +24,13 @@ const assetTotal = z.object({
   payerAccountId: z.string().optional(),
 });
 export const paidBy = z.object({ assetTotals: z.array(assetTotal) });
+
+const paymentCondition = z.object({
+  id: z.string(),
+  name: z.string(),
+  message: z.string(),
+  status: z.enum(conditionStatuses),
+});
 
 const summaryFields = {
   id: z.string(),
@@ -49,6 +56,9 @@ export const paymentRequest = z
     createdByAccountId: z.string(),
     createdByAccountName: z.string(),
     externalRef: z.string().optional(),
+    barcode: z.string().optional(),
+    patronCodeId: z.string().optional().meta({ description: "The patron code that the barcode was." }),
+    merchantConditions: z.array(paymentCondition),
     cancellationReason: z.string().optional(),
     paidBy: paidBy.optional(),
     lineItems: z.array(lineItem).optional(),

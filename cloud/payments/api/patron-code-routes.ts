@@ -104,7 +104,7 @@ export function patronCodeRoutes(
       method: "GET",
       url: "/api/me/patron-code-payment-request",
       name: "getPaymentRequestByPatronCode",
-      says: "The payment request that was made with the caller's newest living patron code; `{}` when there is none.",
+      says: "The newest payment request that waits to be paid and was made with a living patron code of the caller's; `{}` when there is none.",
       tag,
       answer: patronCodeRequest,
     },

@@ -21,7 +21,13 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       tag,
       body: createForm,
       answer: paymentRequest,
-      faults: ["LINE_ITEMS_SUM_CHECK_FAILED", "NO_AVAILABLE_PAYMENT_OPTIONS", "REDIRECT_URL_INVALID"],
+      faults: [
+        "LINE_ITEMS_SUM_CHECK_FAILED",
+        "CHECKSUM_FAILED",
+        "PATRON_CODE_INVALID",
+        "NO_AVAILABLE_PAYMENT_OPTIONS",
+        "REDIRECT_URL_INVALID",
+      ],
     },
     ({ caller, body }) => requests.create(caller, body),
   );
