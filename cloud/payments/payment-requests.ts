@@ -7,7 +7,6 @@
  * Never     holds a rule about money (request.ts) or a wire form (wire.ts).
  */
 import { createHash } from "node:crypto";
-import { sql } from "kysely";
 import { z } from "zod";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
@@ -17,6 +16,7 @@ import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
+import { findDue } from "./due-requests.js";
 import { findOperation, type Operation } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { conditionOf } from "./patron-code.js";
@@ -39,7 +39,9 @@ import {
   proceed,
   type Proceeded,
   readOptions,
+  selectRequests,
   withMoney,
+  type TimedRow,
 } from "./request-rows.js";
 import {
   statusAt,
@@ -55,7 +57,7 @@ import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
 import type { Uplink } from "./uplink.js";
-import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
+import { renderActivity, renderRequest, renderSummary, type RequestRow, type View } from "./wire.js";
 
 export type PaymentRequestParts = {
   readonly store: Store;
@@ -129,10 +131,12 @@ export class PaymentRequests {
       );
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
-      const nowMs = clock.nowMs();
-      const code = await payerOf(tx, details, nowMs);
+      const { clock_offset_ms } = config;
+      const realMs = clock.nowMs();
+      const nowMs = realMs + clock_offset_ms;
+      const code = await payerOf(tx, details, realMs);
       const row: RequestRow = {
-        id: newId(nowMs, random),
+        id: newId(realMs, random),
         short_code: newShortCode(random),
         config_id: configId,
         merchant_id: config.id,
@@ -162,7 +166,7 @@ export class PaymentRequests {
       await writeAll(tx, [
         insertRequest(row),
         activityWrite({
-          id: newId(nowMs, random),
+          id: newId(realMs, random),
           payment_request_id: row.id,
           merchant_id: row.merchant_id,
           number: 1,
@@ -174,8 +178,9 @@ export class PaymentRequests {
         }),
       ]);
       const condition = code && conditionOf(code, options);
-      if (condition !== undefined) return this.#raise(tx, row, condition, details.conditionsEnabled === true);
-      return renderRequest(row, options, [], this.#view());
+      if (condition !== undefined)
+        return this.#raise(tx, { ...row, clock_offset_ms }, condition, details.conditionsEnabled === true);
+      return renderRequest(row, options, [], this.#view({ clock_offset_ms }));
     });
   }
 
@@ -189,9 +194,7 @@ export class PaymentRequests {
     const code = shortCode.toUpperCase();
     if (!isShortCode(code))
       throw new Fault("CHECKSUM_FAILED", "shortCode: is not one; look for a typing error");
-    const row = await this.#parts.store.read
-      .selectFrom("payment_request")
-      .selectAll()
+    const row = await selectRequests(this.#parts.store.read)
       .where("short_code", "=", code)
       .orderBy("id", "desc")
       .limit(1)
@@ -204,8 +207,9 @@ export class PaymentRequests {
   /** For anyone, but only while it waits to be paid. Raises FORBIDDEN. */
   async summary(id: string): Promise<object> {
     const row = await findRequest(this.#parts.store.read, id);
-    const view = this.#view();
-    if (row === undefined || statusAt(row, view.nowMs) !== "new") throw new Fault("FORBIDDEN");
+    if (row === undefined) throw new Fault("FORBIDDEN");
+    const view = this.#view(row);
+    if (statusAt(row, view.nowMs) !== "new") throw new Fault("FORBIDDEN");
     return renderSummary(row, readOptions(row), view);
   }
 
@@ -219,9 +223,7 @@ export class PaymentRequests {
     permit(caller, "payment-requests:list", merchantAccountId);
     const { read } = this.#parts.store;
     const size = pageSize(query);
-    const rows = await read
-      .selectFrom("payment_request")
-      .selectAll()
+    const rows = await selectRequests(read)
       .where("merchant_account_id", "=", merchantAccountId)
       .where("external_ref", "=", externalRef)
       .$call(newestFirst("id", query))
@@ -253,7 +255,7 @@ export class PaymentRequests {
   }
 
   async #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
-    const { uplink } = this.#parts;
+    const { providers, uplink, clock } = this.#parts;
     const { assetType, idempotencyKey, mode, amount, externalPaymentRef, transactionId } = form;
     const { answer, effects } = await this.#step(caller, id, {
       action: "payment-requests:pay",
@@ -262,10 +264,10 @@ export class PaymentRequests {
       source: async (tx, request, nowMs) => {
         const option = readOptions(request).find((one) => one.assetType === assetType);
         const isKept = uplink !== undefined || !isElsewhere(assetType);
-        const provider = option && isKept ? providerOf(this.#parts.providers, assetType) : undefined;
+        const provider = option && isKept ? providerOf(providers, assetType) : undefined;
         return option === undefined || provider === undefined
           ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
-          : provider.find(tx, { caller, request, option, form, nowMs });
+          : provider.find(tx, { caller, request, option, form, nowMs, realMs: clock.nowMs() });
       },
       event: (asking, _request, source) => {
         const amountMinor = amount === undefined ? undefined : Number(amount);
@@ -395,41 +397,23 @@ export class PaymentRequests {
     );
   }
 
-  /**
-   * Writes down up to `limit` requests (and as many pre-authorisations) whose time is over; answers how many it wrote. What others
-   * hold, they see to.
-   */
+  /** Writes down what is due, up to `limit` of each kind; answers how many it wrote. What others hold, they see to. */
   async expireDue(limit: number): Promise<number> {
     const { store, clock, random, providers, committed } = this.#parts;
-    const nowMs = clock.nowMs();
-    const requests = await store.read
-      .selectFrom("payment_request")
-      .select("id")
-      .where("status", "=", sql.lit("new")) // a literal, or SQLite does not take the partial index
-      .where("expires_ms", "<=", nowMs)
-      .where("pending_minor", "=", 0)
-      .orderBy("expires_ms")
-      .limit(limit)
-      .execute();
-    const holds = await store.read
-      .selectFrom("hold")
-      .select("payment_request_id as id")
-      .where("is_held", "=", sql.lit(1))
-      .where("expires_ms", "<=", nowMs)
-      .orderBy("expires_ms")
-      .limit(limit)
-      .execute();
-    const due = [...requests, ...holds];
-    if (due.length === 0) return 0;
+    const realMs = clock.nowMs();
+    const due = await findDue(store.read, realMs, limit);
+    if (due.size === 0) return 0;
     const written = await store.write(async (tx) => {
       let count = 0;
-      for (const { id } of due) {
+      for (const id of due) {
         const row = await lockFreeRequest(tx, id);
         if (row === undefined) continue;
-        const activityId = newId(nowMs, random);
-        const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(nowMs, random) };
+        const nowMs = realMs + row.clock_offset_ms;
+        const activityId = newId(realMs, random);
+        const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(realMs, random) };
         const by = SERVICE_CRN;
-        const doing = { tx, random, providers, row, nowMs, by, operation: undefined, activityId, said: {} };
+        const operation = undefined;
+        const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId, said: {} };
         const { effects } = await proceed(Promise.resolve(event), doing);
         if (effects.some(({ kind }) => kind !== "ignored")) count += 1;
       }
@@ -454,9 +438,10 @@ export class PaymentRequests {
       const row = await lockRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
-      const nowMs = clock.nowMs();
+      const realMs = clock.nowMs();
+      const nowMs = realMs + row.clock_offset_ms;
       const keyed = operation && { subjectId: id, ...operation };
-      const activityId = newId(nowMs, random);
+      const activityId = newId(realMs, random);
       const decided = async (): Promise<Event> => {
         const [before, payer] = await together([
           keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
@@ -465,13 +450,14 @@ export class PaymentRequests {
         const asking = {
           nowMs,
           activityId,
-          nextActivityId: newId(nowMs, random),
+          nextActivityId: newId(realMs, random),
           asked: keyed?.asked ?? "",
           earlier: before && { asked: before.asked, activityId: before.resultId },
         };
         return event(asking, row, payer);
       };
-      const doing = { tx, random, providers, row, nowMs, by: caller.crn, operation: keyed, activityId, said };
+      const by = caller.crn;
+      const doing = { tx, random, providers, row, nowMs, realMs, by, operation: keyed, activityId, said };
       return proceed(decided(), doing);
     });
     committed();
@@ -480,42 +466,40 @@ export class PaymentRequests {
   }
 
   /** A condition of a request that was just made. */
-  async #raise(tx: Tx, row: RequestRow, condition: Raised, conditionsEnabled: boolean): Promise<object> {
+  async #raise(tx: Tx, row: TimedRow, condition: Raised, conditionsEnabled: boolean): Promise<object> {
     const { clock, random, providers } = this.#parts;
-    const nowMs = clock.nowMs();
-    const activityId = newId(nowMs, random);
-    const event: Event = {
-      kind: "raise",
-      condition,
-      conditionsEnabled,
-      activityId,
-      nextActivityId: newId(nowMs, random),
-    };
+    const realMs = clock.nowMs();
+    const nowMs = realMs + row.clock_offset_ms;
+    const activityId = newId(realMs, random);
+    const nextActivityId = newId(realMs, random);
+    const event: Event = { kind: "raise", condition, conditionsEnabled, activityId, nextActivityId };
     const by = SERVICE_CRN;
-    const doing = { tx, random, providers, row, nowMs, by, operation: undefined, activityId, said: {} };
+    const operation = undefined;
+    const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId, said: {} };
     await proceed(Promise.resolve(event), doing);
     const raised = await findRequest(tx, row.id);
     if (raised === undefined) throw new Error("a request was made and is not there");
-    return renderRequest(raised, readOptions(raised), [], this.#view());
+    return renderRequest(raised, readOptions(raised), [], this.#view(raised));
   }
 
-  async #render(row: RequestRow): Promise<object> {
+  async #render(row: TimedRow): Promise<object> {
     const { payments, hold } = await withMoney(this.#parts.store.read, row);
     const parts = hold === undefined ? payments : [{ ...hold, lines: null }];
     // An ended request's parts went back: they paid nothing.
     const paid = row.status === "paid" || row.status === "new" ? parts : [];
-    return renderRequest(row, readOptions(row), paid, this.#view());
+    return renderRequest(row, readOptions(row), paid, this.#view(row));
   }
 
-  async #find(caller: Caller, action: Action, id: string): Promise<RequestRow> {
+  async #find(caller: Caller, action: Action, id: string): Promise<TimedRow> {
     const row = await findRequest(this.#parts.store.read, id);
     permit(caller, action, row?.merchant_account_id);
     if (row === undefined) throw new Fault("FORBIDDEN");
     return row;
   }
 
-  #view(): { readonly nowMs: number; readonly publicUrl: string } {
-    return { nowMs: this.#parts.clock.nowMs(), publicUrl: this.#parts.publicUrl };
+  #view({ clock_offset_ms }: Pick<TimedRow, "clock_offset_ms">): View {
+    const { clock, publicUrl } = this.#parts;
+    return { nowMs: clock.nowMs() + clock_offset_ms, publicUrl };
   }
 }
 
@@ -554,8 +538,9 @@ const findConfig = rowsOf((db, { configId }: { readonly configId: string }) =>
   db
     .selectFrom("merchant_config")
     .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
+    .innerJoin("account", "account.id", "merchant.account_id")
     .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
-    .select(["merchant.id", "merchant.account_id", "merchant.name"])
+    .select(["merchant.id", "merchant.account_id", "merchant.name", "account.clock_offset_ms"])
     .where("merchant_config.id", "=", configId),
 );
 const insertRequest = insertOf("payment_request", [

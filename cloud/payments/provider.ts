@@ -17,7 +17,10 @@ export type Spending = {
   /** The request's option for the asset type; a provider is not asked without one. */
   readonly option: Option;
   readonly form: PayForm;
+  /** The request's time: by it, what has an end is over. */
   readonly nowMs: number;
+  /** The platform's, which nobody moves: by it, who must wait waits. */
+  readonly realMs: number;
 };
 
 /** What is given back of a payment. */
@@ -34,8 +37,8 @@ export interface AssetProvider {
   /** The source that the form's proof names. Raises FORBIDDEN for one that is not there or not the caller's to spend. */
   readonly find: (tx: Tx, spending: Spending) => Promise<Source>;
   /** After money was taken, or given back: what the provider keeps of it. */
-  readonly taken?: (tx: Tx, payment: Payment, nowMs: number) => Promise<void>;
-  readonly returned?: (tx: Tx, returning: Returning, nowMs: number) => Promise<void>;
+  readonly taken?: (tx: Tx, payment: Payment, realMs: number) => Promise<void>;
+  readonly returned?: (tx: Tx, returning: Returning, realMs: number) => Promise<void>;
 }
 
 /** The provider of an asset type, or `undefined` when nobody keeps such a thing. */

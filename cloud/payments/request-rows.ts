@@ -71,23 +71,40 @@ export function readOptions(row: RequestRow): readonly Option[] {
   return known;
 }
 
+/** A request, and how far its merchant's account has moved its own time, which is the request's. */
+export type TimedRow = RequestRow & { readonly clock_offset_ms: number };
+
+/** With the offset as a column and not by a join: whoever locks the request locks no account. */
+export const selectRequests = (db: Reader) =>
+  db
+    .selectFrom("payment_request")
+    .selectAll("payment_request")
+    .select((e) =>
+      e
+        .selectFrom("account")
+        .select("account.clock_offset_ms")
+        .whereRef("account.id", "=", "payment_request.merchant_account_id")
+        .$asScalar()
+        .$notNull()
+        .as("clock_offset_ms"),
+    );
+
 type ById = { readonly id: string };
-const requestById = (db: Reader, { id }: ById) =>
-  db.selectFrom("payment_request").selectAll().where("id", "=", id);
+const requestById = (db: Reader, { id }: ById) => selectRequests(db).where("id", "=", id);
 const first =
   <O>(rows: (db: Reader, values: ById) => Promise<O[]>) =>
   async (db: Reader, id: string): Promise<O | undefined> =>
     (await rows(db, { id }))[0];
 
-export const findRequest: (db: Reader, id: string) => Promise<RequestRow | undefined> = first(
+export const findRequest: (db: Reader, id: string) => Promise<TimedRow | undefined> = first(
   rowsOf(requestById),
 );
 /** Held until the transaction ends: everything about a request is decided and written by whoever holds its row. */
-export const lockRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+export const lockRequest: (tx: Tx, id: string) => Promise<TimedRow | undefined> = first(
   rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdate(tx))),
 );
 /** The same, but nothing when somebody holds it. */
-export const lockFreeRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+export const lockFreeRequest: (tx: Tx, id: string) => Promise<TimedRow | undefined> = first(
   rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdateSkipLocked(tx))),
 );
 
@@ -197,7 +214,8 @@ type Doing = {
   /** Of the merchant's account. */
   readonly subscriptions: Subscriptions;
   readonly next: Request;
-  readonly nowMs: number;
+  readonly nowMs: number; // the request's time: what its own rows say
+  readonly realMs: number; // the platform's: what the ledger and the outbox keep to
   readonly by: string; // crn
   /** The key it was asked under, with what was asked; absent when nobody asked. */
   readonly operation: (Operation & { readonly asked: string }) | undefined;
@@ -226,7 +244,7 @@ export async function proceed(
 
 /** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
 async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
-  const { tx, row, providers, nowMs } = doing;
+  const { tx, row, providers, realMs } = doing;
   const writes: Write[] = [];
   const afterwards: (() => Promise<void> | undefined)[] = [];
   let answer: object | undefined;
@@ -236,17 +254,17 @@ async function perform(effects: readonly Effect[], doing: Doing): Promise<object
       case "take": {
         const { payment } = effect;
         writes.push(...take(payment, doing), paymentWrite(payment, number + 1, doing));
-        afterwards.push(() => providerOf(providers, payment.assetType)?.taken?.(tx, payment, nowMs));
+        afterwards.push(() => providerOf(providers, payment.assetType)?.taken?.(tx, payment, realMs));
         break;
       }
       case "ask":
         await insertPaying(effect.pending, doing);
         break;
       case "settle":
-        await settlePaying(tx, effect.paymentId, effect.as, nowMs);
+        await settlePaying(tx, effect.paymentId, effect.as, realMs);
         break;
       case "callOff":
-        await callOff(tx, effect.paymentId, nowMs);
+        await callOff(tx, effect.paymentId, realMs);
         break;
       case "hold":
         await openAccount(tx, "hold", holdAccount(row), row.currency);
@@ -265,7 +283,7 @@ async function perform(effects: readonly Effect[], doing: Doing): Promise<object
             providerOf(providers, payment.assetType)?.returned?.(
               tx,
               { payment, amountMinor, refundId: effect.transferId, request: row },
-              nowMs,
+              realMs,
             ),
           );
         break;
@@ -404,7 +422,7 @@ const holdAccount = (row: RequestRow): string => `hold.${row.id}`;
 
 /** One transfer; what several moves do to one account is one entry. */
 function transfer(
-  { row, nowMs }: Doing,
+  { row, realMs }: Doing,
   id: string,
   kind: Transfer["kind"],
   overdrawn: (() => Fault) | undefined,
@@ -417,7 +435,7 @@ function transfer(
     currency: row.currency,
     amountMinor,
   }));
-  return postings({ id, kind, ref: row.id, createdMs: nowMs, entries }, overdrawn);
+  return postings({ id, kind, ref: row.id, createdMs: realMs, entries }, overdrawn);
 }
 
 const hold = (held: Hold, doing: Doing): readonly Write[] => [
@@ -520,11 +538,11 @@ export const activityWrite = insertOf("activity", [
 const notices = (
   types: readonly NotificationType[],
   data: object,
-  { random, nowMs, row, subscriptions }: Doing,
+  { random, realMs, row, subscriptions }: Doing,
 ): readonly Write[] =>
   noticeWrites(
     random,
-    nowMs,
+    realMs,
     {
       accountId: row.merchant_account_id,
       test: livenessOf(readOptions(row)) === "test",

@@ -2,7 +2,7 @@
  * The payment platform, put together: its routes, its webhooks, its calls to the uplink provider, and the sweep that writes
  * expiries down.
  *
- * Bounded   a sweep writes at most SWEEP_LIMIT expiries a commit. A request is expired for every reader and payer the
+ * Bounded   a sweep writes at most SWEEP_LIMIT expiries of a kind a commit. A request is expired for every reader and payer the
  *           moment its time is over; the sweep only writes the activity.
  */
 import type { FastifyInstance } from "fastify";

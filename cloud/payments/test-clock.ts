@@ -1,7 +1,8 @@
 /**
  * The test clock: a test account moves its own time forward, so that a client can try what happens later.
  *
- * Promises  time goes forward only, and for nobody else.
+ * Promises  time goes forward only, and for nobody else. What it is the time of: the account's patron codes, the payment
+ *           requests of its merchants with what pays them, and the ends of the tokens and vouchers it gives out.
  * Bounded   by 400 days in all.
  */
 import { Fault } from "../http/fault.js";

@@ -11,6 +11,7 @@ import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
+import { accountNowMs } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType } from "./asset-type.js";
 import { findAsset, lockAsset } from "./assets.js";
@@ -190,7 +191,7 @@ export class Tokens {
           collection_id: collection.id,
           idempotency_key: asked.idempotencyKey,
           external_id: asked.externalId ?? null,
-          expires_ms: expiryOf(collection, nowMs),
+          expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
           created_by: caller.crn,
         })
         .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())

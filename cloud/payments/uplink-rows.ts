@@ -57,13 +57,13 @@ export async function findPending(db: Reader, requestId: string): Promise<readon
 type Asking = {
   readonly tx: Tx;
   readonly row: RequestRow;
-  readonly nowMs: number;
+  readonly realMs: number;
   readonly by: string;
   readonly said: object;
 };
 export async function insertPaying(
   { payment, isLast }: Pending,
-  { tx, row, nowMs, by, said }: Asking,
+  { tx, row, realMs, by, said }: Asking,
 ): Promise<void> {
   await tx
     .insertInto("uplink_call")
@@ -76,9 +76,9 @@ export async function insertPaying(
       currency: row.currency,
       state: "paying",
       asked: JSON.stringify({ payment, isLast, by, said }),
-      due_ms: nowMs + LEASE_MS, // whoever pays is about to ask
+      due_ms: realMs + LEASE_MS, // whoever pays is about to ask
       attempts: 1,
-      created_ms: nowMs,
+      created_ms: realMs,
       settled_ms: null,
       last_error: null,
     })

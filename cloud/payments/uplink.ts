@@ -17,7 +17,7 @@ import { together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { findSubscriptions, noticeWrites } from "./outbox.js";
 import type { AssetProvider } from "./provider.js";
-import { findActivity, lockRequest, proceed, readOptions } from "./request-rows.js";
+import { findActivity, lockRequest, proceed, readOptions, type TimedRow } from "./request-rows.js";
 import type { Event } from "./request.js";
 import type { UplinkClient, Word } from "./uplink-client.js";
 import {
@@ -154,7 +154,7 @@ export class Uplink {
     return after;
   }
 
-  async #settled(tx: Tx, row: RequestRow, call: CallRow, { status }: Word): Promise<boolean> {
+  async #settled(tx: Tx, row: TimedRow, call: CallRow, { status }: Word): Promise<boolean> {
     const nowMs = this.#parts.clock.nowMs();
     if (call.state === "paying") {
       if (!(status in events)) return false;
@@ -172,18 +172,19 @@ export class Uplink {
     return true;
   }
 
-  async #step(tx: Tx, row: RequestRow, call: CallRow, kind: "taken" | "declined" | "lost"): Promise<void> {
+  async #step(tx: Tx, row: TimedRow, call: CallRow, kind: "taken" | "declined" | "lost"): Promise<void> {
     const { clock, random, providers } = this.#parts;
-    const nowMs = clock.nowMs();
+    const realMs = clock.nowMs();
     const { by, said } = readAsked(call);
     const event: Event = {
       kind,
       paymentId: call.id,
       activityId: call.id,
-      nextActivityId: newId(nowMs, random),
+      nextActivityId: newId(realMs, random),
     };
+    const nowMs = realMs + row.clock_offset_ms;
     const operation = undefined; // its key was written down when it was asked
-    const doing = { tx, random, providers, row, nowMs, by, operation, activityId: call.id, said };
+    const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId: call.id, said };
     await proceed(Promise.resolve(event), doing);
   }
 

@@ -13,6 +13,7 @@ import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import { forUpdate, lockName } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
+import { accountNowMs } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
 import { findAsset } from "./assets.js";
@@ -78,26 +79,29 @@ export class Vouchers {
           created_ms: nowMs,
         })
         .execute();
-      return { ...renderVoucher(await findVoucher(tx, "voucher.id", id), nowMs), code };
+      const atMs = await accountNowMs(tx, asked.accountId, nowMs);
+      return { ...renderVoucher(await findVoucher(tx, "voucher.id", id), atMs), code };
     });
   }
 
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
-    const row = await findVoucher(this.#parts.store.read, "voucher.id", id);
+    const { clock, store } = this.#parts;
+    const row = await findVoucher(store.read, "voucher.id", id);
     permit(caller, "vouchers:read", row?.account_id);
-    return renderVoucher(row, this.#parts.clock.nowMs());
+    return renderVoucher(row, await accountNowMs(store.read, caller.accountId, clock.nowMs()));
   }
 
   /** Newest first. Raises FORBIDDEN. */
   async ofAccount(caller: Caller, accountId: string, query: PageQuery): Promise<Page<object>> {
     permit(caller, "vouchers:read", accountId);
+    const { clock, store } = this.#parts;
     const size = pageSize(query);
-    const rows = await selectVouchers(this.#parts.store.read)
+    const rows = await selectVouchers(store.read)
       .where("voucher.account_id", "=", accountId)
       .$call(newestFirst("voucher.id", query))
       .execute();
-    const nowMs = this.#parts.clock.nowMs();
+    const nowMs = await accountNowMs(store.read, accountId, clock.nowMs());
     return toPage(
       rows,
       size,
@@ -184,14 +188,14 @@ const terminalOf = ({ request, caller }: Spending): string => {
 export const voucherProvider: AssetProvider = {
   handles: (assetType) => readAssetType(assetType)?.category === "giftcard",
   async find(tx, spending) {
-    const { form, nowMs } = spending;
+    const { form, nowMs, realMs } = spending;
     if (form.authorization === undefined)
       throw new Fault("MALFORMED", "authorization: the voucher's code is needed for this assetType");
     const terminal = terminalOf(spending);
     const tries = await findTries(tx, terminal);
-    if (tries !== undefined && tries.until_ms > nowMs)
+    if (tries !== undefined && tries.until_ms > realMs)
       throw new Fault("RATE_LIMIT_EXCEEDED", "too many wrong codes", {
-        retryAfterMs: tries.until_ms - nowMs,
+        retryAfterMs: tries.until_ms - realMs,
       });
     const digits = readVoucherCode(form.authorization);
     const row = digits === undefined ? undefined : await lockVoucher(tx, "voucher.code_hash", hashOf(digits));

@@ -1,6 +1,7 @@
 /** Every change to the tables, in order of name. A migration that has been released is never edited. */
 import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
+import { ownTime } from "./migrations/0007-own-time.js";
 import { payments } from "./migrations/0001-payments.js";
 import { uplink } from "./migrations/0006-uplink.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   "0004-vouchers": vouchers,
   "0005-accounts": accounts,
   "0006-uplink": uplink,
+  "0007-own-time": ownTime,
 };

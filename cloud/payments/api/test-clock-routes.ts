@@ -25,7 +25,7 @@ export function testClockRoutes({ keyed }: Endpoints<Caller>, clocks: TestClocks
       method: "POST",
       url: `${url}/advance`,
       name: "advanceTestClock",
-      says: "Move the caller's test account forward in time, and nobody else.",
+      says: "Move the caller's test account forward in time, with the payment requests of its merchants, and nobody else.",
       body: z.object({ seconds: z.int().min(1).max(MOST_SECONDS) }),
       faults: ["QUOTA_EXCEEDED"],
     },
