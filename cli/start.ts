@@ -4,11 +4,10 @@
  *
  * Promises  `{data}/rig.json` is there when everything is ready, and not before; a process that dies is started again.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { Clock, Random } from "../broker/protocol/clock.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile } from "../broker/protocol/configuration.js";
 import { cloudConfiguration } from "../cloud/configuration.js";
 import { webhookUrl } from "../cloud/main.js";
@@ -320,13 +319,3 @@ function readSettings(path: string, problems: string[]): Readonly<Record<string,
   problems.push(...read.problems.map((problem) => `--cloud: ${problem}`));
   return {};
 }
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monoMs: () => performance.now(),
-  after: (ms, act) => {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
-const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };

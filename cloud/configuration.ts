@@ -47,6 +47,11 @@ export const cloudConfiguration = z.strictObject({
   /** How often one address may ask what needs no key. */
   openRequestsPerMinute: z.int().positive().default(600),
 
+  /** The provider of the asset type uplinkapi.test; left out, nothing is paid with it. */
+  uplinkUrl: url.optional(),
+  /** How long it may take to answer. */
+  uplinkTimeoutMs: ms.max(30_000).default(10_000),
+
   // vending
   mqttUrl: z
     .url({ protocol: /^(mqtt|mqtts|ws|wss)$/, error: "must be an mqtt(s) or ws(s) address" })
@@ -83,6 +88,11 @@ export type CloudConfiguration = z.infer<typeof cloudConfiguration>;
 export const cloudSecrets = z.strictObject({
   mqttPassword: z.string().min(1).optional(),
   paymentsApiKey: z.string().min(1).optional(),
+  /** What the uplink provider knows us by; it goes into a header. */
+  uplinkKey: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,255}$/, "must be 16 to 255 printable characters, no spaces")
+    .optional(),
 });
 export type CloudSecrets = z.infer<typeof cloudSecrets>;
 
@@ -93,8 +103,10 @@ export const ENVIRONMENT = {
   MQTT_URL: "mqttUrl",
   PAYMENTS_URL: "paymentsUrl",
   EXPERIMENTAL: "experimental",
+  UPLINK_URL: "uplinkUrl",
 } as const satisfies Record<string, keyof CloudConfiguration>;
 export const SECRET_ENVIRONMENT = {
   MQTT_PASSWORD: "mqttPassword",
   PAYMENTS_API_KEY: "paymentsApiKey",
+  UPLINK_KEY: "uplinkKey",
 } as const satisfies Record<string, keyof CloudSecrets>;

@@ -1,12 +1,11 @@
 /** The cloud as a process: payments and vending side by side, or either alone. Stops on SIGTERM or SIGINT. */
-import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { connect } from "mqtt";
 import { pino } from "pino";
 import type { z } from "zod";
-import type { Clock, Random } from "../broker/protocol/clock.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile, Secret, type Configured } from "../broker/protocol/configuration.js";
 import { newId } from "../broker/protocol/id.js";
 import {
@@ -21,6 +20,7 @@ import { health } from "./health.js";
 import { makeServer } from "./http/server.js";
 import { pages } from "./pages.js";
 import { makePayments } from "./payments/service.js";
+import type { UplinkSettings } from "./payments/uplink-client.js";
 import { WebhookTargets } from "./payments/webhook-targets.js";
 import { openStore } from "./store/open-store.js";
 import { StoreFailed, type Store } from "./store/store.js";
@@ -31,7 +31,7 @@ export const usage = `scanvend cloud --config FILE [--secrets FILE]
   The payment platform and the merchant's vending backend.
 
   --config FILE    JSON; see docs/configuration.md
-  --secrets FILE   JSON: mqttPassword, paymentsApiKey
+  --secrets FILE   JSON: mqttPassword, paymentsApiKey, uplinkKey
   --help           this text
 
   In their place: ${[...Object.keys(ENVIRONMENT), ...Object.keys(SECRET_ENVIRONMENT)].join(", ")}`;
@@ -55,7 +55,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const problems = [
     ...(configuration.ok ? [] : configuration.problems),
     ...(secrets.ok
-      ? missing(secrets.value, configuration.ok ? configuration.value.services : ["vending"])
+      ? missing(secrets.value, configuration.ok ? configuration.value : { services: ["vending"] })
       : secrets.problems),
   ];
   if (!configuration.ok || !secrets.ok || problems.length > 0) {
@@ -106,24 +106,23 @@ function fromFile<T>(
   );
 }
 
-const missing = (secrets: CloudSecrets, services: CloudConfiguration["services"]): readonly string[] =>
-  services.includes("vending")
-    ? (["mqttPassword", "paymentsApiKey"] as const).flatMap((key) =>
-        secrets[key] === undefined ? [`${key}: is needed for vending`] : [],
-      )
-    : [];
+function missing(
+  secrets: CloudSecrets,
+  { services, uplinkUrl }: Pick<CloudConfiguration, "services"> & { readonly uplinkUrl?: string | undefined },
+): readonly string[] {
+  const needed = [
+    ...(services.includes("vending")
+      ? (["mqttPassword", "paymentsApiKey"] as const).map((key) => [key, "vending"] as const)
+      : []),
+    ...(uplinkUrl === undefined ? [] : ([["uplinkKey", "uplinkUrl"]] as const)),
+  ];
+  return needed.flatMap(([key, what]) =>
+    secrets[key] === undefined ? [`${key}: is needed for ${what}`] : [],
+  );
+}
 
 async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
   const log = pino({ name: "cloud" });
-  const clock: Clock = {
-    nowMs: () => Date.now(),
-    monoMs: () => performance.now(),
-    after: (ms, act) => {
-      const timer = setTimeout(act, ms);
-      return () => clearTimeout(timer);
-    },
-  };
-  const random: Random = { bytes: (count) => randomBytes(count), fraction: () => Math.random() };
   const app = await makeServer(log, () => newId(clock.nowMs(), random), configuration.trustedProxies);
   const { publicUrl } = configuration;
   const payments = configuration.services.includes("payments")
@@ -137,6 +136,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         openRequestsPerMinute: configuration.openRequestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
+        uplink: uplinkOf(configuration, secrets),
       })
     : undefined;
   const vending = configuration.services.includes("vending")
@@ -192,6 +192,14 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
   await vending?.close();
   await payments?.close();
   await store.close();
+}
+
+function uplinkOf(
+  { uplinkUrl, uplinkTimeoutMs }: CloudConfiguration,
+  { uplinkKey }: CloudSecrets,
+): UplinkSettings | undefined {
+  if (uplinkUrl === undefined || uplinkKey === undefined) return undefined;
+  return { url: uplinkUrl, key: new Secret(uplinkKey), timeoutMs: uplinkTimeoutMs };
 }
 
 /** Where the payment platform's webhooks come in. */

@@ -5,12 +5,12 @@
  * Promises  a wrong configuration stops the start, with every problem listed at once (exit 2). Logs are JSON lines on
  *           stdout. SIGTERM and SIGINT end it cleanly; SIGKILL and a power cut are as safe, only less polite.
  */
-import { createPublicKey, randomBytes } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
-import type { Clock, Random } from "../broker/protocol/clock.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile, type Configured } from "../broker/protocol/configuration.js";
 import { newId, randomDigits } from "../broker/protocol/id.js";
 import { MqttBus, ReplayWindows } from "./bus/bus.js";
@@ -173,20 +173,6 @@ const ending = (): Promise<void> =>
   new Promise((resolveEnd) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolveEnd());
   });
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monoMs: () => performance.now(),
-  after(ms, act) {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
-const random: Random = {
-  bytes: (count) => randomBytes(count),
-  fraction: () => Math.random(),
-};
 
 function makeLog(level: Configuration["logLevel"]): Log {
   const logger = pino({ level, base: null });

@@ -4,14 +4,12 @@
  * Owns      the process: arguments, files, ports, signals, the real clock and chance. Nothing else here touches them.
  * Promises  its controllers end with it; what a killed simulator left running is ended by the next one with its pid file.
  */
-import { randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { performance } from "node:perf_hooks";
 import type { Writable } from "node:stream";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
-import type { Clock, Random } from "../broker/protocol/clock.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile } from "../broker/protocol/configuration.js";
 import { apiServer } from "./api/server.js";
 import { configuration, type Configuration } from "./configuration.js";
@@ -113,17 +111,3 @@ const stopSignal = (): Promise<string> =>
   });
 
 const unbound: ProcessBook = { note: () => undefined, forget: () => undefined };
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monoMs: () => performance.now(),
-  after: (ms, act) => {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
-const random: Random = {
-  bytes: (count) => randomBytes(count),
-  fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
-};

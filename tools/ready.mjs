@@ -57,6 +57,7 @@ const sources = [
   "controller",
   "cloud",
   "simulator",
+  "bench",
   "package.json",
   "package-lock.json",
   "tsconfig.json",

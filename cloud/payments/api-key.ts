@@ -7,9 +7,10 @@
  *           nobody guesses through that, so there is nothing for a slow hash to slow down.)
  *           A missing, wrong or disabled key is one answer, 401.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { newId, randomDigits } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
+import { rowsOf } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { findAccount } from "./account-rows.js";
 import type { Making } from "./making.js";
@@ -32,13 +33,7 @@ export async function findCaller(read: Reader, header: unknown): Promise<Caller>
   const match = typeof header === "string" ? /^([0-9A-Za-z]{1,64})\.([0-9A-Za-z]{1,64})$/.exec(header) : null;
   const [, id, secret] = match ?? [];
   if (id === undefined || secret === undefined) throw new Fault("UNAUTHENTICATED");
-  const row = await read
-    .selectFrom("api_key")
-    .innerJoin("account", "account.id", "api_key.account_id")
-    .select(["api_key.account_id", "api_key.name", "api_key.role", "api_key.secret_hash", "api_key.enabled"])
-    .select(["account.name as account_name", "account.requests_per_minute"])
-    .where("api_key.id", "=", id)
-    .executeTakeFirst();
+  const [row] = await findKey(read, { id });
   const matches = row !== undefined && timingSafeEqual(sha256(secret), Buffer.from(row.secret_hash, "hex"));
   if (!matches || row.enabled !== 1) throw new Fault("UNAUTHENTICATED");
   return {
@@ -49,6 +44,15 @@ export async function findCaller(read: Reader, header: unknown): Promise<Caller>
     requestsPerMinute: row.requests_per_minute ?? undefined,
   };
 }
+
+const findKey = rowsOf((db, { id }: { readonly id: string }) =>
+  db
+    .selectFrom("api_key")
+    .innerJoin("account", "account.id", "api_key.account_id")
+    .select(["api_key.account_id", "api_key.name", "api_key.role", "api_key.secret_hash", "api_key.enabled"])
+    .select(["account.name as account_name", "account.requests_per_minute"])
+    .where("api_key.id", "=", id),
+);
 
 /** Refuses what the caller's role does not allow on things of `ownerAccountId`. Missing and foreign are one answer. */
 export function permit(caller: Caller, action: Action, ownerAccountId: string | undefined): void {
@@ -170,4 +174,4 @@ function readRole(text: string): Role {
 }
 
 const crnOf = (accountId: string, keyName: string): string => `crn:${accountId}:api-key:${keyName}`;
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+const sha256 = (text: string): Buffer => hash("sha256", text, "buffer");

@@ -6,10 +6,10 @@
 export type Liveness = "main" | "test";
 export type AssetType = {
   /**
-   * Money this platform keeps in its ledger; money that a code pays with; a token, which is spent whole; or a tender that
-   * somebody else keeps and the merchant vouches for.
+   * Money this platform keeps in its ledger; money that a code pays with; a token, which is spent whole; a tender that
+   * somebody else keeps and the merchant vouches for; or money that a provider elsewhere keeps, and is called to move.
    */
-  readonly category: "money" | "giftcard" | "token" | "external";
+  readonly category: "money" | "giftcard" | "token" | "external" | "uplink";
   /** Left out: it takes whatever currency the request has. */
   readonly currency?: string;
   readonly liveness: Liveness;
@@ -23,10 +23,22 @@ const known: readonly (readonly [RegExp, Omit<AssetType, "currency" | "liveness"
   [/^voucher\.(?<currency>[a-z]{3})\.(?<liveness>main|test)$/,   { category: "giftcard", preAuth: false }],
   [/^centrapay\.token\.(?<liveness>main|test)$/,                 { category: "token",    preAuth: false }],
   [/^external\.(?<liveness>main|test)$/,                         { category: "external", preAuth: false }],
+  [/^uplinkapi\.(?<liveness>test)$/,                             { category: "uplink",   preAuth: false }],
 ];
 
 /** What a type says, or `undefined` for one this platform does not take. */
 export function readAssetType(type: string): AssetType | undefined {
+  const before = seen.get(type);
+  if (before !== undefined) return before;
+  const read = parse(type);
+  if (read !== undefined && seen.size < SEEN) seen.set(type, read);
+  return read;
+}
+/** The types of a platform are few, and each of its answers reads them several times. */
+const SEEN = 1_000;
+const seen = new Map<string, AssetType>();
+
+function parse(type: string): AssetType | undefined {
   for (const [pattern, rest] of known) {
     const match = pattern.exec(type);
     if (match === null) continue;
@@ -40,10 +52,14 @@ export function readAssetType(type: string): AssetType | undefined {
   return undefined;
 }
 
+/** Whether a provider elsewhere has to be called before it is known that the money moved. */
+export const isElsewhere = (type: string): boolean => readAssetType(type)?.category === "uplink";
+
 export const testMoney = (currency: string): string => `centrapay.${currency.toLowerCase()}.test`;
 
 const NAMES: Partial<Record<AssetType["category"], string>> = {
   external: "Other tender",
+  uplink: "Uplink",
   giftcard: "Voucher",
   token: "Token",
 };

@@ -9,12 +9,13 @@ import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import { forUpdate } from "../store/locks.js";
+import { rowsOf, writeAll } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
-import { findOperation, insertOperation } from "./operation.js";
+import { findOperation, operationWrite } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import { renderAsset, renderTransaction, type AssetRow } from "./wire.js";
 
@@ -128,7 +129,7 @@ export class Assets {
       if (value.currency !== asset.currency) throw new Fault("INVALID_AMOUNT");
       const into = { id, currency: asset.currency };
       const transferId = await issueTestMoney(tx, this.#parts, into, toMinor(value));
-      await insertOperation(tx, operation, asked, transferId);
+      await writeAll(tx, [operationWrite(operation, asked, transferId)]);
       return findTransaction(tx, id, transferId);
     });
   }
@@ -175,8 +176,9 @@ const selectEntries = (db: Reader) =>
     .select(["entry.account_id", "entry.amount_minor", "entry.currency"])
     .select(["transfer.id", "transfer.kind", "transfer.ref", "transfer.created_ms"]);
 
-export const findAsset = (db: Reader, id: string): Promise<AssetRow | undefined> =>
-  selectAssets(db).where("asset.id", "=", id).executeTakeFirst();
+export const findAsset = async (db: Reader, id: string): Promise<AssetRow | undefined> =>
+  (await findById(db, { id }))[0];
+const findById = rowsOf((db, { id }: { readonly id: string }) => selectAssets(db).where("asset.id", "=", id));
 
 /** The same for whoever is about to change it, or to spend it whole. */
 export const lockAsset = (tx: Tx, id: string): Promise<AssetRow | undefined> =>

@@ -3,11 +3,13 @@
  *
  * Owns      the tables ledger_account, transfer and entry.
  * Promises  a transfer's entries sum to zero per currency (M1); a balance is the sum of its account's entries, changed in
- *           the same transaction; no wallet goes below zero; the same transfer twice moves money once.
+ *           the same transaction; no wallet goes below zero; a transfer is made once.
  *           Transfers and entries are only ever added: the database itself refuses to change them.
  * Never     decides whether money should move, and never moves any outside the caller's transaction.
  * Crash     a transfer is there with all its entries and balances, or not at all.
  */
+import { sql } from "kysely";
+import { insertOf, writeAll, writeOf, type Write } from "../store/statement.js";
 import type { Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 
@@ -36,41 +38,45 @@ export class Overdrawn extends Error {
   }
 }
 
-/** Moves the money. Answers false when this transfer was made before: then nothing changes. */
-export async function post(tx: Tx, transfer: Transfer): Promise<boolean> {
+/** Moves the money. A transfer is made once: a second one with its id the database refuses. Raises Overdrawn. */
+export const post = (tx: Tx, transfer: Transfer): Promise<void> => writeAll(tx, postings(transfer));
+
+/** What moves the money, for whoever has more to write with it. `overdrawn`: what is raised instead of Overdrawn. */
+export function postings(
+  transfer: Transfer,
+  overdrawn: (accountId: string) => Error = (accountId) => new Overdrawn(accountId),
+): readonly Write[] {
   assertBalanced(transfer);
   const { id, kind, ref, createdMs, entries } = transfer;
-  const made = await tx
-    .insertInto("transfer")
-    .values({ id, kind, ref, created_ms: createdMs })
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .returning("id")
-    .executeTakeFirst();
-  if (made === undefined) return false;
-  // In the order of their ids: two transfers between the same accounts then stand in line, and not in each other's way.
-  for (const { accountId, currency, amountMinor } of entries.toSorted(byAccount)) {
-    const changed = await tx
-      .updateTable("ledger_account")
-      .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
-      .where("id", "=", accountId)
-      .where("currency", "=", currency)
-      .where((e) => e.or([e("kind", "in", ["issuance", "clearing"]), e("balance_minor", ">=", -amountMinor)]))
-      .executeTakeFirst();
-    if (changed.numUpdatedRows !== 1n) throw new Overdrawn(accountId);
-  }
-  await tx
-    .insertInto("entry")
-    .values(
-      entries.map(({ accountId, currency, amountMinor }) => ({
-        transfer_id: id,
-        account_id: accountId,
-        currency,
-        amount_minor: amountMinor,
-      })),
-    )
-    .execute();
-  return true;
+  return [
+    insertTransfer({ id, kind, ref, created_ms: createdMs }),
+    // In the order of their ids: two transfers between the same accounts then stand in line, and not in each other's way.
+    ...entries.toSorted(byAccount).map((entry) =>
+      changeBalance(entry, (changed) => {
+        if (changed !== 1) throw overdrawn(entry.accountId);
+      }),
+    ),
+    ...entries.map(({ accountId, currency, amountMinor }) =>
+      insertEntry({ transfer_id: id, account_id: accountId, currency, amount_minor: amountMinor }),
+    ),
+  ];
 }
+
+const changeBalance = writeOf((tx, { accountId, currency, amountMinor }: Entry) =>
+  tx
+    .updateTable("ledger_account")
+    .set((e) => ({ balance_minor: e("balance_minor", "+", amountMinor) }))
+    .where("id", "=", accountId)
+    .where("currency", "=", currency)
+    .where((e) =>
+      e.or([
+        e("kind", "in", ["issuance", "clearing"]),
+        e(e("balance_minor", "+", amountMinor), ">=", sql.lit(0)),
+      ]),
+    ),
+);
+const insertTransfer = insertOf("transfer", ["id", "kind", "ref", "created_ms"]);
+const insertEntry = insertOf("entry", ["transfer_id", "account_id", "currency", "amount_minor"]);
 
 const byAccount = (a: Entry, b: Entry): number =>
   a.accountId < b.accountId ? -1 : Number(a.accountId > b.accountId);
@@ -82,13 +88,16 @@ export async function openAccount(
   id: string,
   currency: string,
 ): Promise<string> {
-  await tx
-    .insertInto("ledger_account")
-    .values({ id, kind, currency, balance_minor: 0 })
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .execute();
+  await writeAll(tx, [insertAccountOnce({ id, kind, currency })]);
   return id;
 }
+type Opened = Pick<Tables["ledger_account"], "id" | "kind" | "currency">;
+const insertAccountOnce = writeOf((tx, { id, kind, currency }: Opened) =>
+  tx
+    .insertInto("ledger_account")
+    .values({ id, kind, currency, balance_minor: 0 })
+    .onConflict((conflict) => conflict.column("id").doNothing()),
+);
 
 /** Where a currency's test money comes from. It owes what all test wallets hold. */
 export const openTestIssuance = (tx: Tx, currency: string): Promise<string> =>

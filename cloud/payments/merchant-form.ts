@@ -1,6 +1,7 @@
 /** What clients send about merchants and their configs, as schemas. Pure. */
 import { z } from "zod";
 import { EXPERIMENTAL } from "../http/experimental.js";
+import { isElsewhere } from "./asset-type.js";
 import { pageQuery } from "./page.js";
 import { text } from "./request-form.js";
 
@@ -78,15 +79,22 @@ export type MerchantQuery = z.infer<typeof merchantQuery>;
 const ASSET_TYPE = /^[a-z0-9-]+(\.[a-z0-9-]+)*\.(main|test)$/;
 export const livenessOfType = (type: string): "main" | "test" => (type.endsWith(".main") ? "main" : "test");
 
-export const paymentOption = z.object({
-  type: text(64).regex(ASSET_TYPE, "must be an asset type, such as centrapay.nzd.test"),
-  walletId: text(64).optional().meta({ description: "Where the merchant is paid." }),
-  collectionIds: z.array(text(64)).max(100, "must be at most 100 collections").optional(),
-  paypalMerchantAccountId: text(255).optional(),
-  paypalStoreId: text(255).optional(),
-  farmlandsMerchantNumber: text(255).optional(),
-  externalMerchantId: text(255).optional(),
-});
+export const paymentOption = z
+  .object({
+    type: text(64).regex(ASSET_TYPE, "must be an asset type, such as centrapay.nzd.test"),
+    walletId: text(64).optional().meta({ description: "Where the merchant is paid." }),
+    collectionIds: z.array(text(64)).max(100, "must be at most 100 collections").optional(),
+    paypalMerchantAccountId: text(255).optional(),
+    paypalStoreId: text(255).optional(),
+    farmlandsMerchantNumber: text(255).optional(),
+    externalMerchantId: text(255)
+      .optional()
+      .meta({ description: "What a provider elsewhere knows the merchant by." }),
+  })
+  .refine(({ type, externalMerchantId }) => !isElsewhere(type) || externalMerchantId !== undefined, {
+    path: ["externalMerchantId"],
+    message: "is needed for this type",
+  });
 export type PaymentOption = z.infer<typeof paymentOption>;
 
 const redirectUrl = z

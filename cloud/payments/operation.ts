@@ -3,7 +3,8 @@
  *
  * Owns      the table operation.
  */
-import type { Reader, Tx } from "../store/store.js";
+import { insertOf, rowsOf, type Write } from "../store/statement.js";
+import type { Reader } from "../store/store.js";
 
 export type Operation = {
   /** What it is done to: keys of different subjects never meet. */
@@ -15,25 +16,19 @@ export type Operation = {
 
 export async function findOperation(
   tx: Reader,
-  { subjectId, kind, key }: Operation,
+  operation: Operation,
 ): Promise<{ readonly asked: string; readonly resultId: string } | undefined> {
-  return tx
+  return (await findByKey(tx, operation))[0];
+}
+const findByKey = rowsOf((db, { subjectId, kind, key }: Operation) =>
+  db
     .selectFrom("operation")
     .select(["asked", "result_id as resultId"])
     .where("subject_id", "=", subjectId)
     .where("kind", "=", kind)
-    .where("key", "=", key)
-    .executeTakeFirst();
-}
+    .where("key", "=", key),
+);
 
-export async function insertOperation(
-  tx: Tx,
-  { subjectId, kind, key }: Operation,
-  asked: string,
-  resultId: string,
-): Promise<void> {
-  await tx
-    .insertInto("operation")
-    .values({ subject_id: subjectId, kind, key, asked, result_id: resultId })
-    .execute();
-}
+export const operationWrite = ({ subjectId, kind, key }: Operation, asked: string, resultId: string): Write =>
+  insert({ subject_id: subjectId, kind, key, asked, result_id: resultId });
+const insert = insertOf("operation", ["subject_id", "kind", "key", "asked", "result_id"]);

@@ -13,9 +13,10 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
-import { readAssetType } from "./asset-type.js";
+import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
@@ -31,17 +32,19 @@ import {
 } from "./request-form.js";
 import {
   findRequest,
+  activityWrite,
   lockFreeRequest,
   lockRequest,
-  perform,
+  proceed,
+  type Proceeded,
   readOptions,
-  toState,
   withMoney,
 } from "./request-rows.js";
-import { step, statusAt, type Earlier, type Event, type Option, type Source } from "./request.js";
+import { statusAt, type Earlier, type Effect, type Event, type Option, type Source } from "./request.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
+import type { Uplink } from "./uplink.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow } from "./wire.js";
 
 export type PaymentRequestParts = {
@@ -50,6 +53,8 @@ export type PaymentRequestParts = {
   readonly random: Random;
   readonly publicUrl: string;
   readonly providers: readonly AssetProvider[];
+  /** Where none is configured, what it would pay is not offered. */
+  readonly uplink: Uplink | undefined;
   /** Told of a code that is none, once the transaction it came to nothing in is over. */
   readonly wrongCode: (terminal: string) => Promise<void>;
   /** Called when the outbox may have something new. */
@@ -63,6 +68,7 @@ const configOptions = z.array(
     type: z.string(),
     walletId: z.string().optional(),
     collectionIds: z.array(z.string()).optional(),
+    externalMerchantId: z.string().optional(),
   }),
 );
 const urls = z.array(z.string());
@@ -79,7 +85,9 @@ type Act = {
   readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
-  readonly event: (tx: Tx, asking: Asked, row: RequestRow) => Promise<Event> | Event;
+  /** Who is to pay, where somebody is. */
+  readonly source?: (tx: Tx, row: RequestRow, nowMs: number) => Promise<Source>;
+  readonly event: (asking: Asked, row: RequestRow, source: Source) => Event;
 };
 
 export class PaymentRequests {
@@ -96,19 +104,19 @@ export class PaymentRequests {
     checkLineItems(details.lineItems, [value.amount, partialAllowed === true ? basketAmount : undefined]);
     const { store, clock, random } = this.#parts;
     return store.write(async (tx) => {
-      const config = await tx
-        .selectFrom("merchant_config")
-        .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
-        .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
-        .select(["merchant.id", "merchant.account_id", "merchant.name"])
-        .where("merchant_config.id", "=", configId)
-        .executeTakeFirst();
+      const [config] = await findConfig(tx, { configId });
       permit(caller, "payment-requests:create", config?.account_id);
       if (config === undefined) throw new Fault("FORBIDDEN");
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
-      const options = await offer(tx, config.payment_options, config.id, form);
+      const options = await offer(
+        tx,
+        config.payment_options,
+        config.id,
+        form,
+        this.#parts.uplink !== undefined,
+      );
       if (options.length === 0) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS");
 
       const nowMs = clock.nowMs();
@@ -131,6 +139,7 @@ export class PaymentRequests {
         expires_ms: nowMs + expirySeconds * 1000,
         external_ref: externalRef ?? null,
         details: JSON.stringify(details),
+        pending_minor: 0,
         activities: 1,
         created_by: caller.crn,
         created_by_account_id: caller.accountId,
@@ -138,10 +147,9 @@ export class PaymentRequests {
         created_ms: nowMs,
         updated_ms: nowMs,
       };
-      await tx.insertInto("payment_request").values(row).execute();
-      await tx
-        .insertInto("activity")
-        .values({
+      await writeAll(tx, [
+        insertRequest(row),
+        activityWrite({
           id: newId(nowMs, random),
           payment_request_id: row.id,
           merchant_id: row.merchant_id,
@@ -151,8 +159,8 @@ export class PaymentRequests {
           created_by: caller.crn,
           created_ms: nowMs,
           details: "{}",
-        })
-        .execute();
+        }),
+      ]);
       return renderRequest(row, options, [], this.#view());
     });
   }
@@ -183,8 +191,7 @@ export class PaymentRequests {
   async summary(id: string): Promise<object> {
     const row = await findRequest(this.#parts.store.read, id);
     const view = this.#view();
-    if (row === undefined || statusAt(row.status, row.expires_ms, view.nowMs) !== "new")
-      throw new Fault("FORBIDDEN");
+    if (row === undefined || statusAt(row, view.nowMs) !== "new") throw new Fault("FORBIDDEN");
     return renderSummary(row, readOptions(row), view);
   }
 
@@ -219,7 +226,7 @@ export class PaymentRequests {
   /**
    * Raises FORBIDDEN, REQUEST_PAID, REQUEST_EXPIRED, REQUEST_CANCELLED, INVALID_ASSET_TYPE, INACTIVE_ASSET,
    * INSUFFICIENT_ASSET_VALUE, REMAINING_AMOUNT_EXCEEDED, INVALID_AMOUNT, INVALID_MERCHANT_CONFIG,
-   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, ASSET_REDEMPTION_DENIED, RATE_LIMIT_EXCEEDED,
+   * INVALID_PAYMENT_REQUEST_TYPE, PAYMENT_DECLINED, PAYMENT_UNCONFIRMED, ASSET_REDEMPTION_DENIED, RATE_LIMIT_EXCEEDED,
    * IDEMPOTENT_OPERATION_FAILED.
    */
   async pay(caller: Caller, id: string, form: PayForm): Promise<object> {
@@ -231,23 +238,29 @@ export class PaymentRequests {
     }
   }
 
-  #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+  async #pay(caller: Caller, id: string, form: PayForm): Promise<object> {
+    const { uplink } = this.#parts;
     const { assetType, idempotencyKey, mode, amount, externalPaymentRef, transactionId } = form;
-    return this.#act(caller, id, {
+    const { answer, effects } = await this.#step(caller, id, {
       action: "payment-requests:pay",
       operation: { kind: "pay", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, externalPaymentRef, external: transactionId },
-      event: async (tx, asking, request) => {
+      source: async (tx, request, nowMs) => {
         const option = readOptions(request).find((one) => one.assetType === assetType);
-        const provider = option && providerOf(this.#parts.providers, assetType);
-        const source =
-          option === undefined || provider === undefined
-            ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
-            : await provider.find(tx, { caller, request, option, form, nowMs: asking.nowMs });
+        const isKept = uplink !== undefined || !isElsewhere(assetType);
+        const provider = option && isKept ? providerOf(this.#parts.providers, assetType) : undefined;
+        return option === undefined || provider === undefined
+          ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
+          : provider.find(tx, { caller, request, option, form, nowMs });
+      },
+      event: (asking, _request, source) => {
         const amountMinor = amount === undefined ? undefined : Number(amount);
         return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
       },
     });
+    const ask = effects.find((effect) => effect.kind === "ask");
+    if (ask === undefined || uplink === undefined) return answered(answer);
+    return uplink.pay(ask.pending.payment.id, form.authorization ?? ""); // there: the provider's `find` saw to it
   }
 
   /**
@@ -262,7 +275,7 @@ export class PaymentRequests {
       // The reference and the amount make a refund, as the API has it; the rest is a remark, kept from the first time.
       operation: { kind: "refund", key: externalRef, asked: JSON.stringify(value) },
       said: { externalRef, invoiceRef, lineItems },
-      event: (_tx, asking) => ({
+      event: (asking) => ({
         kind: "refund",
         valueMinor: toMinor(value),
         currency: value.currency,
@@ -278,7 +291,7 @@ export class PaymentRequests {
       action: "payment-requests:void",
       operation: { kind: "void", key: "", asked: "" }, // a request is voided once; asked again, answered again
       said: {},
-      event: (_tx, asking) => ({ kind: "void", ...asking }),
+      event: (asking) => ({ kind: "void", ...asking }),
     });
   }
 
@@ -291,7 +304,7 @@ export class PaymentRequests {
       action: "payment-requests:confirm",
       operation: { kind: "confirm", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, invoiceRef, lineItems },
-      event: (_tx, asking, row) => {
+      event: (asking, row) => {
         if (sum < 1) throw new Fault("INVALID_AMOUNT", "the line items' prices add up to nothing");
         const currency = value?.currency ?? row.currency;
         return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, ...asking };
@@ -305,7 +318,7 @@ export class PaymentRequests {
       action: "payment-requests:release",
       operation: undefined, // a second one is told that it was released
       said: {},
-      event: (_tx, asking) => ({ kind: "release", ...asking }),
+      event: (asking) => ({ kind: "release", ...asking }),
     });
   }
 
@@ -320,7 +333,7 @@ export class PaymentRequests {
       action: "payment-requests:approve-conditions",
       operation: undefined,
       said: {},
-      event: (_tx, asking, row) => ({
+      event: (asking, row) => ({
         kind: verdict === "accept" ? "acceptCondition" : "declineCondition",
         conditionId,
         by: caller.accountId === row.merchant_account_id ? "merchant" : "patron",
@@ -380,6 +393,7 @@ export class PaymentRequests {
       .select("id")
       .where("status", "=", sql.lit("new")) // a literal, or SQLite does not take the partial index
       .where("expires_ms", "<=", nowMs)
+      .where("pending_minor", "=", 0)
       .orderBy("expires_ms")
       .limit(limit)
       .execute();
@@ -400,21 +414,9 @@ export class PaymentRequests {
         if (row === undefined) continue;
         const activityId = newId(nowMs, random);
         const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(nowMs, random) };
-        const [next, effects] = step(toState(await withMoney(tx, row)), event);
         const by = SERVICE_CRN;
-        const doing = {
-          tx,
-          random,
-          providers,
-          row,
-          next,
-          nowMs,
-          by,
-          operation: undefined,
-          activityId,
-          said: {},
-        };
-        await perform(effects, doing);
+        const doing = { tx, random, providers, row, nowMs, by, operation: undefined, activityId, said: {} };
+        const { effects } = await proceed(Promise.resolve(event), doing);
         if (effects.some(({ kind }) => kind !== "ignored")) count += 1;
       }
       return count;
@@ -423,43 +425,44 @@ export class PaymentRequests {
     return written;
   }
 
+  async #act(caller: Caller, id: string, act: Act): Promise<object> {
+    return answered((await this.#step(caller, id, act)).answer);
+  }
+
   /** One step of one request, asked for by a client: read, decide, do, in one transaction. */
-  async #act(caller: Caller, id: string, { action, operation, said, event }: Act): Promise<object> {
-    const { store, clock, random, providers, committed } = this.#parts;
-    const answer = await store.write(async (tx) => {
+  async #step(
+    caller: Caller,
+    id: string,
+    { action, operation, said, source, event }: Act,
+  ): Promise<Proceeded> {
+    const { store, clock, random, providers, uplink, committed } = this.#parts;
+    const stepped = await store.write(async (tx) => {
       const row = await lockRequest(tx, id);
       permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
       const keyed = operation && { subjectId: id, ...operation };
-      const before = keyed && (await findOperation(tx, keyed));
       const activityId = newId(nowMs, random);
-      const asking = {
-        nowMs,
-        activityId,
-        nextActivityId: newId(nowMs, random),
-        asked: keyed?.asked ?? "",
-        earlier: before && { asked: before.asked, activityId: before.resultId },
+      const decided = async (): Promise<Event> => {
+        const [before, payer] = await together([
+          keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
+          source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs),
+        ]);
+        const asking = {
+          nowMs,
+          activityId,
+          nextActivityId: newId(nowMs, random),
+          asked: keyed?.asked ?? "",
+          earlier: before && { asked: before.asked, activityId: before.resultId },
+        };
+        return event(asking, row, payer);
       };
-      const state = toState(await withMoney(tx, row));
-      const [next, effects] = step(state, await event(tx, asking, row));
-      const by = caller.crn;
-      return perform(effects, {
-        tx,
-        random,
-        providers,
-        row,
-        next,
-        nowMs,
-        by,
-        operation: keyed,
-        activityId,
-        said,
-      });
+      const doing = { tx, random, providers, row, nowMs, by: caller.crn, operation: keyed, activityId, said };
+      return proceed(decided(), doing);
     });
     committed();
-    if (answer === undefined) throw new Error(`${action} of ${id} came to nothing`);
-    return answer;
+    if (stepped.effects.some(isOwedElsewhere)) uplink?.kick();
+    return stepped;
   }
 
   async #render(row: RequestRow): Promise<object> {
@@ -482,6 +485,16 @@ export class PaymentRequests {
   }
 }
 
+function answered(answer: object | undefined): object {
+  if (answer === undefined) throw new Error("a step that was asked for came to nothing");
+  return answer;
+}
+
+/** What the uplink provider is to be called for, now. */
+const isOwedElsewhere = (effect: Effect): boolean =>
+  effect.kind === "callOff" ||
+  (effect.kind === "giveBack" && effect.returns.some(({ payment }) => isElsewhere(payment.assetType)));
+
 /** No asset at all: what a request is asked with when nobody keeps what was named. */
 const NOBODY: Source = {
   id: "",
@@ -503,18 +516,61 @@ const canonical = (form: PayForm | ConfirmForm): string =>
       : form,
   );
 
+const findConfig = rowsOf((db, { configId }: { readonly configId: string }) =>
+  db
+    .selectFrom("merchant_config")
+    .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
+    .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
+    .select(["merchant.id", "merchant.account_id", "merchant.name"])
+    .where("merchant_config.id", "=", configId),
+);
+const insertRequest = insertOf("payment_request", [
+  "id",
+  "short_code",
+  "config_id",
+  "merchant_id",
+  "merchant_account_id",
+  "merchant_name",
+  "value_minor",
+  "currency",
+  "payment_options",
+  "status",
+  "cancellation_reason",
+  "pre_auth_status",
+  "pre_auth_expires_ms",
+  "conditions",
+  "expiry_seconds",
+  "expires_ms",
+  "external_ref",
+  "details",
+  "pending_minor",
+  "activities",
+  "created_by",
+  "created_by_account_id",
+  "created_by_account_name",
+  "created_ms",
+  "updated_ms",
+]);
+
 /** The config's options that can take this request. */
 async function offer(
   tx: Tx,
   paymentOptions: string,
   merchantId: string,
   { value, preAuth, lineItems }: CreateForm,
+  hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
-  for (const { type, walletId, collectionIds = [] } of configOptions.parse(JSON.parse(paymentOptions))) {
+  for (const option of configOptions.parse(JSON.parse(paymentOptions))) {
+    const { type, walletId, collectionIds = [], externalMerchantId } = option;
     const known = readAssetType(type);
     if (known === undefined || (known.currency ?? value.currency) !== value.currency) continue;
     if (preAuth === true && !known.preAuth) continue;
+    if (known.category === "uplink") {
+      if (!hasUplink || externalMerchantId === undefined) continue;
+      options.push({ assetType: type, amountMinor: toMinor(value), walletId, externalMerchantId });
+      continue;
+    }
     if (known.category !== "token") {
       options.push({ assetType: type, amountMinor: toMinor(value), walletId });
       continue;

@@ -20,13 +20,22 @@ export type Spending = {
   readonly nowMs: number;
 };
 
+/** What is given back of a payment. */
+export type Returning = {
+  readonly payment: Payment;
+  readonly amountMinor: number;
+  /** The refund's activity, which may give back several payments. */
+  readonly refundId: string;
+  readonly request: RequestRow;
+};
+
 export interface AssetProvider {
   readonly handles: (assetType: string) => boolean;
   /** The source that the form's proof names. Raises FORBIDDEN for one that is not there or not the caller's to spend. */
   readonly find: (tx: Tx, spending: Spending) => Promise<Source>;
   /** After money was taken, or given back: what the provider keeps of it. */
   readonly taken?: (tx: Tx, payment: Payment, nowMs: number) => Promise<void>;
-  readonly returned?: (tx: Tx, payment: Payment, amountMinor: number, nowMs: number) => Promise<void>;
+  readonly returned?: (tx: Tx, returning: Returning, nowMs: number) => Promise<void>;
 }
 
 /** The provider of an asset type, or `undefined` when nobody keeps such a thing. */

@@ -1,7 +1,7 @@
 /**
  * Payment requests as rows: read into the state `step` understands, and its effects written back.
  *
- * Owns      the tables payment_request, payment and activity.
+ * Owns      the tables payment_request, payment and activity. What a provider elsewhere is asked is in uplink-rows.ts.
  * Promises  everything one step does (state, money, activity, the key it was asked under, what the outbox owes) is in the
  *           one transaction it is given.
  * Never     decides anything about money: that is request.ts.
@@ -9,13 +9,14 @@
 import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Random } from "../../broker/protocol/clock.js";
-import { Fault, type FaultCode } from "../http/fault.js";
+import { Fault } from "../http/fault.js";
+import { insertOf, rowsOf, together, writeAll, writeOf, type Write } from "../store/statement.js";
 import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
-import { openAccount, Overdrawn, post, type Entry, type Transfer } from "./ledger.js";
-import { insertOperation, type Operation } from "./operation.js";
-import { enqueue } from "./outbox.js";
+import { openAccount, postings, type Entry, type Transfer } from "./ledger.js";
+import { operationWrite, type Operation } from "./operation.js";
+import { findSubscriptions, noticeWrites, type Subscriptions } from "./outbox.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import type { Details } from "./request-form.js";
 import {
@@ -23,11 +24,17 @@ import {
   type ActivityFacts,
   type Condition,
   type Effect,
+  type Event,
   type Hold,
+  type NotificationType,
   type Option,
+  pendingMinor,
   type Payment,
+  type Pending,
   type Request,
+  step,
 } from "./request.js";
+import { callOff, findPending, insertPaying, settlePaying } from "./uplink-rows.js";
 import {
   livenessOf,
   renderActivity,
@@ -42,6 +49,7 @@ const storedOptions = z.array(
     assetType: z.string(),
     amountMinor: z.int().positive(),
     walletId: z.string().optional(),
+    externalMerchantId: z.string().optional(),
     acceptedCollections: z
       .array(
         z.object({
@@ -54,24 +62,33 @@ const storedOptions = z.array(
       .optional(),
   }),
 );
-export const readOptions = (row: RequestRow): readonly Option[] =>
-  storedOptions.parse(JSON.parse(row.payment_options));
+/** Read once a row: several ask for them on the way of one payment. */
+const optionsOf = new WeakMap<RequestRow, readonly Option[]>();
+export function readOptions(row: RequestRow): readonly Option[] {
+  const known = optionsOf.get(row) ?? storedOptions.parse(JSON.parse(row.payment_options));
+  optionsOf.set(row, known);
+  return known;
+}
 
-export const findRequest = (db: Reader, id: string): Promise<RequestRow | undefined> =>
-  db.selectFrom("payment_request").selectAll().where("id", "=", id).executeTakeFirst();
+type ById = { readonly id: string };
+const requestById = (db: Reader, { id }: ById) =>
+  db.selectFrom("payment_request").selectAll().where("id", "=", id);
+const first =
+  <O>(rows: (db: Reader, values: ById) => Promise<O[]>) =>
+  async (db: Reader, id: string): Promise<O | undefined> =>
+    (await rows(db, { id }))[0];
 
+export const findRequest: (db: Reader, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf(requestById),
+);
 /** Held until the transaction ends: everything about a request is decided and written by whoever holds its row. */
-export const lockRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
-  tx.selectFrom("payment_request").selectAll().where("id", "=", id).$call(forUpdate(tx)).executeTakeFirst();
-
+export const lockRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdate(tx))),
+);
 /** The same, but nothing when somebody holds it. */
-export const lockFreeRequest = (tx: Tx, id: string): Promise<RequestRow | undefined> =>
-  tx
-    .selectFrom("payment_request")
-    .selectAll()
-    .where("id", "=", id)
-    .$call(forUpdateSkipLocked(tx))
-    .executeTakeFirst();
+export const lockFreeRequest: (tx: Tx, id: string) => Promise<RequestRow | undefined> = first(
+  rowsOf((tx, by: ById) => requestById(tx, by).$call(forUpdateSkipLocked(tx))),
+);
 
 export type HoldRow = Readonly<Selectable<Tables["hold"]>>;
 /** A request's row with the money that belongs to it. */
@@ -79,26 +96,33 @@ export type StoredRequest = {
   readonly row: RequestRow;
   readonly payments: readonly PaymentRow[]; // in the order they were paid
   readonly hold: HoldRow | undefined;
+  readonly pending: readonly Pending[];
 };
 
 /** A request that has seen nothing but its own making has no money yet, and is not asked about. */
 export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequest> {
-  if (row.activities === 1) return { row, payments: [], hold: undefined };
-  const payments = await db
-    .selectFrom("payment")
-    .selectAll()
-    .where("payment_request_id", "=", row.id)
-    .orderBy("number")
-    .execute();
-  const hold =
-    row.pre_auth_expires_ms === null
-      ? undefined
-      : await db.selectFrom("hold").selectAll().where("payment_request_id", "=", row.id).executeTakeFirst();
-  return { row, payments, hold };
+  const [pending, payments, [hold]] = await together([
+    row.pending_minor === 0 ? Promise.resolve([]) : findPending(db, row.id),
+    row.activities === 1 ? Promise.resolve([]) : findPayments(db, row),
+    row.pre_auth_expires_ms === null ? Promise.resolve([]) : findHold(db, row),
+  ]);
+  return { row, payments, hold, pending };
 }
+const findPayments = rowsOf((db, { id }: ById) =>
+  db.selectFrom("payment").selectAll().where("payment_request_id", "=", id).orderBy("number"),
+);
+const findHold = rowsOf((db, { id }: ById) =>
+  db.selectFrom("hold").selectAll().where("payment_request_id", "=", id),
+);
 
-export const findActivity = (db: Reader, id: string): Promise<ActivityRow> =>
-  db.selectFrom("activity").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+export async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {
+  const [row] = await findActivityOf(db, { requestId, id });
+  if (row === undefined) throw new Error(`the activity ${id} is gone`);
+  return row;
+}
+const findActivityOf = rowsOf((db, { requestId, id }: ById & { readonly requestId: string }) =>
+  db.selectFrom("activity").selectAll().where("payment_request_id", "=", requestId).where("id", "=", id),
+);
 
 const storedConditions = z.array(
   z.object({
@@ -113,7 +137,7 @@ export const readConditions = (row: RequestRow): readonly Condition[] =>
 const storedReason = z.enum(cancellationReasons);
 const storedLines = z.array(z.record(z.string(), z.unknown()));
 
-export function toState({ row, payments, hold }: StoredRequest): Request {
+function toState({ row, payments, hold, pending }: StoredRequest): Request {
   const { preAuth = false, partialAllowed = false } = JSON.parse(row.details) as Details; // written by create alone
   const terms = {
     valueMinor: row.value_minor,
@@ -127,7 +151,7 @@ export function toState({ row, payments, hold }: StoredRequest): Request {
   const known = { terms, conditions: readConditions(row) };
   switch (row.status) {
     case "new":
-      return { ...known, kind: "new", payments: payments.map(toPayment) };
+      return { ...known, kind: "new", payments: payments.map(toPayment), pending };
     case "expired":
       return { ...known, kind: "expired" };
     case "cancelled":
@@ -164,11 +188,13 @@ const toHold = (row: HoldRow): Hold => ({
   expiresMs: row.expires_ms,
 });
 
-export type Doing = {
+type Doing = {
   readonly tx: Tx;
   readonly random: Random;
   readonly providers: readonly AssetProvider[];
   readonly row: RequestRow;
+  /** Of the merchant's account. */
+  readonly subscriptions: Subscriptions;
   readonly next: Request;
   readonly nowMs: number;
   readonly by: string; // crn
@@ -180,106 +206,209 @@ export type Doing = {
   readonly said: object;
 };
 
+/** What came of an event: the activity that answers it, if any, and all that it had done. */
+export type Proceeded = { readonly answer: object | undefined; readonly effects: readonly Effect[] };
+/** Lets an event happen to a request: reads what else belongs to it, decides, does. Raises the code of a refusal. */
+export async function proceed(
+  event: Promise<Event>,
+  doing: Omit<Doing, "next" | "subscriptions">,
+): Promise<Proceeded> {
+  const { tx, row } = doing;
+  const [stored, subscriptions, happened] = await together([
+    withMoney(tx, row),
+    findSubscriptions(tx, { accountId: row.merchant_account_id }),
+    event,
+  ]);
+  const [next, effects] = step(toState(stored), happened);
+  return { answer: await perform(effects, { ...doing, subscriptions, next }), effects };
+}
+
 /** Does what a step decided and answers the activity that came of it, if any. Raises the code of a refusal. */
-export async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
+async function perform(effects: readonly Effect[], doing: Doing): Promise<object | undefined> {
+  const { tx, row, providers, nowMs } = doing;
+  const writes: Write[] = [];
+  const afterwards: (() => Promise<void> | undefined)[] = [];
   let answer: object | undefined;
-  let number = doing.row.activities;
+  let number = row.activities;
   for (const effect of effects) {
     switch (effect.kind) {
-      case "take":
-        await take(effect.payment, number + 1, doing);
+      case "take": {
+        const { payment } = effect;
+        writes.push(...take(payment, doing), paymentWrite(payment, number + 1, doing));
+        afterwards.push(() => providerOf(providers, payment.assetType)?.taken?.(tx, payment, nowMs));
+        break;
+      }
+      case "ask":
+        await insertPaying(effect.pending, doing);
+        break;
+      case "settle":
+        await settlePaying(tx, effect.paymentId, effect.as, nowMs);
+        break;
+      case "callOff":
+        await callOff(tx, effect.paymentId, nowMs);
         break;
       case "hold":
-        await hold(effect.hold, doing);
+        await openAccount(tx, "hold", holdAccount(row), row.currency);
+        writes.push(...hold(effect.hold, doing));
         break;
       case "capture":
-        await move(doing, effect.payment.id, "confirmation", [
-          [holdAccount(doing.row), -effect.payment.amountMinor],
-          [effect.payment.walletId, effect.payment.amountMinor],
-        ]);
-        await insertPayment(effect.payment, number + 1, doing);
+        writes.push(...capture(effect.payment, doing), paymentWrite(effect.payment, number + 1, doing));
         break;
       case "letGo":
-        await move(doing, effect.transferId, "release", [
-          [holdAccount(doing.row), -effect.amountMinor],
-          [effect.hold.sourceId, effect.amountMinor],
-        ]);
+        writes.push(...letGo(effect, doing));
         break;
       case "giveBack":
-        await giveBack(effect, doing);
+        writes.push(...giveBack(effect, doing));
+        for (const { payment, amountMinor } of effect.returns)
+          afterwards.push(() =>
+            providerOf(providers, payment.assetType)?.returned?.(
+              tx,
+              { payment, amountMinor, refundId: effect.transferId, request: row },
+              nowMs,
+            ),
+          );
         break;
       case "record": {
         number += 1;
-        const recorded = await record(effect, number, doing);
-        if (effect.activityId === doing.activityId) answer = recorded;
+        const details = toDetails(effect, doing);
+        const activity = toActivity(effect, number, details, doing);
+        const data = renderActivity(activity, row, details);
+        if (effect.activityId === doing.activityId) answer = data;
+        writes.push(activityWrite(activity), ...notices(effect.notify, data, doing));
         break;
       }
+      // These three come alone.
       case "answerAgain":
-        return renderActivity(await findActivity(doing.tx, effect.activityId), doing.row);
+        return answerAgain(effect.activityId, doing);
       case "refuse":
         throw new Fault(effect.code, effect.reason);
       case "ignored":
         return undefined;
     }
   }
-  await keep(number, doing);
+  writes.push(...kept(number, doing));
+  await writeAll(tx, writes);
+  for (const act of afterwards) await act();
   return answer;
 }
 
+/** What came of a question the first time: only a payment that a provider elsewhere did not take made no activity. */
+async function answerAgain(id: string, { tx, row }: Doing): Promise<object> {
+  const [activity] = await findActivityOf(tx, { requestId: row.id, id });
+  if (activity === undefined) throw new Fault("PAYMENT_DECLINED");
+  return renderActivity(activity, row);
+}
+
 /** The state's own columns, once for all that the step recorded. */
-async function keep(
-  activities: number,
-  { tx, row, next, nowMs, operation, activityId }: Doing,
-): Promise<void> {
+function kept(activities: number, { row, next, nowMs, operation, activityId }: Doing): readonly Write[] {
   const isPreAuth = next.kind === "authorized" || next.kind === "released";
-  await tx
-    .updateTable("payment_request")
-    .set({
+  const isLetGo = next.kind === "cancelled" && row.pre_auth_status !== null;
+  return [
+    updateRequest({
+      id: row.id,
       status: isPreAuth ? "paid" : next.kind,
       cancellation_reason: next.kind === "cancelled" ? next.reason : row.cancellation_reason,
-      ...(isPreAuth ? { pre_auth_status: next.kind, pre_auth_expires_ms: next.hold.expiresMs } : {}),
-      ...(next.kind === "cancelled" && row.pre_auth_status !== null ? { pre_auth_status: "released" } : {}),
-      ...(next.conditions.length === 0 ? {} : { conditions: JSON.stringify(next.conditions) }),
+      pre_auth_status: isPreAuth ? next.kind : isLetGo ? "released" : row.pre_auth_status,
+      pre_auth_expires_ms: isPreAuth ? next.hold.expiresMs : row.pre_auth_expires_ms,
+      pending_minor: next.kind === "new" ? pendingMinor(next.pending) : 0,
+      conditions: next.conditions.length === 0 ? row.conditions : JSON.stringify(next.conditions),
       activities,
       updated_ms: nowMs,
+    }),
+    ...(row.pre_auth_status === "authorized" && next.kind !== "authorized" ? [endHold(row)] : []),
+    ...(operation === undefined ? [] : [operationWrite(operation, operation.asked, activityId)]),
+  ];
+}
+
+type Kept = Pick<
+  RequestRow,
+  | "id"
+  | "status"
+  | "cancellation_reason"
+  | "pre_auth_status"
+  | "pre_auth_expires_ms"
+  | "pending_minor"
+  | "conditions"
+  | "activities"
+  | "updated_ms"
+>;
+const updateRequest = writeOf((tx, kept: Kept) =>
+  tx
+    .updateTable("payment_request")
+    .set({
+      status: kept.status,
+      cancellation_reason: kept.cancellation_reason,
+      pre_auth_status: kept.pre_auth_status,
+      pre_auth_expires_ms: kept.pre_auth_expires_ms,
+      pending_minor: kept.pending_minor,
+      conditions: kept.conditions,
+      activities: kept.activities,
+      updated_ms: kept.updated_ms,
     })
-    .where("id", "=", row.id)
-    .execute();
-  if (row.pre_auth_status === "authorized" && next.kind !== "authorized")
-    await tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", row.id).execute();
-  if (operation !== undefined) await insertOperation(tx, operation, operation.asked, activityId);
-}
+    .where("id", "=", kept.id),
+);
+const endHold = writeOf((tx, { id }: ById) =>
+  tx.updateTable("hold").set({ is_held: 0 }).where("payment_request_id", "=", id),
+);
 
-/** A refusal for a source or a wallet that turns out to have too little: somebody else was first. */
-async function orRefuse(moving: Promise<void>, code: FaultCode, reason: string): Promise<void> {
-  try {
-    await moving;
-  } catch (error) {
-    if (!(error instanceof Overdrawn)) throw error;
-    throw new Fault(code, reason, { cause: error });
-  }
-}
-const SPENT = "the asset no longer holds the amount";
+/** Somebody else was first, and a source or a wallet turns out to have too little. */
+const spent = (): Fault => new Fault("INSUFFICIENT_ASSET_VALUE", "the asset no longer holds the amount");
+const lacking = (): Fault => new Fault("REFUND_DECLINED", "the merchant's wallet does not hold the amount");
 
-async function take(payment: Payment, number: number, doing: Doing): Promise<void> {
-  const moving = move(doing, payment.id, "payment", [
+const take = (payment: Payment, doing: Doing): readonly Write[] =>
+  transfer(doing, payment.id, "payment", spent, [
     [payment.sourceId, -payment.amountMinor],
     [payment.walletId, payment.amountMinor],
   ]);
-  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
-  await insertPayment(payment, number, doing);
-  await providerOf(doing.providers, payment.assetType)?.taken?.(doing.tx, payment, doing.nowMs);
-}
+
+const capture = (payment: Payment, doing: Doing): readonly Write[] =>
+  transfer(doing, payment.id, "confirmation", undefined, [
+    [holdAccount(doing.row), -payment.amountMinor],
+    [payment.walletId, payment.amountMinor],
+  ]);
+
+const letGo = (
+  { hold: held, transferId, amountMinor }: Extract<Effect, { kind: "letGo" }>,
+  doing: Doing,
+): readonly Write[] =>
+  transfer(doing, transferId, "release", undefined, [
+    [holdAccount(doing.row), -amountMinor],
+    [held.sourceId, amountMinor],
+  ]);
+
+const giveBack = (
+  { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
+  doing: Doing,
+): readonly Write[] => [
+  ...transfer(
+    doing,
+    transferId,
+    "refund",
+    lacking,
+    returns.flatMap(({ payment, amountMinor }) => [
+      [payment.walletId, -amountMinor] as const,
+      [payment.sourceId, amountMinor] as const,
+    ]),
+  ),
+  ...returns.map(({ payment, amountMinor }) => addRefunded({ id: payment.id, amountMinor })),
+];
+const addRefunded = writeOf((tx, { id, amountMinor }: ById & { readonly amountMinor: number }) =>
+  tx
+    .updateTable("payment")
+    .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
+    .where("id", "=", id),
+);
 
 const holdAccount = (row: RequestRow): string => `hold.${row.id}`;
 
 /** One transfer; what several moves do to one account is one entry. */
-async function move(
-  { tx, row, nowMs }: Doing,
+function transfer(
+  { row, nowMs }: Doing,
   id: string,
   kind: Transfer["kind"],
+  overdrawn: (() => Fault) | undefined,
   moves: readonly (readonly [accountId: string, amountMinor: number])[],
-): Promise<void> {
+): readonly Write[] {
   const sums = new Map<string, number>();
   for (const [accountId, amountMinor] of moves) sums.set(accountId, (sums.get(accountId) ?? 0) + amountMinor);
   const entries = Array.from(sums, ([accountId, amountMinor]): Entry => ({
@@ -287,114 +416,129 @@ async function move(
     currency: row.currency,
     amountMinor,
   }));
-  await post(tx, { id, kind, ref: row.id, createdMs: nowMs, entries });
+  return postings({ id, kind, ref: row.id, createdMs: nowMs, entries }, overdrawn);
 }
 
-async function hold(held: Hold, doing: Doing): Promise<void> {
-  const { tx, row, nowMs } = doing;
-  const account = await openAccount(tx, "hold", holdAccount(row), row.currency);
-  const moving = move(doing, held.id, "authorization", [
+const hold = (held: Hold, doing: Doing): readonly Write[] => [
+  ...transfer(doing, held.id, "authorization", spent, [
     [held.sourceId, -held.amountMinor],
-    [account, held.amountMinor],
-  ]);
-  await orRefuse(moving, "INSUFFICIENT_ASSET_VALUE", SPENT);
-  await tx
-    .insertInto("hold")
-    .values({
-      id: held.id,
-      payment_request_id: row.id,
-      asset_type: held.assetType,
-      asset_id: held.assetId,
-      payer_account_id: held.payerAccountId,
-      source_id: held.sourceId,
-      wallet_id: held.walletId,
-      amount_minor: held.amountMinor,
-      expires_ms: held.expiresMs,
-      is_held: 1,
-      created_ms: nowMs,
-    })
-    .execute();
-}
+    [holdAccount(doing.row), held.amountMinor],
+  ]),
+  insertHold({
+    id: held.id,
+    payment_request_id: doing.row.id,
+    asset_type: held.assetType,
+    asset_id: held.assetId,
+    payer_account_id: held.payerAccountId,
+    source_id: held.sourceId,
+    wallet_id: held.walletId,
+    amount_minor: held.amountMinor,
+    expires_ms: held.expiresMs,
+    is_held: 1,
+    created_ms: doing.nowMs,
+  }),
+];
+const insertHold = insertOf("hold", [
+  "id",
+  "payment_request_id",
+  "asset_type",
+  "asset_id",
+  "payer_account_id",
+  "source_id",
+  "wallet_id",
+  "amount_minor",
+  "expires_ms",
+  "is_held",
+  "created_ms",
+]);
 
 /** `number`: of the activity that is recorded next, which is this payment's. */
-async function insertPayment(payment: Payment, number: number, { tx, row, nowMs }: Doing): Promise<void> {
-  await tx
-    .insertInto("payment")
-    .values({
-      id: payment.id,
-      payment_request_id: row.id,
-      number,
-      asset_type: payment.assetType,
-      asset_id: payment.assetId,
-      payer_account_id: payment.payerAccountId,
-      source_id: payment.sourceId,
-      wallet_id: payment.walletId,
-      amount_minor: payment.amountMinor,
-      refunded_minor: 0,
-      lines: payment.lines === null ? null : JSON.stringify(payment.lines),
-      confirmation_key: payment.confirmationKey,
-      created_ms: nowMs,
-    })
-    .execute();
-}
+const paymentWrite = (payment: Payment, number: number, { row, nowMs }: Doing): Write =>
+  insertPayment({
+    id: payment.id,
+    payment_request_id: row.id,
+    number,
+    asset_type: payment.assetType,
+    asset_id: payment.assetId,
+    payer_account_id: payment.payerAccountId,
+    source_id: payment.sourceId,
+    wallet_id: payment.walletId,
+    amount_minor: payment.amountMinor,
+    refunded_minor: 0,
+    lines: payment.lines === null ? null : JSON.stringify(payment.lines),
+    confirmation_key: payment.confirmationKey,
+    created_ms: nowMs,
+  });
+const insertPayment = insertOf("payment", [
+  "id",
+  "payment_request_id",
+  "number",
+  "asset_type",
+  "asset_id",
+  "payer_account_id",
+  "source_id",
+  "wallet_id",
+  "amount_minor",
+  "refunded_minor",
+  "lines",
+  "confirmation_key",
+  "created_ms",
+]);
 
-async function giveBack(
-  { transferId, returns }: Extract<Effect, { kind: "giveBack" }>,
-  doing: Doing,
-): Promise<void> {
-  const { tx, providers, nowMs } = doing;
-  const moving = move(
-    doing,
-    transferId,
-    "refund",
-    returns.flatMap(({ payment, amountMinor }) => [
-      [payment.walletId, -amountMinor] as const,
-      [payment.sourceId, amountMinor] as const,
-    ]),
-  );
-  await orRefuse(moving, "REFUND_DECLINED", "the merchant's wallet does not hold the amount");
-  for (const { payment, amountMinor } of returns) {
-    await tx
-      .updateTable("payment")
-      .set((e) => ({ refunded_minor: e("refunded_minor", "+", amountMinor) }))
-      .where("id", "=", payment.id)
-      .execute();
-    await providerOf(providers, payment.assetType)?.returned?.(tx, payment, amountMinor, nowMs);
-  }
-}
-
-async function record(
-  effect: Extract<Effect, { kind: "record" }>,
+type Recorded = Extract<Effect, { kind: "record" }>;
+function toActivity(
+  effect: Recorded,
   number: number,
-  doing: Doing,
-): Promise<object> {
-  const { tx, row, nowMs } = doing;
-  const said = effect.activityId === doing.activityId ? doing.said : {};
-  const activity: ActivityRow = {
+  details: object,
+  { row, nowMs, by }: Doing,
+): ActivityRow {
+  return {
     id: effect.activityId,
     payment_request_id: row.id,
     merchant_id: row.merchant_id,
     number,
     type: effect.facts.type,
     amount_minor: effect.amountMinor,
-    created_by: doing.by,
+    created_by: by,
     created_ms: nowMs,
-    details: JSON.stringify({ ...said, ...toDetails(effect.facts, row.currency, nowMs) }),
+    details: JSON.stringify(details),
   };
-  await tx.insertInto("activity").values(activity).execute();
-  const data = renderActivity(activity, row);
-  const test = livenessOf(readOptions(row)) === "test";
-  await enqueue(tx, doing.random, nowMs, {
-    accountId: row.merchant_account_id,
-    test,
-    types: effect.notify,
-    data,
-  });
-  return data;
 }
+export const activityWrite = insertOf("activity", [
+  "id",
+  "payment_request_id",
+  "merchant_id",
+  "number",
+  "type",
+  "amount_minor",
+  "created_by",
+  "created_ms",
+  "details",
+]);
 
-/** What only this type of activity says. */
-function toDetails(facts: ActivityFacts, currency: string, nowMs: number): object {
+const notices = (
+  types: readonly NotificationType[],
+  data: object,
+  { random, nowMs, row, subscriptions }: Doing,
+): readonly Write[] =>
+  noticeWrites(
+    random,
+    nowMs,
+    {
+      accountId: row.merchant_account_id,
+      test: livenessOf(readOptions(row)) === "test",
+      types,
+      data,
+    },
+    subscriptions,
+  );
+
+/** What the activity repeats of what was asked, and what only its type says. */
+function toDetails({ activityId, facts }: Recorded, { row, nowMs, said, activityId: asked }: Doing): object {
+  const told = detailsOf(facts, row.currency, nowMs);
+  return activityId === asked ? { ...said, ...told } : told;
+}
+function detailsOf(facts: ActivityFacts, currency: string, nowMs: number): object {
   const paid = (payments: readonly (Payment | Hold)[]): object =>
     renderPaidBy(
       payments.map((payment) => ({

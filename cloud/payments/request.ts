@@ -8,10 +8,14 @@
  *           content is answered as the first time, with other content it is refused.
  * Never     reads a clock (time is part of the event), looks at who is asking, or trusts a stored `new` past its expiry.
  *
+ * What a provider elsewhere is asked to take is pending until its word is known. It counts as taken; the request does not run
+ * out under it; and whatever else ends the request calls it off, so that the provider gives it back should it have taken it.
+ *
  * An event carries the ids of what it would make, so that nothing here needs chance, and `earlier`: what was asked before
  * under the same key, if anything.
  */
 import type { FaultCode } from "../http/fault.js";
+import { isElsewhere } from "./asset-type.js";
 
 export type Option = {
   readonly assetType: string;
@@ -21,6 +25,8 @@ export type Option = {
   readonly walletId?: string | undefined;
   /** Which tokens are taken, and for which lines. */
   readonly acceptedCollections?: readonly AcceptedCollection[] | undefined;
+  /** What a provider elsewhere knows the merchant by. */
+  readonly externalMerchantId?: string | undefined;
 };
 export type AcceptedCollection = {
   readonly id: string;
@@ -43,6 +49,12 @@ export type Payment = {
   readonly lines: readonly Line[] | null;
   /** Of a pre-authorised request: the key this confirmation was asked under. */
   readonly confirmationKey: string | null;
+};
+/** A payment that a provider elsewhere was asked for. */
+export type Pending = {
+  readonly payment: Payment;
+  /** Whether it ends the request, however little it is. */
+  readonly isLast: boolean;
 };
 export type Line = Readonly<Record<string, unknown>>;
 /** Money set aside for a pre-authorised request. */
@@ -94,7 +106,11 @@ export const cancellationReasons = [
 ] as const;
 export type CancellationReason = (typeof cancellationReasons)[number];
 export type Request = { readonly terms: Terms; readonly conditions: readonly Condition[] } & (
-  | { readonly kind: "new"; readonly payments: readonly Payment[] } // parts of one that several assets pay
+  | {
+      readonly kind: "new";
+      readonly payments: readonly Payment[]; // parts of one that several assets pay
+      readonly pending: readonly Pending[];
+    }
   | { readonly kind: "paid"; readonly payments: readonly Payment[] }
   | { readonly kind: "authorized"; readonly hold: Hold; readonly payments: readonly Payment[] }
   | { readonly kind: "released"; readonly hold: Hold; readonly payments: readonly Payment[] }
@@ -113,6 +129,7 @@ type Asking = {
   readonly earlier: Earlier | undefined;
 };
 type Verdict = { readonly conditionId: string; readonly by: "merchant" | "patron" };
+type Word = { readonly paymentId: string; readonly activityId: string; readonly nextActivityId: string };
 export type PayMode = "partial-payment" | "multi-asset-payment";
 export type Event =
   | ({
@@ -138,6 +155,10 @@ export type Event =
     } & Asking)
   | ({ readonly kind: "acceptCondition" } & Verdict & Asking)
   | ({ readonly kind: "declineCondition" } & Verdict & Asking)
+  /** The word of a provider elsewhere on what it was asked to take: it did, it did not, or it has never heard of it. */
+  | ({ readonly kind: "taken" } & Word)
+  | ({ readonly kind: "declined" } & Word)
+  | ({ readonly kind: "lost" } & Word)
   /** Its time is over: the request's own, or that of the money set aside for it. */
   | {
       readonly kind: "expire";
@@ -170,6 +191,12 @@ export const notificationTypes = [
 export type NotificationType = (typeof notificationTypes)[number];
 export type Effect =
   | { readonly kind: "take"; readonly payment: Payment }
+  /** To be asked of a provider elsewhere. */
+  | { readonly kind: "ask"; readonly pending: Pending }
+  /** What was asked is settled, */
+  | { readonly kind: "settle"; readonly paymentId: string; readonly as: "paid" | "declined" }
+  /** or is not wanted any more, whatever comes of it. */
+  | { readonly kind: "callOff"; readonly paymentId: string }
   | { readonly kind: "hold"; readonly hold: Hold }
   | { readonly kind: "capture"; readonly hold: Hold; readonly payment: Payment }
   | { readonly kind: "letGo"; readonly hold: Hold; readonly transferId: string; readonly amountMinor: number }
@@ -202,13 +229,19 @@ const notPreAuth = (s: Request): Step => refuse(s, "INVALID_PAYMENT_REQUEST_TYPE
 const cancelled = (s: Request): Step => refuse(s, "REQUEST_CANCELLED");
 const expired = (s: Request): Step => refuse(s, "REQUEST_EXPIRED");
 const settled = (s: Request): Step => refuse(s, "CONDITION_ALREADY_SET");
+/** A provider's word on a request that has ended: nothing is taken any more, and what was is to go back. */
+const late = {
+  taken: (s: Request, e: { readonly paymentId: string }): Step => [s, [callOff(e.paymentId)]],
+  declined: (s: Request, e: { readonly paymentId: string }): Step => [s, [settleAs(e.paymentId, "declined")]],
+  lost: (s: Request, e: { readonly paymentId: string }): Step => [s, [callOff(e.paymentId)]],
+};
 
 /** Every (state, event) pair. A key that was used before never gets here. */
 const table: Table = {
   new: {
     pay,
     refund: (s) => refuse(s, s.terms.preAuth ? "PRE_AUTH_PENDING" : "NOT_PAID"),
-    void: (s, e) => (isPast(s, e) ? expired(s) : end(s, e, "CANCELLED_BY_MERCHANT")),
+    void: (s, e) => (hasRunOut(s, e) ? expired(s) : end(s, e, "CANCELLED_BY_MERCHANT")),
     confirm: (s) => (s.terms.preAuth ? refuse(s, "PRE_AUTH_PENDING") : notPreAuth(s)),
     release: (s, e) => {
       if (!s.terms.preAuth) return notPreAuth(s);
@@ -217,10 +250,13 @@ const table: Table = {
     acceptCondition: setCondition,
     declineCondition: setCondition,
     expire: (s, e) => {
-      if (!isPast(s, e)) return ignore(s);
+      if (!hasRunOut(s, e)) return ignore(s);
       const next: Request = { kind: "expired", terms: s.terms, conditions: s.conditions };
       return withParts(s, e, next, { type: "expiry" });
     },
+    taken: takePending,
+    declined: (s, e) => [withoutPending(s, e.paymentId), [settleAs(e.paymentId, "declined")]],
+    lost: (s, e) => [withoutPending(s, e.paymentId), [callOff(e.paymentId)]],
   },
   paid: {
     pay: (s) => refuse(s, "REQUEST_PAID"),
@@ -239,6 +275,7 @@ const table: Table = {
     acceptCondition: settled,
     declineCondition: settled,
     expire: ignore,
+    ...late,
   },
   authorized: {
     pay: (s) => refuse(s, "REQUEST_PAID"),
@@ -262,6 +299,7 @@ const table: Table = {
     acceptCondition: settled,
     declineCondition: settled,
     expire: (s, e) => (e.nowMs < s.hold.expiresMs ? ignore(s) : letGo(s, e.activityId)),
+    ...late,
   },
   released: {
     pay: (s) => refuse(s, "REQUEST_PAID"),
@@ -272,6 +310,7 @@ const table: Table = {
     acceptCondition: settled,
     declineCondition: settled,
     expire: ignore,
+    ...late,
   },
   cancelled: {
     pay: cancelled,
@@ -282,6 +321,7 @@ const table: Table = {
     acceptCondition: settled,
     declineCondition: settled,
     expire: ignore,
+    ...late,
   },
   expired: {
     pay: expired,
@@ -292,12 +332,15 @@ const table: Table = {
     acceptCondition: settled,
     declineCondition: settled,
     expire: ignore,
+    ...late,
   },
 };
 
 export function step(state: Request, event: Event): Step {
-  if (event.kind !== "expire" && event.earlier !== undefined) {
+  if ("earlier" in event && event.earlier !== undefined) {
     const { asked, activityId } = event.earlier;
+    const isPending = state.kind === "new" && state.pending.some(({ payment }) => payment.id === activityId);
+    if (asked === event.asked && isPending) return refuse(state, "PAYMENT_UNCONFIRMED");
     if (asked === event.asked) return [state, [{ kind: "answerAgain", activityId }]];
     return refuse(state, event.kind === "refund" ? "REPEAT_REFERENCE" : "IDEMPOTENT_OPERATION_FAILED");
   }
@@ -306,9 +349,15 @@ export function step(state: Request, event: Event): Step {
   return cell(state, event);
 }
 
-/** What a reader is told: a request past its expiry is expired, whether or not that was written down yet. */
-export const statusAt = <S extends string>(stored: S, expiresMs: number, nowMs: number): S | "expired" =>
-  stored === "new" && nowMs >= expiresMs ? "expired" : stored;
+/**
+ * What a reader is told: a request past its expiry is expired, whether or not that was written down yet, unless somebody is
+ * paying it.
+ */
+export const statusAt = <S extends string>(
+  row: { readonly status: S; readonly expires_ms: number; readonly pending_minor: number },
+  nowMs: number,
+): S | "expired" =>
+  row.status === "new" && nowMs >= row.expires_ms && row.pending_minor === 0 ? "expired" : row.status;
 
 function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
@@ -327,7 +376,9 @@ function pay(state: In<"new">, event: On<"pay">): Step {
   if (mode !== undefined && terms.preAuth)
     return refuse(state, "INVALID_PAYMENT_REQUEST_TYPE", "a pre-authorisation is one asset's");
 
-  const dueMinor = terms.valueMinor - takenMinor(state.payments);
+  const dueMinor = terms.valueMinor - takenMinor(state.payments) - pendingMinor(state.pending);
+  if (dueMinor === 0)
+    return refuse(state, "REMAINING_AMOUNT_EXCEEDED", "another payment is not confirmed yet");
   const available = Math.min(source.availableMinor, option.amountMinor);
   const wanted =
     event.amountMinor !== undefined && !source.whole
@@ -365,20 +416,46 @@ function pay(state: In<"new">, event: On<"pay">): Step {
     ];
   }
   const payment: Payment = { ...from, refundedMinor: 0, lines: source.lines, confirmationKey: null };
+  const isLast = mode === "partial-payment";
+  if (isElsewhere(event.assetType)) {
+    const pending: Pending = { payment, isLast };
+    return [{ ...state, pending: [...state.pending, pending] }, [{ kind: "ask", pending }]];
+  }
+  return take(state, payment, isLast, event.nextActivityId);
+}
+
+/** A payment is taken: a part, or what ends it. */
+function take(state: In<"new">, payment: Payment, isLast: boolean, wholeActivityId: string): Step {
+  const { terms, conditions } = state;
   const payments = [...state.payments, payment];
   const taken: Effect = { kind: "take", payment };
   const part: ActivityFacts = { type: "payment", payment };
-  if (wanted < dueMinor && mode === "multi-asset-payment")
-    return [{ ...state, payments }, [taken, record(payment.id, wanted, part)]];
+  if (takenMinor(payments) < terms.valueMinor && !isLast)
+    return [{ ...state, payments }, [taken, record(payment.id, payment.amountMinor, part)]];
   const next: Request = { kind: "paid", terms, conditions, payments };
+  const off = state.pending.map((one) => callOff(one.payment.id));
   if (state.payments.length === 0)
-    return [next, [taken, record(payment.id, wanted, part, ["payment-request:paid"])]];
+    return [next, [taken, record(payment.id, payment.amountMinor, part, ["payment-request:paid"]), ...off]];
   // Several assets paid it: what is notified is the whole, not its last part.
-  const whole = record(event.nextActivityId, takenMinor(payments), { type: "paid", payments }, [
+  const whole = record(wholeActivityId, takenMinor(payments), { type: "paid", payments }, [
     "payment-request:paid",
   ]);
-  return [next, [taken, record(payment.id, wanted, part), whole]];
+  return [next, [taken, record(payment.id, payment.amountMinor, part), whole, ...off]];
 }
+
+/** In time or not: it was asked for in time, and nothing else ended the request. */
+function takePending(state: In<"new">, event: On<"taken">): Step {
+  const found = state.pending.find(({ payment }) => payment.id === event.paymentId);
+  if (found === undefined) return [state, [callOff(event.paymentId)]];
+  const rest = withoutPending(state, event.paymentId);
+  const [next, effects] = take(rest, found.payment, found.isLast, event.nextActivityId);
+  return [next, [settleAs(event.paymentId, "paid"), ...effects]];
+}
+
+const withoutPending = (state: In<"new">, paymentId: string): In<"new"> => ({
+  ...state,
+  pending: state.pending.filter(({ payment }) => payment.id !== paymentId),
+});
 
 function confirm(state: In<"authorized">, event: On<"confirm">): Step {
   const { hold } = state;
@@ -457,14 +534,16 @@ function giveBack(
     { ...state, payments },
     [
       { kind: "giveBack", transferId: event.activityId, returns },
-      // The ledger refunds at once: it is begun and done in one breath, and both are said.
-      record(event.activityId, amountMinor, { type: "refund", returns, confirmationKey }, REFUNDED),
+      record(event.activityId, amountMinor, { type: "refund", returns, confirmationKey }, refunded(returns)),
     ],
   ];
 }
-const REFUNDED: readonly NotificationType[] = [
+/** The ledger refunds at once: begun and done in one breath, and both are said. A provider elsewhere has yet to do it. */
+const refunded = (returns: readonly Return[]): readonly NotificationType[] => [
   "payment-request:refund-initiated",
-  "payment-request:refund-completed",
+  ...(returns.some(({ payment }) => isElsewhere(payment.assetType))
+    ? []
+    : (["payment-request:refund-completed"] as const)),
 ];
 
 function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
@@ -479,7 +558,7 @@ function returnsOf(payments: readonly Payment[], amountMinor: number): readonly 
   return returns;
 }
 
-/** Ends a request that was not paid whole: parts that were paid go back. */
+/** Ends a request that was not paid whole: parts that were paid go back, what is pending is called off. */
 function withParts(
   state: In<"new">,
   event: { readonly activityId: string; readonly nextActivityId: string },
@@ -487,15 +566,17 @@ function withParts(
   facts: ActivityFacts,
 ): Step {
   const { valueMinor } = state.terms;
+  const off = state.pending.map(({ payment }) => callOff(payment.id));
   const taken = takenMinor(state.payments);
-  if (taken === 0) return [next, [record(event.activityId, valueMinor, facts)]];
+  if (taken === 0) return [next, [...off, record(event.activityId, valueMinor, facts)]];
   const returns = returnsOf(state.payments, taken);
   const back: ActivityFacts = { type: "refund", returns, confirmationKey: undefined };
   return [
     next,
     [
+      ...off,
       { kind: "giveBack", transferId: event.nextActivityId, returns },
-      record(event.nextActivityId, taken, back, REFUNDED),
+      record(event.nextActivityId, taken, back, refunded(returns)),
       record(event.activityId, valueMinor, facts),
     ],
   ];
@@ -539,12 +620,20 @@ const record = (
   notify: readonly NotificationType[] = [],
 ): Effect => ({ kind: "record", activityId, amountMinor, facts, notify });
 
+const callOff = (paymentId: string): Effect => ({ kind: "callOff", paymentId });
+const settleAs = (paymentId: string, as: "paid" | "declined"): Effect => ({ kind: "settle", paymentId, as });
+
+export const pendingMinor = (pending: readonly Pending[]): number =>
+  takenMinor(pending.map(({ payment }) => payment));
 export const takenMinor = (payments: readonly Payment[]): number =>
   payments.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 const leftMinor = (payments: readonly Payment[]): number =>
   payments.reduce((sum, { amountMinor, refundedMinor }) => sum + amountMinor - refundedMinor, 0);
 const isPast = (state: Request, { nowMs }: { readonly nowMs: number }): boolean =>
   nowMs >= state.terms.expiresMs;
+/** Its time is over, and nobody is paying it. */
+const hasRunOut = (state: In<"new">, event: { readonly nowMs: number }): boolean =>
+  isPast(state, event) && state.pending.length === 0;
 const refuse = (state: Request, code: FaultCode, reason?: string): Step => [
   state,
   [{ kind: "refuse", code, ...(reason === undefined ? {} : { reason }) }],

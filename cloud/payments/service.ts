@@ -1,5 +1,6 @@
 /**
- * The payment platform, put together: its routes, its webhooks, and the sweep that writes expiries down.
+ * The payment platform, put together: its routes, its webhooks, its calls to the uplink provider, and the sweep that writes
+ * expiries down.
  *
  * Bounded   a sweep writes at most SWEEP_LIMIT expiries a commit. A request is expired for every reader and payer the
  *           moment its time is over; the sweep only writes the activity.
@@ -20,6 +21,7 @@ import { Accounts } from "./accounts.js";
 import { ApiKeys, findCaller } from "./api-key.js";
 import { Assets } from "./assets.js";
 import { external } from "./providers/external.js";
+import { uplinkProvider } from "./providers/uplink.js";
 import { wallets } from "./providers/wallets.js";
 import { MerchantConfigs } from "./merchant-configs.js";
 import { Merchants } from "./merchants.js";
@@ -31,6 +33,8 @@ import { openSigningKey } from "./signing-key.js";
 import { TestClocks } from "./test-clock.js";
 import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
 import { tokenProvider, Tokens } from "./tokens.js";
+import { Uplink } from "./uplink.js";
+import { UplinkClient, type UplinkSettings } from "./uplink-client.js";
 import { voucherProvider, Vouchers } from "./vouchers.js";
 import { webhookRoutes } from "./api/webhook-routes.js";
 import { Notifications } from "./notifications.js";
@@ -54,6 +58,8 @@ export type PaymentsParts = {
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
+  /** Where the provider of `uplinkapi.test` is; without it, nothing is paid with that. */
+  readonly uplink: UplinkSettings | undefined;
 };
 
 export interface Payments {
@@ -68,11 +74,17 @@ const SWEEP_LIMIT = 100;
 export function makePayments(parts: PaymentsParts): Payments {
   const { store, clock, log } = parts;
   const webhooks = new Webhooks(parts);
+  const providers = [wallets, voucherProvider, tokenProvider, external, uplinkProvider];
+  const committed = (): void => webhooks.kick();
+  const uplink =
+    parts.uplink &&
+    new Uplink({ ...parts, client: new UplinkClient(parts.uplink, clock), providers, committed });
   const requests = new PaymentRequests({
     ...parts,
-    providers: [wallets, voucherProvider, tokenProvider, external],
+    providers,
+    uplink,
     wrongCode: (terminal) => vouchers.wrongCode(terminal),
-    committed: () => webhooks.kick(),
+    committed,
   });
   const vouchers = new Vouchers(parts);
   const tokens = new Tokens(parts);
@@ -121,19 +133,21 @@ export function makePayments(parts: PaymentsParts): Payments {
         signingKeyRoutes(endpoints, store.read);
         webhookRoutes(endpoints, {
           subscriptions: new WebhookSubscriptions(parts),
-          deliveries: new WebhookDeliveries({ ...parts, committed: () => webhooks.kick() }),
+          deliveries: new WebhookDeliveries({ ...parts, committed }),
           notifications: new Notifications(parts),
         });
       });
     },
     async start() {
       webhooks.start(await openSigningKey(store, clock.nowMs()));
+      uplink?.start();
       plan(0);
     },
     async close() {
       isClosed = true;
       cancelSweep();
       await sweeping;
+      await uplink?.close();
       await webhooks.close();
     },
   };

@@ -312,7 +312,7 @@ export const tokenProvider: AssetProvider = {
   async taken(tx, { assetId }) {
     await tx.updateTable("asset").set({ status: "archived" }).where("id", "=", assetId).execute();
   },
-  async returned(tx, { assetId }) {
+  async returned(tx, { payment: { assetId } }) {
     await tx.updateTable("asset").set({ status: "active" }).where("id", "=", assetId).execute();
   },
 };

@@ -212,7 +212,7 @@ export const voucherProvider: AssetProvider = {
   async taken(tx, { sourceId }) {
     await tx.updateTable("voucher").set({ status: "spent" }).where("id", "=", sourceId).execute();
   },
-  async returned(tx, { sourceId }) {
+  async returned(tx, { payment: { sourceId } }) {
     await tx
       .updateTable("voucher")
       .set({ status: "active" })

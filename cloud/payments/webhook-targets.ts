@@ -1,16 +1,14 @@
 /**
  * Where webhooks may go, and the sending itself.
  *
- * Owns      the one connection a delivery is sent on.
  * Promises  with "public", nothing is sent but to a public address on a port that web servers use: looked at when an address
  *           is saved, and again at each connection, which then goes to the very addresses that were looked at. A name
  *           that points elsewhere in between gains nothing.
- * Never     follows a redirect, keeps a connection for the next one, or reads an answer's body: its status is all there is.
- * Bounded   by the signal: whoever sends decides how long to wait. An answer's head is at most what Node allows (16 KB).
+ * Never     reads an answer's body: its status is all there is.
+ * Bounded   by the signal: whoever sends decides how long to wait.
  */
-import { request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { exchange } from "./exchange.js";
 import { isPublicAddress } from "./public-address.js";
 
 export type TargetPolicy = "any" | "public";
@@ -82,29 +80,15 @@ export class WebhookTargets {
   }
 }
 
-function send(
+const send = (
   target: URL,
   addresses: readonly Address[],
   { headers, body, signal }: Outgoing,
-): Promise<number> {
-  const bytes = Buffer.from(body);
-  return new Promise((resolve, reject) => {
-    const request = (target.protocol === "https:" ? requestHttps : requestHttp)(target, {
-      method: "POST",
-      headers: { ...headers, "content-length": bytes.byteLength },
-      agent: false,
-      lookup: pinned(addresses),
-      signal,
-    });
-    request.once("response", (response) => {
-      response.destroy();
-      resolve(response.statusCode ?? 0); // a client's response has one
-    });
-    request.on("error", reject);
-    request.once("close", () => reject(new Error("the connection was closed without an answer")));
-    request.end(bytes);
+): Promise<number> =>
+  exchange(target, { method: "POST", headers, body, signal, lookup: pinned(addresses) }, (response) => {
+    response.destroy();
+    return Promise.resolve(response.statusCode ?? 0); // a client's response has one
   });
-}
 
 /** Answers with the addresses that were looked at, whatever is asked. (A host written as numbers is not asked about.) */
 const pinned =

@@ -14,6 +14,7 @@
 import { sql } from "kysely";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { forUpdateSkipLocked } from "../store/locks.js";
+import { rowsOf } from "../store/statement.js";
 import type { Store } from "../store/store.js";
 import type { SigningKey } from "./signing-key.js";
 import { signWebhook } from "./webhook-signature.js";
@@ -60,6 +61,20 @@ export function retryDelayMs(attempts: number, fraction: number): number {
   const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 30));
   return Math.round(longest * (0.5 + fraction / 2));
 }
+
+/** Asked after every commit that may owe something. */
+const findDue = rowsOf((db, { nowMs, limit }: { readonly nowMs: number; readonly limit: number }) =>
+  db
+    .selectFrom("delivery")
+    .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
+    .innerJoin("notification", "notification.id", "delivery.notification_id")
+    .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
+    .select(["webhook_subscription.url", "notification.body"])
+    .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
+    .where("delivery.due_ms", "<=", nowMs)
+    .orderBy("delivery.due_ms")
+    .limit(limit),
+);
 
 export class Webhooks {
   readonly #parts: WebhookParts;
@@ -136,17 +151,7 @@ export class Webhooks {
   async #claim(limit: number): Promise<readonly Due[]> {
     const { store, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    const due = await store.read
-      .selectFrom("delivery")
-      .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
-      .innerJoin("notification", "notification.id", "delivery.notification_id")
-      .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
-      .select(["webhook_subscription.url", "notification.body"])
-      .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
-      .where("delivery.due_ms", "<=", nowMs)
-      .orderBy("delivery.due_ms")
-      .limit(limit)
-      .execute();
+    const due = await findDue(store.read, { nowMs, limit });
     if (due.length === 0) return [];
     return store.write(async (tx) => {
       const ids = due.map(({ id }) => id);

@@ -51,7 +51,7 @@ export function renderRequest(
     ...renderSummary(row, options, view),
     updatedAt: timestamp(row.updated_ms),
     expirySeconds: row.expiry_seconds,
-    remainingAmount: String(row.value_minor - paidMinor),
+    remainingAmount: String(row.value_minor - paidMinor - row.pending_minor),
     createdByAccountId: row.created_by_account_id,
     createdByAccountName: row.created_by_account_name,
     ...(row.external_ref === null ? {} : { externalRef: row.external_ref }),
@@ -88,7 +88,7 @@ export function renderSummary(
     merchantId: row.merchant_id,
     merchantName: row.merchant_name,
     configId: row.config_id,
-    status: statusAt(row.status, row.expires_ms, nowMs),
+    status: statusAt(row, nowMs),
     liveness: livenessOf(options),
     createdAt: timestamp(row.created_ms),
     expiresAt: timestamp(row.expires_ms),
@@ -118,15 +118,17 @@ export function renderPaidBy(payments: readonly PaidPart[], currency: string): o
   };
 }
 
+/** `details`: what the row's own column says, for whoever has it at hand. */
 export function renderActivity(
   row: ActivityRow,
   request: Pick<
     RequestRow,
     "short_code" | "currency" | "config_id" | "merchant_account_id" | "merchant_name" | "created_by"
   >,
+  details = JSON.parse(row.details) as object, // written with the row, from the effect that made it
 ): object {
   return {
-    ...(JSON.parse(row.details) as object), // written with the row, from the effect that made it
+    ...details,
     id: row.id,
     type: row.type,
     value: fromMinor(row.amount_minor, request.currency),

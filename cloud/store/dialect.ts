@@ -13,6 +13,15 @@ export const strict =
   <T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> =>
     isSqlite(db) ? table.modifyEnd(sql`strict`) : table;
 
+/**
+ * The same for a table of narrow rows that are found by their key alone: SQLite then keeps the rows in the key's own tree,
+ * and not in a second one beside it. (PostgreSQL knows no such difference.)
+ */
+export const strictByKey =
+  (db: Kysely<unknown>) =>
+  <T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> =>
+    isSqlite(db) ? table.modifyEnd(sql`strict, without rowid`) : table;
+
 /** Forbids changing or deleting the rows of a table: what was written stays. */
 export async function appendOnly(db: Kysely<unknown>, table: string): Promise<void> {
   if (isSqlite(db)) {

@@ -2,6 +2,7 @@
 import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
 import { payments } from "./migrations/0001-payments.js";
+import { uplink } from "./migrations/0006-uplink.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
 import { vending } from "./migrations/0002-vending.js";
 import { webhooks } from "./migrations/0003-webhooks.js";
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   "0003-webhooks": webhooks,
   "0004-vouchers": vouchers,
   "0005-accounts": accounts,
+  "0006-uplink": uplink,
 };

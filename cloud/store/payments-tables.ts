@@ -110,6 +110,7 @@ export type PaymentsTables = {
     created_ms: number;
     updated_ms: number;
     patron_code_id: Generated<string | null>; // how its payer was found
+    pending_minor: Generated<number>; // asked of a provider elsewhere, whose word is not known yet
   };
   /** Money a payment request took from one source, and how much of it went back. */
   payment: {
@@ -140,6 +141,22 @@ export type PaymentsTables = {
     expires_ms: number;
     is_held: number;
     created_ms: number;
+  };
+  /** What was asked of a provider elsewhere. Not settled, its word is not known yet, and it is asked again when due. */
+  uplink_call: {
+    id: string; // what the provider knows it by
+    payment_request_id: string;
+    payment_id: string; // the payment it makes, takes back or refunds
+    refund_id: string | null; // the refund's activity
+    amount_minor: number;
+    currency: string;
+    state: "paying" | "cancelling" | "refunding" | "paid" | "declined" | "cancelled" | "refunded";
+    asked: string | null; // JSON, of a payment: what it takes, and who asked for it
+    due_ms: number;
+    attempts: number;
+    created_ms: number;
+    settled_ms: number | null;
+    last_error: string | null;
   };
   /** A payment request's story. Rows are only added. */
   activity: {

@@ -8,6 +8,7 @@
  */
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from "kysely";
 import { DatabaseError, type Pool, type PoolClient } from "pg";
+import { together } from "./statement.js";
 import { StoreBusy, StoreFailed } from "./store.js";
 
 export class PoolLine implements PostgresPool {
@@ -17,6 +18,7 @@ export class PoolLine implements PostgresPool {
   #waiting: (() => void)[] = [];
   #open = 0;
   #whenIdle: (() => void)[] = [];
+  readonly #connections = new WeakMap<PoolClient, Connection>();
 
   constructor(pool: Pool, maxConnections: number, maxWaiting: number) {
     this.#pool = pool;
@@ -25,10 +27,14 @@ export class PoolLine implements PostgresPool {
     pool.on("error", ignore); // a connection lost while nobody used it: the pool opens another when one is wanted
   }
 
-  async connect(): Promise<PostgresPoolClient> {
+  async connect(): Promise<Connection> {
     await this.#turn();
     try {
-      return new Connection(await this.#pool.connect(), () => this.#leave());
+      const client = await this.#pool.connect();
+      const known = this.#connections.get(client) ?? new Connection(client, () => this.#leave());
+      this.#connections.set(client, known);
+      client.on("error", ignore); // the query under way, or the next one, rejects
+      return known;
     } catch (error) {
       this.#leave();
       throw new StoreFailed("the database cannot be reached", { cause: error });
@@ -65,15 +71,23 @@ export class PoolLine implements PostgresPool {
   }
 }
 
-class Connection implements PostgresPoolClient {
+/** The same object each time the same connection is given out. */
+export class Connection implements PostgresPoolClient {
   readonly #client: PoolClient;
   readonly #left: () => void;
   #isBroken = false;
+  #begun: Promise<unknown> = Promise.resolve();
 
   constructor(client: PoolClient, left: () => void) {
     this.#client = client;
     this.#left = left;
-    client.on("error", ignore); // the query under way, or the next one, rejects
+  }
+
+  /** Goes to the server with whatever is said next, which tells if it failed. */
+  begin(): void {
+    const text = "begin isolation level read committed";
+    this.#begun = this.#client.query({ ...nameOf(text), text });
+    this.#begun.catch(ignore);
   }
 
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>;
@@ -95,10 +109,11 @@ class Connection implements PostgresPoolClient {
   async #query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     let result;
     try {
-      result = await this.#client.query(text, [...parameters]);
+      const asked = this.#client.query({ ...nameOf(text), text, values: [...parameters] });
+      [, result] = await together([this.#begun, asked]);
     } catch (error) {
       const failure = inStoreWords(error);
-      this.#isBroken ||= failure instanceof StoreFailed;
+      this.#isBroken ||= failure instanceof StoreFailed || failure instanceof StalePlan;
       throw failure;
     }
     // A transaction in which a query failed is rolled back by its own commit, in silence.
@@ -108,6 +123,24 @@ class Connection implements PostgresPoolClient {
       );
     return result as unknown as PostgresQueryResult<R>; // pg's own result, which is what Kysely means by this type
   }
+}
+
+/** Each text the server is told once a connection, by a name. The texts of a service are few; past NAMED they have none. */
+const NAMED = 500;
+const WORTH_A_NAME = /^(select|insert|update|delete|with|begin|commit|rollback)/;
+const names = new Map<string, { readonly name: string }>();
+function nameOf(text: string): { readonly name?: string } {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  if (names.size >= NAMED || !WORTH_A_NAME.test(text)) return {};
+  const named = { name: `s${names.size + 1}` };
+  names.set(text, named);
+  return named;
+}
+
+/** A table was changed since the server was told the statement. Another connection knows no better, but will be told anew. */
+export class StalePlan extends StoreBusy {
+  override readonly name = "StalePlan";
 }
 
 /** Waited too long for a lock (55P03), or the statement took too long (57014). */
@@ -120,6 +153,8 @@ function inStoreWords(error: unknown): unknown {
   if (!(error instanceof DatabaseError))
     return new StoreFailed("the connection to the database was lost", { cause: error });
   const code = error.code ?? "";
+  if (error.routine === "RevalidateCachedQuery")
+    return new StalePlan("the tables have just been changed", { cause: error });
   if (BUSY.test(code)) return new StoreBusy("the database took too long", { cause: error });
   if (FAILED.test(code)) return new StoreFailed("the database failed", { cause: error });
   return error;

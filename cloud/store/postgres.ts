@@ -14,13 +14,16 @@
  * Why READ COMMITTED with row locks, and not SERIALIZABLE: payments to one merchant all change that merchant's balance, so
  * under SERIALIZABLE they would end each other instead of standing in line.
  */
-import { Kysely, Migrator, PostgresDialect, sql, type Migration } from "kysely";
+import { Kysely, Migrator, PostgresDialect, sql, type Migration, type PostgresPool } from "kysely";
 import { DatabaseError, Pool } from "pg";
 import { BytewiseText } from "./bytewise-text.js";
 import { InOrder } from "./in-order.js";
 import { migrations } from "./migrations.js";
-import { PoolLine } from "./pool-line.js";
+import { OneBreathSocket } from "./one-breath-socket.js";
+import { StalePlan, type Connection, PoolLine } from "./pool-line.js";
 import { exactNumbers } from "./postgres-number.js";
+import { asOne } from "./as-one.js";
+import { saidDirectly } from "./statement.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "./store.js";
 import type { Tables } from "./tables.js";
 
@@ -51,18 +54,21 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const queues = new InOrder(options.maxWaiting);
   const writers = makeLine(options, timeouts);
   const readers = makeLine(options, timeouts);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: writers }) });
   const read = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: readers }) });
+  saidDirectly(read, {
+    rows: (text, values) => once(readers, text, values),
+    write: () => Promise.reject(new TypeError("a reader does not write")),
+  });
   return {
     read,
     write: (work, queue) =>
-      queue === undefined ? write(db, work) : queues.run(queue, () => write(db, work)),
+      queue === undefined ? write(writers, work) : queues.run(queue, () => write(writers, work)),
     async close() {
       await queues.idle();
       await writers.idle();
       await readers.idle();
       await read.destroy();
-      await db.destroy();
+      await writers.end();
     },
   };
 }
@@ -86,24 +92,52 @@ function makeLine(
     keepAlive: true,
     application_name: "scanvend",
     types: exactNumbers,
+    pipeline: true,
+    stream: () => new OneBreathSocket(),
     ...timeouts,
   });
   return new PoolLine(pool, maxConnections, maxWaiting);
 }
 
+/** One statement on a connection of its own. */
+async function once(line: PoolLine, text: string, values: readonly unknown[]): Promise<unknown[]> {
+  const connection = await line.connect();
+  try {
+    return (await connection.query<unknown>(text, values)).rows;
+  } finally {
+    connection.release();
+  }
+}
+
+/** Kysely on one connection: what is said at once goes to the server at once. */
+const transactions = new WeakMap<Connection, Tx>();
+function txOn(connection: Connection): Tx {
+  const known = transactions.get(connection);
+  if (known !== undefined) return known;
+  const query = connection.query.bind(connection);
+  const pool: PostgresPool = {
+    connect: () => Promise.resolve({ query, release: () => undefined }),
+    end: () => Promise.resolve(),
+  };
+  const tx = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  saidDirectly(tx, {
+    rows: async (text, values) => (await connection.query<unknown>(text, values)).rows,
+    async write(all) {
+      const { text, values } = asOne(all);
+      const { rows } = await connection.query<Record<string, number>>(text, values);
+      return all.map((_one, index) => rows[0]?.[`w${index}`] ?? 0);
+    },
+  });
+  transactions.set(connection, tx);
+  return tx;
+}
+
 /** One transaction. Each statement sees what others committed before it; what is decided upon is locked (locks.ts). */
-async function write<T>(db: Kysely<Tables>, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function write<T>(line: PoolLine, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let run = 1; ; run += 1) {
     const progress = { isWorked: false };
     try {
-      return await db
-        .transaction()
-        .setIsolationLevel("read committed")
-        .execute(async (tx) => {
-          const value = await work(tx);
-          progress.isWorked = true;
-          return value;
-        });
+      return await transact(line, work, progress);
     } catch (error) {
       if (progress.isWorked && error instanceof StoreFailed)
         throw new StoreUncertain("the database was lost in the middle of a commit", { cause: error });
@@ -113,9 +147,30 @@ async function write<T>(db: Kysely<Tables>, work: (tx: Tx) => Promise<T>): Promi
   }
 }
 
+async function transact<T>(
+  line: PoolLine,
+  work: (tx: Tx) => Promise<T>,
+  progress: { isWorked: boolean },
+): Promise<T> {
+  const connection = await line.connect();
+  try {
+    connection.begin();
+    const value = await work(txOn(connection));
+    progress.isWorked = true;
+    await connection.query("commit", []);
+    return value;
+  } catch (error) {
+    await connection.query("rollback", []).catch(() => undefined); // one that cannot is broken, and not used again
+    throw error;
+  } finally {
+    connection.release();
+  }
+}
+
 /** The server ended the transaction because of another one, and says that it may be run again. */
 const isTakenBack = (error: unknown): boolean =>
-  error instanceof DatabaseError && (error.code === "40001" || error.code === "40P01"); // serialization, deadlock
+  error instanceof StalePlan ||
+  (error instanceof DatabaseError && (error.code === "40001" || error.code === "40P01")); // serialization, deadlock
 
 /** The migrations run on a connection of their own, without a limit on how long a statement takes. */
 async function prepare(databaseUrl: string): Promise<void> {

@@ -3,14 +3,15 @@
  *
  * Owns      the file: one connection that writes, one that only reads.
  * Promises  `write` resolves when its transaction is on disk (WAL, `synchronous=FULL`, read back at start: the package's
- *           default loses acknowledged commits at a power cut). Writers that arrive together share one commit; each has
- *           its own savepoint, so one that fails takes nothing of the others with it.
+ *           default loses acknowledged commits at a power cut). Writers that arrive together share one commit; one that
+ *           fails takes nothing of the others with it.
  * Bounded   by `maxGroup` writers a commit and `maxWaiting` writers in line.
  * Crash     whatever was not committed was never answered; what was committed is there.
  */
 import SQLite from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect, type Migration, type SqliteDatabase } from "kysely";
 import { migrations } from "./migrations.js";
+import { saidDirectly } from "./statement.js";
 import { StoreBusy, StoreFailed, type Store, type Tx } from "./store.js";
 import type { Tables } from "./tables.js";
 
@@ -24,6 +25,10 @@ type Job = {
   readonly done: (value: unknown) => void;
   readonly failed: (error: unknown) => void;
 };
+type Answer = { readonly isFailed: boolean; readonly tell: () => void };
+
+/** What both connections remember of the file, at most: an index that is not remembered is read again with every payment. */
+const CACHE_KIB = 64 * 1024;
 
 /** Opens (and, when new, makes) the database and brings it to the newest migration. */
 export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions): Promise<Store> {
@@ -32,6 +37,7 @@ export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions):
   raw.pragma("synchronous = FULL");
   raw.pragma("foreign_keys = ON");
   raw.pragma("wal_autocheckpoint = 10000");
+  raw.pragma(`cache_size = -${CACHE_KIB}`);
   const synchronous: unknown = raw.pragma("synchronous", { simple: true });
   if (
     raw.pragma("journal_mode", { simple: true }) !== "wal" ||
@@ -41,11 +47,10 @@ export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions):
     raw.close();
     throw new StoreFailed(`${path} does not keep what it is told: WAL with synchronous=FULL is needed`);
   }
-  const tx = new Kysely<Tables>({ dialect: new SqliteDialect({ database: cached(raw) }) });
+  const { db: tx, prepare } = open(raw);
   await migrate(raw, tx);
-  const rawReader = new SQLite(path, { readonly: true });
-  const read = new Kysely<Tables>({ dialect: new SqliteDialect({ database: cached(rawReader) }) });
-  const group = new GroupCommit(raw, tx, maxGroup, maxWaiting);
+  const { db: read, refresh } = openReader(new SQLite(path, { readonly: true }));
+  const group = new GroupCommit({ raw, prepare, tx, maxGroup, maxWaiting, changed: refresh });
   return {
     read,
     write: (work) => group.write(work), // all of them in the order they came
@@ -57,6 +62,42 @@ export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions):
   };
 }
 
+type Prepare = (text: string) => SQLite.Statement;
+
+function open(raw: SQLite.Database): { readonly db: Kysely<Tables>; readonly prepare: Prepare } {
+  const prepare = prepared(raw);
+  return { db: kyselyOn(raw, prepare), prepare };
+}
+
+/**
+ * Whoever reads in the same turn of the event loop reads one snapshot: after every commit SQLite forgets the pages it has
+ * read, and looking at them anew for each reader costs more than reading. `refresh` ends the snapshot at once.
+ */
+function openReader(raw: SQLite.Database): { readonly db: Kysely<Tables>; readonly refresh: () => void } {
+  const prepare = prepared(raw);
+  const refresh = (): void => {
+    if (raw.open && raw.inTransaction) prepare("commit").run();
+  };
+  const read: Prepare = (text) => {
+    if (!raw.inTransaction) {
+      prepare("begin").run();
+      setImmediate(refresh);
+    }
+    return prepare(text);
+  };
+  return { db: kyselyOn(raw, read), refresh };
+}
+
+function kyselyOn(raw: SQLite.Database, prepare: Prepare): Kysely<Tables> {
+  const database: SqliteDatabase = { prepare, close: () => void raw.close() };
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  saidDirectly(db, {
+    rows: (text, values) => prepare(text).all(values),
+    write: (all) => all.map(({ text, values }) => prepare(text).run(values).changes),
+  });
+  return db;
+}
+
 /** All or none: Kysely itself opens no transaction for SQLite's schema changes, and a crash would leave half the tables. */
 async function migrate(raw: SQLite.Database, db: Kysely<Tables>): Promise<void> {
   const provider = { getMigrations: (): Promise<Record<string, Migration>> => Promise.resolve(migrations) };
@@ -66,20 +107,34 @@ async function migrate(raw: SQLite.Database, db: Kysely<Tables>): Promise<void> 
   if (error !== undefined) throw new StoreFailed("a migration failed", { cause: error });
 }
 
+type GroupCommitParts = {
+  readonly raw: SQLite.Database;
+  readonly prepare: Prepare;
+  readonly tx: Tx;
+  readonly maxGroup: number;
+  readonly maxWaiting: number;
+  /** Called after each transaction, before anyone is told of it. */
+  readonly changed: () => void;
+};
+
 /** Writers in line, committed together: all that wait when a turn of the event loop ends share one fsync. */
 class GroupCommit {
   readonly #raw: SQLite.Database;
+  readonly #prepare: Prepare;
   readonly #tx: Tx;
   readonly #maxGroup: number;
   readonly #maxWaiting: number;
+  readonly #changed: () => void;
   #waiting: Job[] = [];
   #draining: Promise<void> | undefined;
 
-  constructor(raw: SQLite.Database, tx: Tx, maxGroup: number, maxWaiting: number) {
+  constructor({ raw, prepare, tx, maxGroup, maxWaiting, changed }: GroupCommitParts) {
     this.#raw = raw;
+    this.#prepare = prepare;
     this.#tx = tx;
     this.#maxGroup = maxGroup;
     this.#maxWaiting = maxWaiting;
+    this.#changed = changed;
   }
 
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -97,56 +152,99 @@ class GroupCommit {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      await new Promise((resolve) => setImmediate(resolve)); // let the requests of this turn arrive
+      await this.#gather();
       await this.#commit(this.#waiting.splice(0, this.#maxGroup));
     }
     this.#draining = undefined; // in the same breath as the last look: no writer can come between
   }
 
-  /** One transaction, a savepoint a job. A job's answer leaves only after the commit. */
+  /** Lets the event loop turn for as long as turns bring more writers: a commit takes longer than they do, and all share it. */
+  async #gather(): Promise<void> {
+    for (let known = 0; known < this.#waiting.length && known < this.#maxGroup;) {
+      known = this.#waiting.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** A job's answer leaves only after the commit. */
   async #commit(jobs: readonly Job[]): Promise<void> {
-    const answers: (() => void)[] = [];
+    let answers: readonly Answer[];
     try {
-      this.#raw.exec("begin immediate");
-      for (const job of jobs) answers.push(await this.#run(job));
-      this.#raw.exec("commit");
+      answers = (await this.#runTogether(jobs)) ?? (await this.#runApart(jobs));
+      this.#say("commit");
     } catch (cause) {
-      if (this.#raw.inTransaction) this.#raw.exec("rollback");
+      if (this.#raw.inTransaction) this.#say("rollback");
       const error = new StoreFailed("the database did not take the commit", { cause });
       for (const job of jobs) job.failed(error);
       return;
+    } finally {
+      this.#changed();
     }
-    for (const answer of answers) answer();
+    for (const { tell } of answers) tell();
   }
 
-  async #run(job: Job): Promise<() => void> {
-    this.#raw.exec("savepoint job");
+  /**
+   * All of them with nothing between, as nearly always does: a savepoint has SQLite copy every page the job changes. Answers
+   * `undefined`, and nothing is left of any, when one failed that had already written.
+   */
+  async #runTogether(jobs: readonly Job[]): Promise<readonly Answer[] | undefined> {
+    this.#say("begin immediate");
+    const answers: Answer[] = [];
+    for (const job of jobs) {
+      const before = this.#changes();
+      const answer = await this.#run(job);
+      answers.push(answer);
+      if (answer.isFailed && this.#changes() !== before) {
+        this.#say("rollback");
+        return undefined;
+      }
+    }
+    return answers;
+  }
+
+  /** Each with a savepoint of its own. */
+  async #runApart(jobs: readonly Job[]): Promise<readonly Answer[]> {
+    this.#say("begin immediate");
+    const answers: Answer[] = [];
+    for (const job of jobs) {
+      this.#say("savepoint job");
+      const answer = await this.#run(job);
+      if (answer.isFailed) this.#say("rollback to job");
+      this.#say("release job");
+      answers.push(answer);
+    }
+    return answers;
+  }
+
+  async #run(job: Job): Promise<Answer> {
     try {
       const value = await job.run(this.#tx);
-      this.#raw.exec("release job");
-      return () => job.done(value);
+      return { isFailed: false, tell: () => job.done(value) };
     } catch (error) {
       if (!this.#raw.inTransaction) throw error; // a full disk rolls everything back by itself
-      this.#raw.exec("rollback to job");
-      this.#raw.exec("release job");
-      return () => job.failed(error);
+      return { isFailed: true, tell: () => job.failed(error) };
     }
+  }
+
+  /** How many rows this connection has ever changed. */
+  #changes(): unknown {
+    return this.#prepare("select total_changes()").pluck().get();
+  }
+
+  #say(text: string): void {
+    this.#prepare(text).run();
   }
 }
 
 /** The statements of a service are few and said again and again: each is prepared once. Bounded, oldest out first. */
-function cached(raw: SQLite.Database): SqliteDatabase {
+function prepared(raw: SQLite.Database): Prepare {
   const statements = new Map<string, SQLite.Statement>();
-  return {
-    close: () => void raw.close(),
-    prepare(text) {
-      const known = statements.get(text);
-      if (known !== undefined) return known;
-      const made = raw.prepare(text);
-      if (statements.size >= 500)
-        for (const oldest of statements.keys()) if (statements.delete(oldest)) break;
-      statements.set(text, made);
-      return made;
-    },
+  return (text) => {
+    const known = statements.get(text);
+    if (known !== undefined) return known;
+    const made = raw.prepare(text);
+    if (statements.size >= 500) for (const oldest of statements.keys()) if (statements.delete(oldest)) break;
+    statements.set(text, made);
+    return made;
   };
 }

@@ -13,6 +13,7 @@ export async function audit(store: Store): Promise<void> {
   const payments = await read.selectFrom("payment").selectAll().execute();
   const holds = await read.selectFrom("hold").selectAll().execute();
   const requests = await read.selectFrom("payment_request").selectAll().execute();
+  const calls = await read.selectFrom("uplink_call").selectAll().execute();
   const activities = await read.selectFrom("activity").selectAll().execute();
 
   const sums = new Map<string, number>();
@@ -42,6 +43,13 @@ export async function audit(store: Store): Promise<void> {
     add(`taken ${payment.payment_request_id}`, payment.amount_minor);
     add(`refunded ${payment.payment_request_id}`, payment.refunded_minor);
   }
+  const paidBy = new Map(payments.map((payment) => [payment.id, payment]));
+  for (const call of calls) {
+    if (call.state === "paying") add(`pending ${call.payment_request_id}`, call.amount_minor);
+    // Only what was taken is a payment, and only of what was taken goes something back.
+    const isTaken = call.state === "paid" || call.refund_id !== null;
+    expect(paidBy.has(call.payment_id), `${call.id} is ${call.state}`).toBe(isTaken);
+  }
   const known = new Map(transfers.map(({ id, kind, ref }) => [id, [kind, ref]]));
   for (const activity of activities) {
     const id = activity.payment_request_id;
@@ -57,7 +65,8 @@ export async function audit(store: Store): Promise<void> {
   }
   const balances = new Map(accounts.map(({ id, balance_minor }) => [id, balance_minor]));
   const held = new Map(holds.map((hold) => [hold.payment_request_id, hold]));
-  for (const { id, status, pre_auth_status, value_minor, details, activities: count } of requests) {
+  for (const { id, status, pre_auth_status, value_minor, details, pending_minor, ...row } of requests) {
+    const { activities: count } = row;
     const paid = sum(`taken ${id}`);
     const hold = held.get(id);
     const { partialAllowed = false } = JSON.parse(details) as { partialAllowed?: boolean }; // written by create
@@ -66,7 +75,8 @@ export async function audit(store: Store): Promise<void> {
     expect(sum(`activities ${id}`)).toBe(count);
     expect(sum(`number of cancellation ${id}`)).toBe(status === "cancelled" ? 1 : 0);
     expect(sum(`number of expiry ${id}`)).toBe(status === "expired" ? 1 : 0);
-    expect(paid, `${id} is not overpaid`).toBeLessThanOrEqual(value_minor);
+    expect(pending_minor, `what is pending of ${id}`).toBe(sum(`pending ${id}`));
+    expect(paid + pending_minor, `${id} is not overpaid`).toBeLessThanOrEqual(value_minor);
     expect(pre_auth_status !== null, `${id} holds money`).toBe(hold !== undefined);
     expect(sum(`number of authorization ${id}`)).toBe(hold === undefined ? 0 : 1);
     if (hold !== undefined) {

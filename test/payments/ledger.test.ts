@@ -29,9 +29,9 @@ const move = (id: string, amountMinor: number, more: Partial<Transfer> = {}): Tr
 });
 const balances = async () => [await platform.balance(a), await platform.balance(b)];
 
-test("moves money once a transfer, however often it is posted", async () => {
-  expect(await platform.store.write((tx) => post(tx, move("t1", 30)))).toBe(true);
-  expect(await platform.store.write((tx) => post(tx, move("t1", 30)))).toBe(false);
+test("a transfer is made once: the database refuses a second of its id, and no money moves", async () => {
+  await platform.store.write((tx) => post(tx, move("t1", 30)));
+  await expect(platform.store.write((tx) => post(tx, move("t1", 30)))).rejects.toThrow(/unique/i);
   expect(await balances()).toEqual([70, 30]);
 });
 

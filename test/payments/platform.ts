@@ -13,6 +13,7 @@ import {
   type ProvisionedWallet,
 } from "../../cloud/payments/provision.js";
 import { makePayments } from "../../cloud/payments/service.js";
+import type { UplinkSettings } from "../../cloud/payments/uplink-client.js";
 import { WebhookTargets } from "../../cloud/payments/webhook-targets.js";
 import type { Store } from "../../cloud/store/store.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
@@ -74,6 +75,7 @@ export type Platform = {
       readonly type: string;
       readonly walletId?: string;
       readonly collectionIds?: readonly string[];
+      readonly externalMerchantId?: string;
     }[],
   ): Promise<string>;
   balance(assetId: string): Promise<number>;
@@ -97,6 +99,7 @@ export async function openPlatform({
   requestsPerMinute = 200,
   openRequestsPerMinute = 600,
   trustedProxies = [],
+  uplink,
 }: {
   readonly kept?: TestDatabase;
   readonly targets?: WebhookTargets;
@@ -104,6 +107,7 @@ export async function openPlatform({
   readonly requestsPerMinute?: number;
   readonly openRequestsPerMinute?: number;
   readonly trustedProxies?: readonly string[];
+  readonly uplink?: UplinkSettings;
 } = {}): Promise<Platform> {
   const database = kept ?? (await newDatabase());
   const store = await openTestStore(database.url);
@@ -134,6 +138,7 @@ export async function openPlatform({
     openRequestsPerMinute,
     log,
     targets,
+    uplink,
   });
   await payments.routes(app);
   await app.listen({ host: "127.0.0.1", port: 0 });

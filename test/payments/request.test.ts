@@ -9,6 +9,7 @@ import {
   type Event,
   type Hold,
   type Payment,
+  type Pending,
   type Request,
   type Source,
   type Terms,
@@ -51,11 +52,18 @@ const conditions: readonly Condition[] = [
   { id: "1", name: "photo-id-check", message: "Please check ID", status: "awaiting-merchant" },
 ];
 const none = { conditions: [] };
+const pendingPart: Pending = {
+  payment: { ...payment("u1", 60), assetType: "uplinkapi.test", assetId: null },
+  isLast: false,
+};
 const states = {
-  new: { kind: "new", terms, ...none, payments: [] },
-  part: { kind: "new", terms, ...none, payments: [payment("p1", 60)] },
-  waiting: { kind: "new", terms, conditions, payments: [] },
-  asked: { kind: "new", terms: preAuth, ...none, payments: [] },
+  new: { kind: "new", terms, ...none, payments: [], pending: [] },
+  part: { kind: "new", terms, ...none, payments: [payment("p1", 60)], pending: [] },
+  waiting: { kind: "new", terms, conditions, payments: [], pending: [] },
+  asked: { kind: "new", terms: preAuth, ...none, payments: [], pending: [] },
+  // A provider elsewhere was asked for 60 of it.
+  pending: { kind: "new", terms, ...none, payments: [], pending: [pendingPart] },
+  both: { kind: "new", terms, ...none, payments: [payment("p1", 40)], pending: [pendingPart] },
   paid: { kind: "paid", terms, ...none, payments: [payment("p1", 100)] },
   authorized: { kind: "authorized", terms: preAuth, ...none, hold, payments: [] },
   confirmed: { kind: "authorized", terms: preAuth, ...none, hold, payments: [confirmed] },
@@ -96,6 +104,9 @@ const events = {
   accept: { kind: "acceptCondition", conditionId: "1", by: "merchant", ...asking },
   decline: { kind: "declineCondition", conditionId: "1", by: "merchant", ...asking },
   expire: { kind: "expire", nowMs: 121_000, activityId: "a1", nextActivityId: "a2" },
+  taken: { kind: "taken", paymentId: "u1", activityId: "a1", nextActivityId: "a2" },
+  refused: { kind: "declined", paymentId: "u1", activityId: "a1", nextActivityId: "a2" },
+  lost: { kind: "lost", paymentId: "u1", activityId: "a1", nextActivityId: "a2" },
   late: { kind: "expire", nowMs: 5_000_000, activityId: "a1", nextActivityId: "a2" },
 } as const satisfies Record<string, Event>;
 
@@ -120,6 +131,23 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["part",       "refund",  "new",        "NOT_PAID"],
   ["part",       "void",    "cancelled",  "giveBack refund cancellation"],
   ["part",       "expire",  "expired",    "giveBack refund expiry"],
+  ["pending",    "pay",     "new",        "take payment"],
+  ["pending",    "void",    "cancelled",  "callOff cancellation"],
+  ["pending",    "expire",  "new",        "ignored"],
+  ["pending",    "taken",   "new",        "settle take payment"],
+  ["pending",    "refused", "new",        "settle"],
+  ["pending",    "lost",    "new",        "callOff"],
+  ["both",       "pay",     "new",        "REMAINING_AMOUNT_EXCEEDED"],
+  ["both",       "void",    "cancelled",  "callOff giveBack refund cancellation"],
+  ["both",       "expire",  "new",        "ignored"],
+  ["both",       "taken",   "paid",       "settle take payment paid"],
+  ["both",       "refused", "new",        "settle"],
+  ["new",        "taken",   "new",        "callOff"],
+  ["paid",       "taken",   "paid",       "callOff"],
+  ["paid",       "refused", "paid",       "settle"],
+  ["cancelled",  "taken",   "cancelled",  "callOff"],
+  ["cancelled",  "lost",    "cancelled",  "callOff"],
+  ["expired",    "taken",   "expired",    "callOff"],
   ["waiting",    "pay",     "new",        "PAYMENT_DECLINED"],
   ["waiting",    "accept",  "new",        "accept-condition"],
   ["waiting",    "decline", "cancelled",  "decline-condition cancellation"],
@@ -333,7 +361,9 @@ describe("a condition", () => {
 });
 
 test("a stored `new` is not believed past its expiry", () => {
-  expect(statusAt("new", 10, 9)).toBe("new");
-  expect(statusAt("new", 10, 10)).toBe("expired");
-  expect(statusAt("paid", 10, 11)).toBe("paid");
+  const row = { status: "new", expires_ms: 10, pending_minor: 0 };
+  expect(statusAt(row, 9)).toBe("new");
+  expect(statusAt(row, 10)).toBe("expired");
+  expect(statusAt({ ...row, pending_minor: 1 }, 10)).toBe("new");
+  expect(statusAt({ ...row, status: "paid" }, 11)).toBe("paid");
 });

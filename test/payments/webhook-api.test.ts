@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { firstIdAt } from "../../broker/protocol/id.js";
-import { enqueue } from "../../cloud/payments/outbox.js";
+import { noticeWrites } from "../../cloud/payments/outbox.js";
+import { writeAll } from "../../cloud/store/statement.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
 import { setWebhookUrl, type ProvisionedMerchant } from "../../cloud/payments/provision.js";
 import { CURRENCY, openPlatform, random, type Answer, type Body, type Platform } from "./platform.js";
@@ -441,7 +442,7 @@ describe("notifications", () => {
     const notice = { accountId: merchant.ownerAccountId, test: true, types: [PAID] as const, data: {} };
     const madeMs = clock.nowMs();
     clock.advance(1_000);
-    await store.write((tx) => enqueue(tx, random, clock.nowMs(), notice));
+    await store.write((tx) => writeAll(tx, noticeWrites(random, clock.nowMs(), notice, [])));
     const idsAfter = async (cursor: string) => {
       const answer = await fetch(`${platform.url}/api/notifications?after=${cursor}`, {
         headers: { "x-api-key": merchant.ownerKey },
@@ -451,7 +452,7 @@ describe("notifications", () => {
     };
     const first = await idsAfter(firstIdAt(madeMs));
     expect(first.ids).toHaveLength(1);
-    await store.write((tx) => enqueue(tx, random, madeMs, notice)); // waited long for its turn
+    await store.write((tx) => writeAll(tx, noticeWrites(random, madeMs, notice, []))); // waited long for its turn
     const second = await idsAfter(first.after);
     expect(second.ids).toHaveLength(2);
     expect(second.ids[1]).toBe(first.ids[0]); // come again: its id tells

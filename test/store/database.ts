@@ -7,7 +7,7 @@ import { DatabaseError } from "pg";
 import { inject } from "vitest";
 import { openStore, type StoreOptions } from "../../cloud/store/open-store.js";
 import type { Store } from "../../cloud/store/store.js";
-import { databaseAt, tell } from "./postgres-server.js";
+import { databaseAt, tell } from "./local-postgres.js";
 
 export type TestDatabase = {
   readonly url: string;

@@ -4,9 +4,10 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { forUpdate, lockName } from "../../cloud/store/locks.js";
 import { migrations } from "../../cloud/store/migrations.js";
+import { rowsOf } from "../../cloud/store/statement.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "../../cloud/store/store.js";
 import { newDatabase, openTestStore, type TestDatabase } from "./database.js";
-import { databaseAt, startServer, tell } from "./postgres-server.js";
+import { databaseAt, startServer, tell } from "./local-postgres.js";
 
 let database: TestDatabase;
 let store: Store;
@@ -199,4 +200,13 @@ test("a server that may forget what it was told is refused at the start", async 
   await expect(opened).rejects.toBeInstanceOf(StoreFailed);
   await expect(opened).rejects.toThrow(/fsync is off.*full_page_writes is off/);
   await forgetful.stop();
+});
+
+test("a table changed under a statement the server knows fails nobody for long", async () => {
+  const all = rowsOf((db, { id }: { readonly id: string }) =>
+    db.selectFrom("machine").selectAll().where("id", "=", id),
+  );
+  for (let again = 0; again < 3; again += 1) await store.write((tx) => all(tx, { id: "none" }));
+  await tell(database.url, "alter table machine add column looked_at text");
+  expect(await store.write((tx) => all(tx, { id: "none" }))).toEqual([]);
 });

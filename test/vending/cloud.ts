@@ -166,6 +166,7 @@ export class Cloud implements AsyncDisposable {
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
     const targets = new WebhookTargets("any", (host) => lookup(host, { all: true }));
     const payments = makePayments({
+      uplink: undefined,
       store,
       clock,
       random,

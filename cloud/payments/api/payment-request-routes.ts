@@ -99,6 +99,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "INVALID_AMOUNT",
         "INVALID_PAYMENT_REQUEST_TYPE",
         "PAYMENT_DECLINED",
+        "PAYMENT_UNCONFIRMED",
         "ASSET_REDEMPTION_DENIED",
         "IDEMPOTENT_OPERATION_FAILED",
       ],

@@ -1,6 +1,6 @@
 /** The payment platform's first tables. Every amount, balance and state is bounded by the database itself. */
 import { sql, type Kysely, type Migration } from "kysely";
-import { appendOnly, int64, strict } from "../dialect.js";
+import { appendOnly, int64, strict, strictByKey } from "../dialect.js";
 
 const amount = sql`amount_minor between 1 and 99999999`;
 const flag = (column: string) => sql`${sql.ref(column)} in (0, 1)`;
@@ -10,6 +10,7 @@ export const payments: Migration = {
     const int = int64(db);
     const create = db.schema;
     const made = strict(db);
+    const madeByKey = strictByKey(db);
 
     await made(
       create
@@ -59,7 +60,7 @@ export const payments: Migration = {
         .addColumn("created_ms", int, (c) => c.notNull()),
     ).execute();
 
-    await made(
+    await madeByKey(
       create
         .createTable("ledger_account")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -79,7 +80,7 @@ export const payments: Migration = {
         ),
     ).execute();
 
-    await made(
+    await madeByKey(
       create
         .createTable("transfer")
         .addColumn("id", "text", (c) => c.primaryKey())
@@ -95,7 +96,7 @@ export const payments: Migration = {
     ).execute();
     await appendOnly(db, "transfer");
 
-    await made(
+    await madeByKey(
       create
         .createTable("entry")
         .addColumn("transfer_id", "text", (c) => c.notNull().references("transfer.id"))
@@ -107,7 +108,6 @@ export const payments: Migration = {
         // An account's story is read newest first; transfer ids rise with time.
         .addPrimaryKeyConstraint("entry_pk", ["account_id", "transfer_id"]),
     ).execute();
-    await create.createIndex("entry_transfer").on("entry").column("transfer_id").execute();
     await appendOnly(db, "entry");
 
     await made(
@@ -174,7 +174,7 @@ export const payments: Migration = {
       .where(sql.ref("status"), "=", sql.lit("new"))
       .execute();
 
-    await made(
+    await madeByKey(
       create
         .createTable("payment")
         .addColumn("id", "text", (c) => c.primaryKey().references("transfer.id"))
@@ -220,10 +220,10 @@ export const payments: Migration = {
       .where(sql.ref("is_held"), "=", sql.lit(1))
       .execute();
 
-    await made(
+    await madeByKey(
       create
         .createTable("activity")
-        .addColumn("id", "text", (c) => c.primaryKey())
+        .addColumn("id", "text", (c) => c.notNull())
         .addColumn("payment_request_id", "text", (c) => c.notNull().references("payment_request.id"))
         .addColumn("merchant_id", "text", (c) => c.notNull().references("merchant.id"))
         .addColumn("number", int, (c) => c.notNull())
@@ -232,12 +232,12 @@ export const payments: Migration = {
         .addColumn("created_by", "text", (c) => c.notNull())
         .addColumn("created_ms", int, (c) => c.notNull())
         .addColumn("details", "text", (c) => c.notNull())
-        .addUniqueConstraint("activity_number", ["payment_request_id", "number"]),
+        .addPrimaryKeyConstraint("activity_pk", ["payment_request_id", "number"]),
     ).execute();
     await create.createIndex("activity_of_merchant").on("activity").columns(["merchant_id", "id"]).execute();
     await appendOnly(db, "activity");
 
-    await made(
+    await madeByKey(
       create
         .createTable("operation")
         .addColumn("subject_id", "text", (c) => c.notNull())
