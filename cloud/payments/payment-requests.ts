@@ -18,6 +18,7 @@ import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
+import { isStop, isStopped } from "./merchants.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
@@ -40,7 +41,15 @@ import {
   readOptions,
   withMoney,
 } from "./request-rows.js";
-import { statusAt, type Earlier, type Effect, type Event, type Option, type Source } from "./request.js";
+import {
+  MERCHANT_STOPPED,
+  statusAt,
+  type Earlier,
+  type Effect,
+  type Event,
+  type Option,
+  type Source,
+} from "./request.js";
 import { acceptedCollections } from "./tokens.js";
 import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
@@ -87,7 +96,9 @@ type Act = {
   readonly said: object;
   /** Who is to pay, where somebody is. */
   readonly source?: (tx: Tx, row: RequestRow, nowMs: number) => Promise<Source>;
-  readonly event: (asking: Asked, row: RequestRow, source: Source) => Event;
+  /** Whether the merchant is paid by it: then it is asked whether it may be. */
+  readonly isPayment?: boolean;
+  readonly event: (asking: Asked, row: RequestRow, source: Source, isStopped: boolean) => Event;
 };
 
 export class PaymentRequests {
@@ -107,6 +118,7 @@ export class PaymentRequests {
       const [config] = await findConfig(tx, { configId });
       permit(caller, "payment-requests:create", config?.account_id);
       if (config === undefined) throw new Fault("FORBIDDEN");
+      if (isStop(config.onboarding_status)) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS", MERCHANT_STOPPED);
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
@@ -253,9 +265,10 @@ export class PaymentRequests {
           ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
           : provider.find(tx, { caller, request, option, form, nowMs });
       },
-      event: (asking, _request, source) => {
+      isPayment: true,
+      event: (asking, _request, source, isStopped) => {
         const amountMinor = amount === undefined ? undefined : Number(amount);
-        return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
+        return { kind: "pay", assetType, source, mode, amountMinor, isStopped, ...asking };
       },
     });
     const ask = effects.find((effect) => effect.kind === "ask");
@@ -295,7 +308,7 @@ export class PaymentRequests {
     });
   }
 
-  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_PENDING, PRE_AUTH_RELEASED, REQUEST_CANCELLED, INVALID_AMOUNT, LINE_ITEMS_SUM_CHECK_FAILED, IDEMPOTENT_OPERATION_FAILED. */
+  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_PENDING, PRE_AUTH_RELEASED, REQUEST_CANCELLED, INVALID_MERCHANT_CONFIG, INVALID_AMOUNT, LINE_ITEMS_SUM_CHECK_FAILED, IDEMPOTENT_OPERATION_FAILED. */
   async confirm(caller: Caller, id: string, form: ConfirmForm): Promise<object> {
     const { idempotencyKey, invoiceRef, lineItems, value } = form;
     const sum = sumOf(lineItems);
@@ -304,10 +317,11 @@ export class PaymentRequests {
       action: "payment-requests:confirm",
       operation: { kind: "confirm", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, invoiceRef, lineItems },
-      event: (asking, row) => {
+      isPayment: true,
+      event: (asking, row, _source, isStopped) => {
         if (sum < 1) throw new Fault("INVALID_AMOUNT", "the line items' prices add up to nothing");
         const currency = value?.currency ?? row.currency;
-        return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, ...asking };
+        return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, isStopped, ...asking };
       },
     });
   }
@@ -433,7 +447,7 @@ export class PaymentRequests {
   async #step(
     caller: Caller,
     id: string,
-    { action, operation, said, source, event }: Act,
+    { action, operation, said, source, isPayment = false, event }: Act,
   ): Promise<Proceeded> {
     const { store, clock, random, providers, uplink, committed } = this.#parts;
     const stepped = await store.write(async (tx) => {
@@ -444,9 +458,10 @@ export class PaymentRequests {
       const keyed = operation && { subjectId: id, ...operation };
       const activityId = newId(nowMs, random);
       const decided = async (): Promise<Event> => {
-        const [before, payer] = await together([
+        const [before, payer, stopped] = await together([
           keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
           source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs),
+          isPayment ? isStopped(tx, row.merchant_id) : Promise.resolve(false),
         ]);
         const asking = {
           nowMs,
@@ -455,7 +470,7 @@ export class PaymentRequests {
           asked: keyed?.asked ?? "",
           earlier: before && { asked: before.asked, activityId: before.resultId },
         };
-        return event(asking, row, payer);
+        return event(asking, row, payer, stopped);
       };
       const doing = { tx, random, providers, row, nowMs, by: caller.crn, operation: keyed, activityId, said };
       return proceed(decided(), doing);
@@ -521,7 +536,7 @@ const findConfig = rowsOf((db, { configId }: { readonly configId: string }) =>
     .selectFrom("merchant_config")
     .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
     .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
-    .select(["merchant.id", "merchant.account_id", "merchant.name"])
+    .select(["merchant.id", "merchant.account_id", "merchant.name", "merchant.onboarding_status"])
     .where("merchant_config.id", "=", configId),
 );
 const insertRequest = insertOf("payment_request", [

@@ -167,6 +167,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "PRE_AUTH_RELEASED",
         "REQUEST_CANCELLED",
         "REQUEST_EXPIRED",
+        "INVALID_MERCHANT_CONFIG",
         "INVALID_AMOUNT",
         "IDEMPOTENT_OPERATION_FAILED",
       ],
