@@ -19,6 +19,7 @@ import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { isStop, isStopped } from "./merchants.js";
+import { findPatron } from "./patron-code-rows.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
@@ -90,7 +91,7 @@ type Asked = {
   readonly earlier: Earlier | undefined;
 };
 type Act = {
-  readonly action: Action;
+  readonly action: Action | ((row: RequestRow) => Action);
   readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
@@ -182,7 +183,7 @@ export class PaymentRequests {
     return this.#render(await this.#find(caller, "payment-requests:read", id));
   }
 
-  /** The latest with this code. Raises CHECKSUM_FAILED, FORBIDDEN. */
+  /** The caller's latest with this code: another merchant may have the same one. Raises CHECKSUM_FAILED, FORBIDDEN. */
   async byShortCode(caller: Caller, shortCode: string): Promise<object> {
     const code = shortCode.toUpperCase();
     if (!isShortCode(code))
@@ -191,6 +192,7 @@ export class PaymentRequests {
       .selectFrom("payment_request")
       .selectAll()
       .where("short_code", "=", code)
+      .where("merchant_account_id", "=", caller.accountId)
       .orderBy("id", "desc")
       .limit(1)
       .executeTakeFirst();
@@ -336,21 +338,31 @@ export class PaymentRequests {
     });
   }
 
-  /** Raises FORBIDDEN, PATRON_NOT_AUTHORIZED, MERCHANT_NOT_AUTHORIZED, CONDITION_ALREADY_SET, REQUEST_EXPIRED. */
-  setCondition(
+  /**
+   * The merchant's word, or the patron's: of whoever showed the patron code, or, without one, of whoever may pay.
+   *
+   * Raises FORBIDDEN, PATRON_NOT_AUTHORIZED, MERCHANT_NOT_AUTHORIZED, CONDITION_ALREADY_SET, REQUEST_EXPIRED.
+   */
+  async setCondition(
     caller: Caller,
     id: string,
     conditionId: string,
     verdict: "accept" | "decline",
   ): Promise<object> {
+    const isMerchant = (row: RequestRow): boolean => caller.accountId === row.merchant_account_id;
+    const patron = await findPatron(this.#parts.store.read, id); // once it is there, it stays
     return this.#act(caller, id, {
-      action: "payment-requests:approve-conditions",
+      action: (row) => {
+        if (isMerchant(row)) return "payment-requests:approve-conditions";
+        if (patron !== undefined && patron !== caller.accountId) throw new Fault("FORBIDDEN");
+        return "payment-requests:pay";
+      },
       operation: undefined,
       said: {},
       event: (asking, row) => ({
         kind: verdict === "accept" ? "acceptCondition" : "declineCondition",
         conditionId,
-        by: caller.accountId === row.merchant_account_id ? "merchant" : "patron",
+        by: isMerchant(row) ? "merchant" : "patron",
         ...asking,
       }),
     });
@@ -452,8 +464,8 @@ export class PaymentRequests {
     const { store, clock, random, providers, uplink, committed } = this.#parts;
     const stepped = await store.write(async (tx) => {
       const row = await lockRequest(tx, id);
-      permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
+      permit(caller, typeof action === "function" ? action(row) : action, row.merchant_account_id);
       const nowMs = clock.nowMs();
       const keyed = operation && { subjectId: id, ...operation };
       const activityId = newId(nowMs, random);

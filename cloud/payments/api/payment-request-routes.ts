@@ -69,7 +69,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       method: "GET",
       url: `${url}/short-code/:shortCode`,
       name: "getPaymentRequestByShortCode",
-      says: "The latest payment request with this short code.",
+      says: "The merchant's latest payment request with this short code.",
       tag,
       params: z.object({ shortCode: text(16) }),
       answer: paymentRequest,
