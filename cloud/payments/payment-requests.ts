@@ -20,7 +20,7 @@ import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findOperation, type Operation } from "./operation.js";
 import { isStop, isStopped } from "./merchants.js";
 import { findPatron } from "./patron-code-rows.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type NumberedPageQuery, type Page, type PageQuery } from "./page.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import {
@@ -369,15 +369,20 @@ export class PaymentRequests {
   }
 
   /** Newest first. Raises FORBIDDEN. */
-  async activities(caller: Caller, id: string): Promise<Page<object>> {
+  async activities(caller: Caller, id: string, query: NumberedPageQuery): Promise<Page<object>> {
     const row = await this.#find(caller, "payment-activities:read", id);
     const rows = await this.#parts.store.read
       .selectFrom("activity")
       .selectAll()
       .where("payment_request_id", "=", id)
-      .orderBy("number", "desc")
+      .$call(newestFirst("number", query))
       .execute();
-    return { items: rows.map((activity) => renderActivity(activity, row)) };
+    return toPage(
+      rows,
+      pageSize(query),
+      ({ number }) => String(number),
+      (activity) => renderActivity(activity, row),
+    );
   }
 
   /** Newest first. Raises FORBIDDEN. */

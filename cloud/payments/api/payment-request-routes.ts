@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
-import { pageQuery } from "../page.js";
+import { numberedPageQuery, pageQuery } from "../page.js";
 import type { PaymentRequests } from "../payment-requests.js";
 import { confirmForm, createForm, payForm, refundForm, text } from "../request-form.js";
 import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";
@@ -215,9 +215,10 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       says: "A payment request's story, newest first.",
       tag,
       params: byId,
+      query: numberedPageQuery,
       answer: pageOf(activity),
     },
-    ({ caller, params }) => requests.activities(caller, params.id),
+    ({ caller, params, query }) => requests.activities(caller, params.id, query),
   );
   keyed(
     {
