@@ -3,6 +3,7 @@ import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
 import { payments } from "./migrations/0001-payments.js";
 import { uplink } from "./migrations/0006-uplink.js";
+import { pruning } from "./migrations/0008-pruning.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
 import { vending } from "./migrations/0002-vending.js";
 import { webhooks } from "./migrations/0003-webhooks.js";
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   "0004-vouchers": vouchers,
   "0005-accounts": accounts,
   "0006-uplink": uplink,
+  "0008-pruning": pruning,
 };
