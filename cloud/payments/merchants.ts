@@ -9,6 +9,7 @@
 import { sql } from "kysely";
 import { newId } from "../../broker/protocol/id.js";
 import { Fault } from "../http/fault.js";
+import { rowsOf } from "../store/statement.js";
 import type { Reader, Store } from "../store/store.js";
 import { findAccount } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
@@ -30,6 +31,17 @@ export async function findMerchant(
   if (row === undefined) throw new Fault("FORBIDDEN");
   return row;
 }
+
+const findStatus = rowsOf((db, { id }: { readonly id: string }) =>
+  db.selectFrom("merchant").select("onboarding_status").where("id", "=", id),
+);
+
+/** Whether the merchant is paid nothing. What it was paid before it can still give back. */
+export async function isStopped(db: Reader, id: string): Promise<boolean> {
+  return (await findStatus(db, { id })).some(({ onboarding_status: status }) => isStop(status));
+}
+export const isStop = (status: MerchantRow["onboarding_status"]): boolean =>
+  status === "deactivated" || status === "on-hold";
 
 /** A name as it is looked for. */
 export const toSearchName = (name: string): string => name.normalize("NFKC").toLowerCase();

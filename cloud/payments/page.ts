@@ -21,14 +21,25 @@ export const pageQuery = z.object({
     .meta({ description: "How many to a page: 20, or up to 100." }),
 });
 export type PageQuery = z.infer<typeof pageQuery>;
+/** The same, where what is listed is numbered within its owner. */
+export const numberedPageQuery = pageQuery.extend({
+  pageKey: z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}$/, "must be the nextPageKey of the page before")
+    .transform(Number)
+    .optional()
+    .meta({ description: "The `nextPageKey` of the page before." }),
+});
+export type NumberedPageQuery = z.infer<typeof numberedPageQuery>;
 export type Page<T> = { readonly items: readonly T[]; readonly nextPageKey?: string };
 
 const DEFAULT_LIMIT = 20;
-export const pageSize = ({ paginationLimit }: PageQuery): number => paginationLimit ?? DEFAULT_LIMIT;
+export const pageSize = ({ paginationLimit }: Pick<PageQuery, "paginationLimit">): number =>
+  paginationLimit ?? DEFAULT_LIMIT;
 
-/** Makes a query answer this page: what is past its key, by ids that rise with time, and one row more than it shows. For `$call`. */
+/** Makes a query answer this page: what is past its key, by ids (or numbers) that rise with time, and one row more than it shows. For `$call`. */
 export const newestFirst =
-  (column: string, query: PageQuery) =>
+  (column: string, query: PageQuery | NumberedPageQuery) =>
   <DB, TB extends keyof DB, O>(rows: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O> => {
     const id = sql.ref<string>(column);
     const past = query.pageKey === undefined ? rows : rows.where(sql<boolean>`${id} < ${query.pageKey}`);

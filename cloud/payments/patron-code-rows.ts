@@ -41,6 +41,17 @@ export const findLiveRow = (db: Reader, barcode: string, nowMs: number): Promise
     .where("barcode_claim.barcode", "=", barcode)
     .executeTakeFirst();
 
+/** The account whose code a payment request was made with; nobody where it was made without one. */
+export async function findPatron(db: Reader, paymentRequestId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("payment_request")
+    .innerJoin("patron_code", "patron_code.id", "payment_request.patron_code_id")
+    .select("patron_code.account_id")
+    .where("payment_request.id", "=", paymentRequestId)
+    .executeTakeFirst();
+  return row?.account_id;
+}
+
 export const findPatronCode = (db: Reader, id: string): Promise<PatronCodeRow | undefined> =>
   db.selectFrom("patron_code").selectAll().where("id", "=", id).executeTakeFirst();
 

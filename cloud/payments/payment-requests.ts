@@ -18,8 +18,10 @@ import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findDue } from "./due-requests.js";
 import { findOperation, type Operation } from "./operation.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { isStop, isStopped } from "./merchants.js";
+import { newestFirst, pageSize, toPage, type NumberedPageQuery, type Page, type PageQuery } from "./page.js";
 import { conditionOf } from "./patron-code.js";
+import { findPatron } from "./patron-code-rows.js";
 import type { Action } from "./permission.js";
 import { providerOf, type AssetProvider } from "./provider.js";
 import {
@@ -44,6 +46,7 @@ import {
   type TimedRow,
 } from "./request-rows.js";
 import {
+  MERCHANT_STOPPED,
   statusAt,
   type Earlier,
   type Effect,
@@ -93,13 +96,15 @@ type Asked = {
   readonly earlier: Earlier | undefined;
 };
 type Act = {
-  readonly action: Action;
+  readonly action: Action | ((row: RequestRow) => Action);
   readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
   /** Who is to pay, where somebody is. */
   readonly source?: (tx: Tx, row: RequestRow, nowMs: number) => Promise<Source>;
-  readonly event: (asking: Asked, row: RequestRow, source: Source) => Event;
+  /** Whether the merchant is paid by it: then it is asked whether it may be. */
+  readonly isPayment?: boolean;
+  readonly event: (asking: Asked, row: RequestRow, source: Source, isStopped: boolean) => Event;
 };
 
 export class PaymentRequests {
@@ -119,6 +124,7 @@ export class PaymentRequests {
       const [config] = await findConfig(tx, { configId });
       permit(caller, "payment-requests:create", config?.account_id);
       if (config === undefined) throw new Fault("FORBIDDEN");
+      if (isStop(config.onboarding_status)) throw new Fault("NO_AVAILABLE_PAYMENT_OPTIONS", MERCHANT_STOPPED);
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
@@ -189,13 +195,14 @@ export class PaymentRequests {
     return this.#render(await this.#find(caller, "payment-requests:read", id));
   }
 
-  /** The latest with this code. Raises CHECKSUM_FAILED, FORBIDDEN. */
+  /** The caller's latest with this code: another merchant may have the same one. Raises CHECKSUM_FAILED, FORBIDDEN. */
   async byShortCode(caller: Caller, shortCode: string): Promise<object> {
     const code = shortCode.toUpperCase();
     if (!isShortCode(code))
       throw new Fault("CHECKSUM_FAILED", "shortCode: is not one; look for a typing error");
     const row = await selectRequests(this.#parts.store.read)
       .where("short_code", "=", code)
+      .where("merchant_account_id", "=", caller.accountId)
       .orderBy("id", "desc")
       .limit(1)
       .executeTakeFirst();
@@ -269,9 +276,10 @@ export class PaymentRequests {
           ? NOBODY // and the request says what is wrong first: paid, expired, or not this type
           : provider.find(tx, { caller, request, option, form, nowMs, realMs: clock.nowMs() });
       },
-      event: (asking, _request, source) => {
+      isPayment: true,
+      event: (asking, _request, source, isStopped) => {
         const amountMinor = amount === undefined ? undefined : Number(amount);
-        return { kind: "pay", assetType, source, mode, amountMinor, ...asking };
+        return { kind: "pay", assetType, source, mode, amountMinor, isStopped, ...asking };
       },
     });
     const ask = effects.find((effect) => effect.kind === "ask");
@@ -311,7 +319,7 @@ export class PaymentRequests {
     });
   }
 
-  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_PENDING, PRE_AUTH_RELEASED, REQUEST_CANCELLED, INVALID_AMOUNT, LINE_ITEMS_SUM_CHECK_FAILED, IDEMPOTENT_OPERATION_FAILED. */
+  /** Raises FORBIDDEN, INVALID_PAYMENT_REQUEST_TYPE, PRE_AUTH_PENDING, PRE_AUTH_RELEASED, REQUEST_CANCELLED, INVALID_MERCHANT_CONFIG, INVALID_AMOUNT, LINE_ITEMS_SUM_CHECK_FAILED, IDEMPOTENT_OPERATION_FAILED. */
   async confirm(caller: Caller, id: string, form: ConfirmForm): Promise<object> {
     const { idempotencyKey, invoiceRef, lineItems, value } = form;
     const sum = sumOf(lineItems);
@@ -320,10 +328,11 @@ export class PaymentRequests {
       action: "payment-requests:confirm",
       operation: { kind: "confirm", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, invoiceRef, lineItems },
-      event: (asking, row) => {
+      isPayment: true,
+      event: (asking, row, _source, isStopped) => {
         if (sum < 1) throw new Fault("INVALID_AMOUNT", "the line items' prices add up to nothing");
         const currency = value?.currency ?? row.currency;
-        return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, ...asking };
+        return { kind: "confirm", key: idempotencyKey, valueMinor: sum, currency, isStopped, ...asking };
       },
     });
   }
@@ -338,36 +347,51 @@ export class PaymentRequests {
     });
   }
 
-  /** Raises FORBIDDEN, PATRON_NOT_AUTHORIZED, MERCHANT_NOT_AUTHORIZED, CONDITION_ALREADY_SET, REQUEST_EXPIRED. */
-  setCondition(
+  /**
+   * The merchant's word, or the patron's: of whoever showed the patron code, or, without one, of whoever may pay.
+   *
+   * Raises FORBIDDEN, PATRON_NOT_AUTHORIZED, MERCHANT_NOT_AUTHORIZED, CONDITION_ALREADY_SET, REQUEST_EXPIRED.
+   */
+  async setCondition(
     caller: Caller,
     id: string,
     conditionId: string,
     verdict: "accept" | "decline",
   ): Promise<object> {
+    const isMerchant = (row: RequestRow): boolean => caller.accountId === row.merchant_account_id;
+    const patron = await findPatron(this.#parts.store.read, id); // once it is there, it stays
     return this.#act(caller, id, {
-      action: "payment-requests:approve-conditions",
+      action: (row) => {
+        if (isMerchant(row)) return "payment-requests:approve-conditions";
+        if (patron !== undefined && patron !== caller.accountId) throw new Fault("FORBIDDEN");
+        return "payment-requests:pay";
+      },
       operation: undefined,
       said: {},
       event: (asking, row) => ({
         kind: verdict === "accept" ? "acceptCondition" : "declineCondition",
         conditionId,
-        by: caller.accountId === row.merchant_account_id ? "merchant" : "patron",
+        by: isMerchant(row) ? "merchant" : "patron",
         ...asking,
       }),
     });
   }
 
   /** Newest first. Raises FORBIDDEN. */
-  async activities(caller: Caller, id: string): Promise<Page<object>> {
+  async activities(caller: Caller, id: string, query: NumberedPageQuery): Promise<Page<object>> {
     const row = await this.#find(caller, "payment-activities:read", id);
     const rows = await this.#parts.store.read
       .selectFrom("activity")
       .selectAll()
       .where("payment_request_id", "=", id)
-      .orderBy("number", "desc")
+      .$call(newestFirst("number", query))
       .execute();
-    return { items: rows.map((activity) => renderActivity(activity, row)) };
+    return toPage(
+      rows,
+      pageSize(query),
+      ({ number }) => String(number),
+      (activity) => renderActivity(activity, row),
+    );
   }
 
   /** Newest first. Raises FORBIDDEN. */
@@ -431,21 +455,22 @@ export class PaymentRequests {
   async #step(
     caller: Caller,
     id: string,
-    { action, operation, said, source, event }: Act,
+    { action, operation, said, source, isPayment = false, event }: Act,
   ): Promise<Proceeded> {
     const { store, clock, random, providers, uplink, committed } = this.#parts;
     const stepped = await store.write(async (tx) => {
       const row = await lockRequest(tx, id);
-      permit(caller, action, row?.merchant_account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
+      permit(caller, typeof action === "function" ? action(row) : action, row.merchant_account_id);
       const realMs = clock.nowMs();
       const nowMs = realMs + row.clock_offset_ms;
       const keyed = operation && { subjectId: id, ...operation };
       const activityId = newId(realMs, random);
       const decided = async (): Promise<Event> => {
-        const [before, payer] = await together([
+        const [before, payer, stopped] = await together([
           keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
           source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs),
+          isPayment ? isStopped(tx, row.merchant_id) : Promise.resolve(false),
         ]);
         const asking = {
           nowMs,
@@ -454,7 +479,7 @@ export class PaymentRequests {
           asked: keyed?.asked ?? "",
           earlier: before && { asked: before.asked, activityId: before.resultId },
         };
-        return event(asking, row, payer);
+        return event(asking, row, payer, stopped);
       };
       const by = caller.crn;
       const doing = { tx, random, providers, row, nowMs, realMs, by, operation: keyed, activityId, said };
@@ -540,7 +565,8 @@ const findConfig = rowsOf((db, { configId }: { readonly configId: string }) =>
     .innerJoin("merchant", "merchant.id", "merchant_config.merchant_id")
     .innerJoin("account", "account.id", "merchant.account_id")
     .select(["merchant_config.payment_options", "merchant_config.allowed_redirect_urls"])
-    .select(["merchant.id", "merchant.account_id", "merchant.name", "account.clock_offset_ms"])
+    .select(["merchant.id", "merchant.account_id", "merchant.name", "merchant.onboarding_status"])
+    .select("account.clock_offset_ms")
     .where("merchant_config.id", "=", configId),
 );
 const insertRequest = insertOf("payment_request", [

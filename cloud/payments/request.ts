@@ -143,6 +143,7 @@ export type PayMode = "partial-payment" | "multi-asset-payment";
 export type Event =
   | ({
       readonly kind: "pay";
+      readonly isStopped: boolean; // the merchant takes no payments
       readonly assetType: string;
       readonly source: Source;
       readonly mode: PayMode | undefined;
@@ -158,6 +159,7 @@ export type Event =
   | ({ readonly kind: "release" } & Asking)
   | ({
       readonly kind: "confirm";
+      readonly isStopped: boolean;
       readonly key: string;
       readonly valueMinor: number;
       readonly currency: string;
@@ -230,6 +232,8 @@ export type Effect =
   | { readonly kind: "ignored" };
 export type Step = readonly [next: Request, effects: readonly Effect[]];
 
+/** Why nothing is paid to a merchant that was deactivated or put on hold: which of the two, and why, is not the payer's to know. */
+export const MERCHANT_STOPPED = "the merchant takes no payments";
 /** A paid request can be voided for a day; after that it is refunded. */
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Money set aside and not confirmed goes back by itself after three months. */
@@ -386,6 +390,7 @@ function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
   const { source, mode } = event;
   if (isPast(state, event)) return expired(state);
+  if (event.isStopped) return refuse(state, "INVALID_MERCHANT_CONFIG", MERCHANT_STOPPED);
   if (state.conditions.some(({ status }) => status !== "accepted"))
     return refuse(state, "PAYMENT_DECLINED", "a condition waits to be accepted");
   const option = terms.options.find(({ assetType }) => assetType === event.assetType);
@@ -482,6 +487,7 @@ const withoutPending = (state: In<"new">, paymentId: string): In<"new"> => ({
 
 function confirm(state: In<"authorized">, event: On<"confirm">): Step {
   const { hold } = state;
+  if (event.isStopped) return refuse(state, "INVALID_MERCHANT_CONFIG", MERCHANT_STOPPED);
   const heldMinor = hold.amountMinor - takenMinor(state.payments);
   if (event.currency !== state.terms.currency || event.valueMinor > heldMinor)
     return refuse(state, "INVALID_AMOUNT", `${heldMinor} minor units are held`);

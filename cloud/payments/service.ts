@@ -1,9 +1,9 @@
 /**
  * The payment platform, put together: its routes, its webhooks, its calls to the uplink provider, and the sweep that writes
- * expiries down.
+ * expiries down and takes away what was delivered long ago.
  *
- * Bounded   a sweep writes at most SWEEP_LIMIT expiries of a kind a commit. A request is expired for every reader and payer the
- *           moment its time is over; the sweep only writes the activity.
+ * Bounded   a sweep writes at most SWEEP_LIMIT expiries of a kind a commit, and takes away as many notifications. A request is
+ *           expired for every reader and payer the moment its time is over; the sweep only writes the activity.
  */
 import type { FastifyInstance } from "fastify";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
@@ -29,6 +29,7 @@ import { PatronCodes } from "./patron-codes.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
 import { makeRequestLimits } from "./request-limits.js";
+import { Pruning } from "./pruning.js";
 import { openSigningKey } from "./signing-key.js";
 import { TestClocks } from "./test-clock.js";
 import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
@@ -90,6 +91,7 @@ export function makePayments(parts: PaymentsParts): Payments {
   const tokens = new Tokens(parts);
   const assets = new Assets(parts);
   const apiKeys = new ApiKeys(parts);
+  const pruning = new Pruning(parts);
   let cancelSweep = (): void => undefined;
   let sweeping: Promise<void> = Promise.resolve();
   let isClosed = false;
@@ -97,9 +99,10 @@ export function makePayments(parts: PaymentsParts): Payments {
   async function sweep(): Promise<void> {
     try {
       const expired = await requests.expireDue(SWEEP_LIMIT);
-      if (!isClosed) plan(expired >= SWEEP_LIMIT ? 0 : SWEEP_MS);
+      const hasOld = await pruning.step(SWEEP_LIMIT);
+      if (!isClosed) plan(expired >= SWEEP_LIMIT || hasOld ? 0 : SWEEP_MS);
     } catch (error) {
-      log.error({ err: error }, "payments: could not write expiries down");
+      log.error({ err: error }, "payments: could not write expiries down, or take old notifications away");
       if (!isClosed) plan(SWEEP_MS);
     }
   }

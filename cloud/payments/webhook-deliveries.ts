@@ -3,7 +3,7 @@
  *
  * Promises  what is sent again is the same notification: a receiver that has heard it knows it by its id. It has two weeks
  *           again, and begins with short waits.
- * Bounded   by the latest SHOWN attempts of each delivery; all of them are kept.
+ * Bounded   by the latest SHOWN attempts of each delivery; all of them are kept while the delivery is.
  */
 import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
@@ -70,7 +70,7 @@ export class WebhookDeliveries {
         .where("id", "=", id)
         .execute();
       const row = await findDelivery(tx, id);
-      if (row === undefined) throw new Error(`delivery ${id} went in the middle of its transaction`);
+      if (row === undefined) throw new Fault("FORBIDDEN"); // it was old, and has gone between the two looks at it
       return renderDelivery(row, (await latestAttempts(tx, [row])).get(id) ?? []);
     });
     committed();

@@ -40,7 +40,7 @@ export const subscriptionChange = z
   );
 export type SubscriptionChange = z.infer<typeof subscriptionChange>;
 
-/** The place to go on from: the caller never makes one up, but may keep it for ever. */
+/** The place to go on from: the caller never makes one up, but may keep it for ever (what comes after it is kept for thirty days). */
 const cursor = z.union(
   [z.literal("now"), z.string().regex(/^[0-9A-Za-z]{1,64}$/)],
   'must be the "after" of an earlier answer, or now',

@@ -4,7 +4,7 @@
  * Owns      the table webhook_subscription.
  * Promises  an address is looked at before it is kept. One that is disabled or deleted gets nothing more: what waited for
  *           it is abandoned in the same transaction.
- * Never     forgets a delivery: one that is deleted keeps its rows, and nobody sees it any more.
+ * Never     forgets a delivery: one that is deleted keeps its rows for as long as others do, and nobody sees it any more.
  * Bounded   by QUOTA subscriptions an account.
  */
 import { sql } from "kysely";

@@ -4,6 +4,7 @@ import { accounts } from "./migrations/0005-accounts.js";
 import { ownTime } from "./migrations/0007-own-time.js";
 import { payments } from "./migrations/0001-payments.js";
 import { uplink } from "./migrations/0006-uplink.js";
+import { pruning } from "./migrations/0008-pruning.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
 import { vending } from "./migrations/0002-vending.js";
 import { webhooks } from "./migrations/0003-webhooks.js";
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   "0005-accounts": accounts,
   "0006-uplink": uplink,
   "0007-own-time": ownTime,
+  "0008-pruning": pruning,
 };

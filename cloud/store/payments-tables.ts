@@ -186,7 +186,7 @@ export type PaymentsTables = {
     version: number;
     deleted_ms: number | null; // kept for its deliveries; nobody sees it any more
   };
-  /** What happened, in the exact text that is signed and sent, for all its receivers. Rows are only added. */
+  /** What happened, in the exact text that is signed and sent, for all its receivers. Rows never change; pruning.ts takes old ones away. */
   notification: {
     id: string; // what a receiver deduplicates by
     account_id: string;
@@ -210,7 +210,7 @@ export type PaymentsTables = {
     settled_ms: number | null;
     last_error: string | null;
   };
-  /** How one attempt of a delivery ended. Rows are only added. */
+  /** How one attempt of a delivery ended. Rows never change, and go with their delivery once that was delivered and is old. */
   delivery_attempt: {
     delivery_id: string;
     number: number;

@@ -26,9 +26,11 @@ import {
   type Change,
   type SaleKey,
 } from "./sales.js";
+import { forgetSeen } from "./webhook-seen.js";
 
 const LOOK = 200;
 const LOOK_EVERY_MS = 200;
+const FORGET_EVERY_MS = 60 * 60 * 1000;
 const UNKNOWN_WINDOW_MS = 30 * 86_400_000;
 
 /** What a grant and a payment request carry besides the sale's own figures. All in ms but the last. */
@@ -55,6 +57,7 @@ export class Attendant {
   readonly #parts: AttendantParts;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #underWay = new Set<string>();
+  #forgetAtMs = 0;
   #stopLooking: () => void = () => undefined;
   #closed = false;
 
@@ -118,7 +121,10 @@ export class Attendant {
 
   async #lookAround(): Promise<void> {
     try {
-      await this.#look({ nowMs: this.#parts.clock.nowMs() });
+      const nowMs = this.#parts.clock.nowMs();
+      await this.#look({ nowMs });
+      if (nowMs >= this.#forgetAtMs && !(await forgetSeen(this.#parts.store, nowMs)))
+        this.#forgetAtMs = nowMs + FORGET_EVERY_MS;
     } catch (error) {
       this.#parts.log.error({ err: error }, "open sales could not be looked at; trying again");
     }

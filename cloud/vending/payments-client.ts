@@ -22,6 +22,7 @@ export const paymentRequest = z.looseObject({
 });
 export type PaymentRequest = z.infer<typeof paymentRequest>;
 const activity = z.looseObject({ type: z.string(), value: money });
+const activityPage = z.looseObject({ items: z.array(activity), nextPageKey: z.string().optional() });
 export type Activity = z.infer<typeof activity>;
 
 export type Answer<T> =
@@ -48,6 +49,8 @@ export interface PaymentsClient {
 }
 
 const TIMEOUT_MS = 10_000;
+/** A sale is refunded once or twice. */
+const MOST_PAGES = 100;
 
 export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof fetch): PaymentsClient {
   async function call<T>(
@@ -96,8 +99,17 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
     refund: (id, value, externalRef) => call(activity, "POST", at(id, "/refund"), { value, externalRef }),
     void: (id) => call(activity, "POST", at(id, "/void")),
     activities: async (id) => {
-      const answer = await call(z.looseObject({ items: z.array(activity) }), "GET", at(id, "/activities"));
-      return answer.kind === "done" ? { kind: "done", value: answer.value.items } : answer;
+      const all: Activity[] = [];
+      let query = "?paginationLimit=100";
+      for (let page = 0; page < MOST_PAGES; page += 1) {
+        const answer = await call(activityPage, "GET", at(id, `/activities${query}`));
+        if (answer.kind !== "done") return answer;
+        const { items, nextPageKey } = answer.value;
+        all.push(...items);
+        if (nextPageKey === undefined) return { kind: "done", value: all };
+        query = `?paginationLimit=100&pageKey=${encodeURIComponent(nextPageKey)}`;
+      }
+      return { kind: "unknown", reason: "a list of activities that does not end" };
     },
   };
 }

@@ -14,6 +14,7 @@ import { itemsOf, machineBy, machineState } from "./machines.js";
 import type { PaymentsClient } from "./payments-client.js";
 import { machineView, saleView, type SaleView } from "./render.js";
 import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
+import { isFirst } from "./webhook-seen.js";
 import { verifyWebhook } from "./webhook.js";
 
 export type RouteParts = {
@@ -127,13 +128,8 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
       }
       const { id, paid } = verified.delivery;
       const change = await store.write(async (tx) => {
-        const fresh = await tx
-          .insertInto("webhook_seen")
-          .values({ id, at_ms: clock.nowMs() })
-          .onConflict((conflict) => conflict.column("id").doNothing())
-          .returning("id")
-          .executeTakeFirst();
-        if (fresh === undefined || paid === undefined) return undefined;
+        const isNew = await isFirst(tx, id, clock.nowMs());
+        if (!isNew || paid === undefined) return undefined;
         return attendant.applyIn(tx, "payment_request_id", paid.paymentRequestId, {
           kind: "paid",
           amountMinor: toMinor(paid.value),

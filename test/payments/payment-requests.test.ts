@@ -586,6 +586,29 @@ describe("activities", () => {
     });
   });
 
+  test("of a request are listed a page at a time", async () => {
+    const id = await platform.request("300");
+    await platform.pay(id);
+    for (let n = 1; n <= 23; n += 1) await refund(id, "10", `r${n}`);
+    const list = async (query = "") => {
+      const { body } = await platform.get(platform.merchant.terminalKey, at(id, `/activities${query}`));
+      const items = body["items"] as { readonly activityNumber: string }[]; // a list of activities
+      return {
+        numbers: items.map(({ activityNumber }) => Number(activityNumber)),
+        next: body["nextPageKey"],
+      };
+    };
+    const down = (from: number, to: number) => Array.from({ length: from - to + 1 }, (_, n) => from - n);
+    expect(await list()).toEqual({ numbers: down(25, 6), next: "6" });
+    expect(await list("?pageKey=6")).toEqual({ numbers: down(5, 1), next: undefined });
+    expect(await list("?paginationLimit=9&pageKey=12")).toEqual({ numbers: down(11, 3), next: "3" });
+    expect(await list("?paginationLimit=100")).toEqual({ numbers: down(25, 1), next: undefined });
+    for (const query of ["?pageKey=x", "?pageKey=0", "?paginationLimit=101"])
+      expect((await platform.get(platform.merchant.terminalKey, at(id, `/activities${query}`))).status).toBe(
+        400,
+      );
+  });
+
   test("of a merchant are listed a page at a time", async () => {
     const merchant = await platform.newMerchant();
     const made: string[] = [];

@@ -106,7 +106,7 @@ const matrix: Readonly<Record<string, Row>> = {
   "GET /api/payment-requests/{id}":                                  ["1 1 1 1", async () => ({ path: `/api/payment-requests/${await platform.request("1")}` })],
   "GET /api/payment-requests/{id}/summary":                          ["*",       async () => ({ path: `/api/payment-requests/${await platform.request("1")}/summary` })],
   "GET /api/payment-requests/external-ref/{externalRef}":            ["1 1 0 0", () => ({ path: `/api/payment-requests/external-ref/r?merchantAccountId=${own()}` })],
-  "GET /api/payment-requests/short-code/{shortCode}":                ["1 1 1 1", async () => ({ path: `/api/payment-requests/short-code/${await shortCode()}` })],
+  "GET /api/payment-requests/short-code/{shortCode}":                ["1 1 0 0", async () => ({ path: `/api/payment-requests/short-code/${await shortCode()}` })],
   "POST /api/payment-requests/{id}/pay":                             ["1 1 1 0", async ({ accountId }) => ({ path: `/api/payment-requests/${await platform.request("1")}/pay`, body: { assetType: ASSET_TYPE, assetId: wallets.get(accountId), idempotencyKey: "k" } })],
   "POST /api/payment-requests/{id}/refund":                          ["1 1 0 0", async () => ({ path: `/api/payment-requests/${await paid()}/refund`, body: { value: nzd("1"), externalRef: "r" } })],
   "POST /api/payment-requests/{id}/void":                            ["1 1 0 0", async () => ({ path: `/api/payment-requests/${await platform.request("1")}/void` })],

@@ -85,6 +85,7 @@ const source: Source = {
 };
 const pay = {
   kind: "pay",
+  isStopped: false,
   assetType: "centrapay.nzd.test",
   source,
   mode: undefined,
@@ -94,7 +95,14 @@ const pay = {
 const refund = (valueMinor: number, confirmationKey?: string) =>
   ({ kind: "refund", valueMinor, currency: "NZD", confirmationKey, ...asking }) as const satisfies Event;
 const confirm = (valueMinor: number) =>
-  ({ kind: "confirm", key: "k2", valueMinor, currency: "NZD", ...asking }) as const satisfies Event;
+  ({
+    kind: "confirm",
+    isStopped: false,
+    key: "k2",
+    valueMinor,
+    currency: "NZD",
+    ...asking,
+  }) as const satisfies Event;
 const events = {
   pay,
   refund: refund(100),
@@ -395,6 +403,16 @@ describe("a condition", () => {
     expect(said(step(states.new, unable)[1])).toBe("cancellation");
     expect(said(step(states.part, unable)[1])).toBe("giveBack refund cancellation");
   });
+});
+
+test("a merchant that was stopped is paid nothing, not even what is held, and gives back as before", () => {
+  const isStopped = true;
+  expect(said(step(states.new, { ...pay, isStopped })[1])).toBe("INVALID_MERCHANT_CONFIG");
+  expect(said(step(states.part, { ...pay, isStopped })[1])).toBe("INVALID_MERCHANT_CONFIG");
+  expect(said(step(states.authorized, { ...confirm(40), isStopped })[1])).toBe("INVALID_MERCHANT_CONFIG");
+  expect(said(step(states.paid, { ...pay, isStopped })[1])).toBe("REQUEST_PAID");
+  const earlier = { asked: "{}", activityId: "a0" };
+  expect(said(step(states.paid, { ...pay, isStopped, earlier })[1])).toBe("answerAgain");
 });
 
 test("a stored `new` is not believed past its expiry", () => {

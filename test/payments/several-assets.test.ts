@@ -153,4 +153,19 @@ test("a request is found by its short code, and a mistyped one is told apart", a
   const wrong = shortCode.slice(0, -1) + (shortCode.endsWith("0") ? "1" : "0");
   expect(await by(wrong)).toMatchObject({ status: 400, body: { message: "CHECKSUM_FAILED" } });
   expect((await by("CP-000-000")).status).toBe(403);
+
+  platform.clock.advance(1);
+  const other = await platform.newMerchant();
+  const theirs = await platform.post(other.ownerKey, "/api/payment-requests", {
+    configId: other.configId,
+    value: { amount: "1", currency: "NZD" },
+  });
+  await platform.store.write((tx) =>
+    tx
+      .updateTable("payment_request")
+      .set({ short_code: shortCode })
+      .where("id", "=", String(theirs.body["id"]))
+      .execute(),
+  );
+  expect((await by(shortCode)).body, "what another merchant has under the same code").toMatchObject({ id });
 });

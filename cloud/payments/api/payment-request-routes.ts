@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
-import { pageQuery } from "../page.js";
+import { numberedPageQuery, pageQuery } from "../page.js";
 import type { PaymentRequests } from "../payment-requests.js";
 import { confirmForm, createForm, payForm, refundForm, text } from "../request-form.js";
 import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";
@@ -75,7 +75,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       method: "GET",
       url: `${url}/short-code/:shortCode`,
       name: "getPaymentRequestByShortCode",
-      says: "The latest payment request with this short code.",
+      says: "The merchant's latest payment request with this short code.",
       tag,
       params: z.object({ shortCode: text(16) }),
       answer: paymentRequest,
@@ -173,6 +173,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "PRE_AUTH_RELEASED",
         "REQUEST_CANCELLED",
         "REQUEST_EXPIRED",
+        "INVALID_MERCHANT_CONFIG",
         "INVALID_AMOUNT",
         "IDEMPOTENT_OPERATION_FAILED",
       ],
@@ -220,9 +221,10 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       says: "A payment request's story, newest first.",
       tag,
       params: byId,
+      query: numberedPageQuery,
       answer: pageOf(activity),
     },
-    ({ caller, params }) => requests.activities(caller, params.id),
+    ({ caller, params, query }) => requests.activities(caller, params.id, query),
   );
   keyed(
     {
