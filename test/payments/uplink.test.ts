@@ -60,7 +60,7 @@ const read = async (id: string, on = platform) => (await on.get(platform.merchan
 const calls = (on = platform) => on.store.read.selectFrom("uplink_call").selectAll().orderBy("id").execute();
 const states = async (on = platform): Promise<readonly string[]> =>
   (await calls(on)).map(({ state }) => state);
-const soon = (what: () => Promise<unknown>) => expect.poll(what, { timeout: 5_000, interval: 5 });
+const soon = (what: () => Promise<unknown>) => expect.poll(what, { timeout: 45_000, interval: 5 });
 /** Lets time go on until every call is settled: the back-off and the leases are over then. */
 const settle = async (on = platform): Promise<void> => {
   await soon(async () => {
