@@ -25,12 +25,26 @@ const mqttUrl = z
     "must be an mqtt://, mqtts://, ws:// or wss:// address",
   );
 
+/** Something on a serial line of its own: where it is, or that and how it is set. */
+const wired = <S extends z.ZodRawShape>(more: S) =>
+  z.preprocess(
+    (value) => (typeof value === "string" ? { serial: value } : value),
+    z.strictObject({ serial, baudRate: z.int().positive().default(9_600), ...more }),
+  );
+
 export const configuration = z.strictObject({
   machineId,
   dataDir: z.string().min(1), // relative to the configuration file
   serial,
   driver: z.literal("qibixx").default("qibixx"),
   baudRate: z.int().positive().default(115_200),
+  /** A barcode scanner: what it puts around a code is taken off. It ends its lines with CR, LF or both. */
+  scanner: wired({
+    prefix: z.string().max(16).default(""),
+    suffix: z.string().max(16).default(""),
+  }).optional(),
+  /** A customer display that takes lines of text. */
+  display: wired({}).optional(),
   mqttUrl,
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
   cloudKeys: z

@@ -23,14 +23,16 @@ import type { Log } from "./log.js";
 import { qibixx } from "./mdb/qibixx.js";
 import { qibixxSetup } from "./mdb/qibixx-setup.js";
 import { linksTo } from "./serial/serial-link.js";
-import { offline, Service } from "./service.js";
+import { offline, Service, type ServiceOptions } from "./service.js";
+import { Devices } from "./terminal/devices.js";
 
-const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL]
+const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--display PLACE]
        scanvend controller --config FILE --identify
 
   --config FILE   the configuration, as JSON
   --serial PLACE  a device path or tcp://host:port, instead of the configuration's
   --mqtt URL      the broker, instead of the configuration's
+  --scanner PLACE the scanner's line, instead of the configuration's; --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
@@ -115,6 +117,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
         },
         events,
       ),
+    openDevices: devicesOf(settings, log),
     serialBackOff: settings.serialBackOff,
     reportAgainMs: settings.reportAgainMs,
     statusEveryMs: settings.statusEveryMs,
@@ -133,10 +136,31 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
   return service;
 }
 
+/** What is wired beside the machine's own line, if anything is. */
+function devicesOf(settings: Configuration, log: Log): ServiceOptions<unknown>["openDevices"] {
+  const { scanner, display } = settings;
+  if (scanner === undefined && display === undefined) return undefined;
+  return (ask) =>
+    new Devices(
+      {
+        scanner: scanner && linksTo(scanner.serial, scanner.baudRate),
+        display: display && linksTo(display.serial, display.baudRate),
+        wrapping: { prefix: scanner?.prefix ?? "", suffix: scanner?.suffix ?? "" },
+        backOff: settings.serialBackOff,
+        clock,
+        random,
+        log,
+      },
+      ask,
+    );
+}
+
 type Call = {
   readonly config: string;
   readonly serial?: string | undefined;
   readonly mqtt?: string | undefined;
+  readonly scanner?: string | undefined;
+  readonly display?: string | undefined;
   readonly identify: boolean;
 };
 
@@ -148,6 +172,8 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
         config: { type: "string" },
         serial: { type: "string" },
         mqtt: { type: "string" },
+        scanner: { type: "string" },
+        display: { type: "string" },
         identify: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -162,7 +188,12 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
 
 function readFile(call: Call): Configured<Configuration> {
   const text = (): string => readFileSync(call.config, "utf8");
-  const read = readConfigurationFile(configuration, text, { serial: call.serial, mqttUrl: call.mqtt });
+  const read = readConfigurationFile(configuration, text, {
+    serial: call.serial,
+    mqttUrl: call.mqtt,
+    scanner: call.scanner,
+    display: call.display,
+  });
   if (!read.ok) return read;
   return { ok: true, value: { ...read.value, dataDir: resolve(dirname(call.config), read.value.dataDir) } };
 }

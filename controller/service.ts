@@ -22,6 +22,7 @@ import { readDurable } from "./sale/durable.js";
 import * as sale from "./sale/machine.js";
 import { SerialLine } from "./serial/serial-line.js";
 import type { SerialLink } from "./serial/serial-link.js";
+import type { AskBackend, Devices } from "./terminal/devices.js";
 import { VERSION } from "./version.js";
 
 export const RETRY_MS = 1_000;
@@ -35,6 +36,8 @@ export type ServiceOptions<State> = {
   readonly replay: ReplayWindows;
   readonly newLink: () => SerialLink;
   readonly openBus: OpenBus;
+  /** The scanner and the display, where there are any. */
+  readonly openDevices?: ((ask: AskBackend) => Devices) | undefined;
   readonly serialBackOff: BackOff;
   readonly reportAgainMs: number;
   readonly statusEveryMs: number;
@@ -65,6 +68,7 @@ export class Service<State> {
   readonly #options: ServiceOptions<State>;
   readonly #line: SerialLine;
   readonly #bus: Bus;
+  readonly #devices: Devices | undefined;
   readonly #queue: Work[] = [];
   readonly #owed: ForSale[] = [];
   #driver: State;
@@ -110,6 +114,7 @@ export class Service<State> {
       },
       onMessage: (message) => this.#hear(message),
     });
+    this.#devices = options.openDevices?.((request) => this.#bus.publish("request", request));
     this.#line.open();
     const trouble = journal.full ? "journalFull" : "";
     if (this.#retryMs === undefined) this.#queue.push({ to: "sale", event: { kind: "trouble", trouble } });
@@ -125,6 +130,7 @@ export class Service<State> {
     this.#closed = true;
     this.#cancelWake();
     this.#line.close();
+    this.#devices?.close();
     await this.#bus.close(offline(this.#options.bootId));
     this.#options.journal.close();
   }
@@ -143,6 +149,9 @@ export class Service<State> {
         break;
       case "heard":
         this.#take({ to: "reports", event: message.body });
+        break;
+      case "answer":
+        this.#devices?.answered(message.body);
         break;
       default: // the bus subscribes to no other
         break;

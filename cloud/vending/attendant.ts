@@ -217,6 +217,7 @@ export class Attendant {
       deviceId: machine.id,
       terminalId: machine.code,
       expirySeconds: terms.expirySeconds,
+      ...(sale.barcode === null ? {} : { barcode: sale.barcode }),
     });
     if (answer.kind === "done") {
       const { id } = answer.value;
@@ -226,6 +227,11 @@ export class Attendant {
         { kind: "requested", paymentRequestId: id },
         { paymentRequest: JSON.stringify(answer.value) },
       );
+    } else if (
+      answer.kind === "refused" &&
+      (answer.code === "CHECKSUM_FAILED" || answer.code === "PATRON_CODE_INVALID")
+    ) {
+      await this.apply("id", sale.id, { kind: "refused", code: answer.code });
     } else if (answer.kind === "refused") {
       log.error(
         { sale: sale.id, code: answer.code },

@@ -27,6 +27,8 @@ export type Asked = {
   /** Left out, it is the machine's. */
   readonly currency?: string;
   readonly idempotencyKey: string;
+  /** What was held to the machine's own scanner. */
+  readonly barcode?: string;
 };
 
 /** How often a waiting customer's sale is looked at again: another process may have changed it, and tells nobody here. */
@@ -44,7 +46,11 @@ export class Desk {
    * MACHINE_OFFLINE, MACHINE_BUSY, MACHINE_OUT_OF_SERVICE, PAYMENTS_UNAVAILABLE.
    */
   async start(code: string, asked: Asked): Promise<StoredSale> {
-    const machine = await this.machine(code);
+    return this.startAt(await this.machine(code), asked);
+  }
+
+  /** The same; with a barcode also CHECKSUM_FAILED, PATRON_CODE_INVALID. */
+  async startAt(machine: Machine, asked: Asked): Promise<StoredSale> {
     const id = await this.#claim(machine, asked);
     const made = await this.#when(id, ({ state }) => state !== "reserving" && state !== "requesting");
     const { state, refusal } = made.sale;
@@ -98,6 +104,7 @@ export class Desk {
         machineId: machine.id,
         creditMinor,
         currency,
+        ...(asked.barcode === undefined ? {} : { barcode: asked.barcode }),
       },
       nowMs,
     );

@@ -37,6 +37,7 @@ export type NewRequest = {
   readonly deviceId: string;
   readonly terminalId: string;
   readonly expirySeconds: number;
+  readonly barcode?: string;
 };
 
 export interface PaymentsClient {

@@ -49,6 +49,8 @@ export const sale = z.strictObject({
   creditMinor: z.int(),
   currency: z.string(),
   grantId: z.string(),
+  /** What was held to the machine's scanner, and finds who is to pay. */
+  barcode: z.string().nullable().default(null),
   state: saleState,
   sinceMs: z.int(), // when the state was entered, by the cloud's clock
   newsMs: z.int(), // when the machine was last heard about this sale
@@ -111,7 +113,14 @@ export type Event =
   | { readonly kind: "journalReplaced"; readonly journal: string; readonly nowMs: number }
   /** Time has passed. `unknownRefunds`: how often this payer was refunded for an unknown vend lately. */
   | { readonly kind: "tick"; readonly unknownRefunds: number; readonly nowMs: number };
-export type Refusal = "MACHINE_OFFLINE" | "MACHINE_BUSY" | "MACHINE_OUT_OF_SERVICE" | "PAYMENTS_UNAVAILABLE";
+export type Refusal =
+  | "MACHINE_OFFLINE"
+  | "MACHINE_BUSY"
+  | "MACHINE_OUT_OF_SERVICE"
+  | "PAYMENTS_UNAVAILABLE"
+  /** Of a barcode: not read well, or nobody's (any more). */
+  | "CHECKSUM_FAILED"
+  | "PATRON_CODE_INVALID";
 
 /** The merchant's stated policy, and the patience of each wait. All in ms but the cap. */
 export type Policy = {
@@ -129,9 +138,12 @@ export type Policy = {
 export type Note = { readonly code: string; readonly item?: number; readonly minor?: number };
 export type Step = readonly [next: Sale, notes: readonly Note[]];
 
-export type NewSale = Pick<Sale, "id" | "machineId" | "creditMinor" | "currency" | "grantId">;
+export type NewSale = Pick<Sale, "id" | "machineId" | "creditMinor" | "currency" | "grantId"> & {
+  readonly barcode?: string;
+};
 export const begin = (what: NewSale, nowMs: number): Sale => ({
   ...what,
+  barcode: what.barcode ?? null,
   state: "reserving",
   sinceMs: nowMs,
   newsMs: nowMs,

@@ -13,6 +13,7 @@ import type { Secret } from "../../broker/protocol/configuration.js";
 import type { Store } from "../store/store.js";
 import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
+import { Counter } from "./counter.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
 import type { Log } from "./log.js";
@@ -51,6 +52,7 @@ export function makeVending(parts: VendingParts): Vending {
   const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
   const journals = new Journals({ store, clock, attendant, bus: () => bus, log });
   const desk = new Desk({ store, clock, random, attendant, terms });
+  const counter = new Counter({ store, desk, bus: () => bus, log });
   let stopKeys: () => void = () => undefined;
 
   return {
@@ -80,7 +82,10 @@ export function makeVending(parts: VendingParts): Vending {
           return known?.machineId === machine ? known.key : undefined;
         },
         nextNumber: numbers(store),
-        hear: (heard) => journals.hear(heard),
+        hear: (heard) =>
+          heard.message.leaf === "request"
+            ? counter.hear(heard.message.machine, heard.message.body)
+            : journals.hear(heard),
         onUp: () =>
           void attendant
             .takeUp("all")

@@ -46,3 +46,16 @@ export const sentence = (told: Told): string =>
 /** "NZD 3.50". */
 export const moneyText = (minor: number, currency: string, decimals: number): string =>
   `${currency} ${minorToDecimal(minor, decimals)}`;
+
+/** What a machine's display says of a scanned code: at most 64 characters (messages.ts). */
+const display: Readonly<Record<string, (money: string) => string>> = {
+  pay: (money) => `Pay ${money} in your wallet now`,
+  notHere: () => "This machine does not take that",
+  CHECKSUM_FAILED: () => "That was not read well. Show it again",
+  PATRON_CODE_INVALID: () => "That code is unknown or too old",
+  MACHINE_BUSY: () => "Somebody is being served. One moment",
+  MACHINE_OUT_OF_SERVICE: () => "Out of service. Nothing was charged",
+  PAYMENTS_UNAVAILABLE: () => "Cannot pay just now. Try again",
+};
+export const onDisplay = (code: string, money = ""): string =>
+  (display[code] ?? (() => "That did not work. Try again"))(money);

@@ -31,8 +31,8 @@ const KEEPALIVE_S = 20;
 const CONNECT_MS = 30_000; // from the first packet to the granted subscription, on a mobile network too
 const GOODBYE_MS = 1_000;
 
-/** What a machine without a screen of its own has a use for. */
-const HEARS: readonly Down[] = ["reserve", "grant", "go", "void", "heard"];
+/** What a machine has a use for. */
+const HEARS: readonly Down[] = ["reserve", "grant", "go", "void", "heard", "answer"];
 
 /** What the service needs of a bus. */
 export interface Bus {

@@ -15,6 +15,7 @@ import { ReadlineParser } from "@serialport/parser-readline";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { waitMs, type BackOff } from "../back-off.js";
 import type { Log } from "../log.js";
+import { CarriageReturn } from "./carriage-return.js";
 import { LineLimit } from "./line-limit.js";
 import type { SerialLink } from "./serial-link.js";
 
@@ -23,6 +24,8 @@ export const MAX_WAITING_BYTES = 4_096;
 
 export type SerialLineOptions = {
   readonly newLink: () => SerialLink;
+  /** What ends a line: a newline (the default), or a carriage return as well. */
+  readonly delimiter?: "newline" | "any";
   readonly clock: Clock;
   readonly random: Random;
   readonly backOff: BackOff;
@@ -57,7 +60,10 @@ export class SerialLine {
       this.#options.onLine(text.trim());
     });
     // Not ended with the link: what was only half a line when it hung up is nobody's line.
-    link.pipe(new LineLimit(MAX_LINE_BYTES), { end: false }).pipe(lines);
+    const limited = new LineLimit(MAX_LINE_BYTES);
+    if (this.#options.delimiter === "any")
+      link.pipe(new CarriageReturn(), { end: false }).pipe(limited).pipe(lines);
+    else link.pipe(limited, { end: false }).pipe(lines);
     link.open((error) => {
       if (error !== null) {
         this.#lost(link, error.message);

@@ -8,6 +8,7 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import type { MachinePlan } from "../configuration.js";
 import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
+import { DevicePort } from "../machine/device-port.js";
 import { LinePort } from "../machine/line-port.js";
 import { Machine, type MachineFace } from "../machine/machine.js";
 import { Trace } from "../machine/trace.js";
@@ -35,6 +36,8 @@ export type StationView = MachineFace & {
   readonly id: string;
   readonly code: string;
   readonly powered: boolean;
+  /** What the customer display beside the machine shows. */
+  readonly shown: string;
   readonly coils: readonly {
     readonly item: number;
     readonly name: string;
@@ -52,6 +55,8 @@ export class Station implements AsyncDisposable {
   readonly #port: LinePort;
   readonly #proxy: FaultProxy;
   readonly #controller: ControllerProcess;
+  readonly #scanner: DevicePort;
+  readonly #display: DevicePort;
   readonly #listening: readonly Listening[];
 
   private constructor(
@@ -61,6 +66,8 @@ export class Station implements AsyncDisposable {
     port: LinePort,
     proxy: FaultProxy,
     controller: ControllerProcess,
+    scanner: DevicePort,
+    display: DevicePort,
     listening: readonly Listening[],
   ) {
     this.plan = plan;
@@ -69,6 +76,8 @@ export class Station implements AsyncDisposable {
     this.#port = port;
     this.#proxy = proxy;
     this.#controller = controller;
+    this.#scanner = scanner;
+    this.#display = display;
     this.#listening = listening;
   }
 
@@ -86,15 +95,22 @@ export class Station implements AsyncDisposable {
     const proxy = new FaultProxy(connect, noFaults, clock, random, trace);
     const serial = await listen(0, (socket) => port.accept(socket));
     const mqtt = await listen(0, (socket) => proxy.accept(socket));
+    const scanner = new DevicePort();
+    const display = new DevicePort();
+    const scannerLine = await listen(0, (socket) => scanner.accept(socket));
+    const displayLine = await listen(0, (socket) => display.accept(socket));
     const argv = [
       ...plan.controller.command,
       ...["--serial", `tcp://127.0.0.1:${serial.port}`],
       ...["--mqtt", `mqtt://127.0.0.1:${mqtt.port}`],
+      ...["--scanner", `tcp://127.0.0.1:${scannerLine.port}`],
+      ...["--display", `tcp://127.0.0.1:${displayLine.port}`],
     ];
     const log = parts.openLog(plan.id);
     const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
     controller.powerOn();
-    return new Station(plan, trace, machine, port, proxy, controller, [serial, mqtt]);
+    const listening = [serial, mqtt, scannerLine, displayLine];
+    return new Station(plan, trace, machine, port, proxy, controller, scanner, display, listening);
   }
 
   view(): StationView {
@@ -105,6 +121,7 @@ export class Station implements AsyncDisposable {
       code,
       powered: this.#controller.powered,
       ...this.#machine.face(),
+      shown: this.#display.shown,
       coils: coils.map(({ item, name, priceMinor, stock, fallen }) => ({
         item,
         name,
@@ -128,6 +145,7 @@ export class Station implements AsyncDisposable {
 
   code(from: "scanned" | "typed", code: string): void {
     this.#machine.code(from, code);
+    if (from === "scanned") this.#scanner.say(code);
   }
 
   async power(on: boolean): Promise<void> {
@@ -145,6 +163,8 @@ export class Station implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#controller[Symbol.asyncDispose](); // first, so that it may still say goodbye on both lines
     this.#proxy[Symbol.dispose]();
+    this.#scanner[Symbol.dispose]();
+    this.#display[Symbol.dispose]();
     for (const one of this.#listening) await one[Symbol.asyncDispose]();
     this.#machine[Symbol.dispose]();
   }

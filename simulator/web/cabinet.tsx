@@ -45,6 +45,11 @@ export function Cabinet({ name, qrUrl, state, turning, onSelect, onCancel }: Pro
         <p class="display" role="status" aria-label="Display">
           {display}
         </p>
+        {state.shown === "" ? null : (
+          <p class="customer-display" aria-label="Customer display" aria-live="polite">
+            {state.shown}
+          </p>
+        )}
         <Lights state={state} />
         <Keypad
           typed={typed}

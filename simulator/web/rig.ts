@@ -16,6 +16,7 @@ const machineView = z.object({
   code: z.string(),
   powered: z.boolean(),
   display: z.string(),
+  shown: z.string(),
   credit: money.nullable(),
   vmc: z.enum(["off", "inactive", "disabled", "enabled", "session", "vend", "silent"]),
   coils: z.array(coil),

@@ -37,13 +37,13 @@ const paid = async (value = "350"): Promise<string> => {
   return id;
 };
 const heard = async (count: number): Promise<readonly Received[]> => {
-  await expect.poll(() => receiver.received.length, { timeout: 5_000, interval: 5 }).toBe(count);
+  await expect.poll(() => receiver.received.length, { timeout: 45_000, interval: 5 }).toBe(count);
   return receiver.received;
 };
 /** The delivery log once it is as expected. */
 const log = async (id: string, expected: object): Promise<Body> => {
   const ask = async () => (await platform.get(platform.merchant.ownerKey, `${AT}/${id}/deliveries`)).body;
-  await expect.poll(ask, { timeout: 5_000, interval: 5 }).toMatchObject(expected);
+  await expect.poll(ask, { timeout: 45_000, interval: 5 }).toMatchObject(expected);
   return ask();
 };
 const items = (body: Body): readonly Body[] => body["items"] as readonly Body[]; // a list's answer

@@ -31,7 +31,7 @@ const paid = async (value = "350"): Promise<string> => {
   return id;
 };
 const heard = async (count: number): Promise<readonly Received[]> => {
-  await expect.poll(() => receiver.received.length, { timeout: 5_000, interval: 5 }).toBe(count);
+  await expect.poll(() => receiver.received.length, { timeout: 45_000, interval: 5 }).toBe(count);
   return receiver.received;
 };
 const deliveries = (at = platform) =>

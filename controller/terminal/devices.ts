@@ -1,0 +1,115 @@
+/**
+ * The scanner and the display, as they are wired: two serial lines, either of which may be missing.
+ *
+ * Owns      both lines, and the one alarm clock of the terminal's step.
+ * Promises  the display shows what the step last said, also after it was unplugged and plugged in again.
+ * Never     decides anything: terminal.ts does.
+ * Bounded   a scanned line by the serial line's own limit; a display that takes nothing is not waited for.
+ */
+import type { Clock, Random } from "../../broker/protocol/clock.js";
+import { newId } from "../../broker/protocol/id.js";
+import type { Body } from "../../broker/protocol/messages.js";
+import type { BackOff } from "../back-off.js";
+import type { Log } from "../log.js";
+import { SerialLine } from "../serial/serial-line.js";
+import type { SerialLink } from "../serial/serial-link.js";
+import { dueMs, initial, step, type TerminalEvent, type Wrapping } from "./terminal.js";
+
+export type DevicesOptions = {
+  readonly scanner: (() => SerialLink) | undefined;
+  readonly display: (() => SerialLink) | undefined;
+  readonly wrapping: Wrapping;
+  readonly backOff: BackOff;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+/** False when it was not sent. */
+export type AskBackend = (request: Body["request"]) => boolean;
+type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
+
+/** Clears a customer display (ESC/POS, CLR); any other takes it for the start of a page. */
+const CLEAR = "\f";
+
+export class Devices {
+  readonly #options: DevicesOptions;
+  readonly #ask: AskBackend;
+  readonly #lines: readonly SerialLine[];
+  readonly #display: SerialLine | undefined;
+  #state = initial;
+  #cancelWake: () => void = () => undefined;
+  #closed = false;
+
+  constructor(options: DevicesOptions, ask: AskBackend) {
+    this.#options = options;
+    this.#ask = ask;
+    const { scanner, display } = options;
+    const scannerLine =
+      scanner && this.#line(scanner, { onConnected: () => undefined, onLine: (text) => this.#scanned(text) });
+    this.#display =
+      display &&
+      this.#line(display, {
+        onConnected: () => this.#take({ kind: "displayConnected" }),
+        onLine: () => undefined,
+      });
+    this.#lines = [scannerLine, this.#display].filter((line) => line !== undefined);
+    for (const line of this.#lines) line.open();
+  }
+
+  answered({ requestId, show }: Body["answer"]): void {
+    this.#take({ kind: "answered", requestId, show });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelWake();
+    for (const line of this.#lines) line.close();
+  }
+
+  #line(
+    newLink: () => SerialLink,
+    on: { readonly onConnected: () => void; readonly onLine: (text: string) => void },
+  ): SerialLine {
+    const { backOff, clock, random, log } = this.#options;
+    return new SerialLine({
+      ...on,
+      newLink,
+      delimiter: "any",
+      backOff,
+      clock,
+      random,
+      log,
+      onDisconnected: () => undefined,
+    });
+  }
+
+  #scanned(text: string): void {
+    if (text === "") return; // the second half of a CR LF
+    const { clock, random } = this.#options;
+    this.#take({ kind: "scanned", text, requestId: newId(clock.nowMs(), random) });
+  }
+
+  #take(event: Untimed<TerminalEvent>): void {
+    if (this.#closed) return;
+    const { clock, wrapping, log } = this.#options;
+    const timed = { ...event, nowMs: clock.monoMs() } as TerminalEvent; // Untimed took only nowMs away
+    const [next, effects] = step(this.#state, timed, wrapping);
+    this.#state = next;
+    this.#schedule();
+    for (const effect of effects) {
+      if (effect.kind === "show") {
+        log.info({ text: effect.text }, "display");
+        this.#display?.write(`${CLEAR}${effect.text}`);
+      } else if (!this.#ask({ requestId: effect.requestId, kind: "scan", value: effect.value }))
+        this.#take({ kind: "unsent", requestId: effect.requestId });
+    }
+  }
+
+  #schedule(): void {
+    this.#cancelWake();
+    const due = dueMs(this.#state);
+    if (due === undefined) return;
+    const { clock } = this.#options;
+    this.#cancelWake = clock.after(Math.max(0, due - clock.monoMs()), () => this.#take({ kind: "tick" }));
+  }
+}

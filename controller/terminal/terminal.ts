@@ -1,0 +1,121 @@
+/**
+ * The terminal: a scanner that reads a customer's barcode, and a display that says what came of it. Pure.
+ *
+ * Owns      which scan is being asked about, and what the display shows.
+ * Promises  one question at a time; a code that is still held to the scanner is asked about once; whatever is shown gives
+ *           way to the idle text in its time.
+ * Never     knows of money: what a code means is the merchant's backend's to say, and a credit comes only by a grant.
+ * Crash     forgets what was asked; the customer scans again.
+ *
+ * `nowMs` is the monotonic clock.
+ */
+export type Terminal = {
+  readonly asking: { readonly requestId: string; readonly untilMs: number } | undefined;
+  readonly last: { readonly value: string; readonly untilMs: number } | undefined;
+  /** When what is shown gives way; `undefined` while it is the idle text. */
+  readonly shownUntilMs: number | undefined;
+  readonly text: string;
+};
+export type TerminalEvent = { readonly nowMs: number } &
+  /** `requestId`: for the question this may become. */
+  (
+    | { readonly kind: "scanned"; readonly text: string; readonly requestId: string }
+    | { readonly kind: "answered"; readonly requestId: string; readonly show: string }
+    /** The question could not be sent. */
+    | { readonly kind: "unsent"; readonly requestId: string }
+    /** A display was connected: it knows nothing yet. */
+    | { readonly kind: "displayConnected" }
+    | { readonly kind: "tick" }
+  );
+export type TerminalEffect =
+  | { readonly kind: "ask"; readonly requestId: string; readonly value: string }
+  | { readonly kind: "show"; readonly text: string };
+export type TerminalStep = readonly [next: Terminal, effects: readonly TerminalEffect[]];
+
+/** What a scanner puts around a code (its own setting), and this machine takes off. */
+export type Wrapping = { readonly prefix: string; readonly suffix: string };
+
+const ANSWER_MS = 15_000;
+const SAME_MS = 5_000;
+const SHOWN_MS = 20_000;
+const REFUSED_MS = 6_000;
+/** Printable ASCII, and no longer than the bus takes. */
+const READABLE = /^[ -~]{1,256}$/;
+
+export const WORDS = {
+  idle: "Scan the QR code, or show your barcode",
+  asking: "One moment ...",
+  unreadable: "That was not read. Show it again",
+  offline: "No connection. Try again later",
+  noAnswer: "No answer. Try again",
+} as const;
+
+export const initial: Terminal = {
+  asking: undefined,
+  last: undefined,
+  shownUntilMs: undefined,
+  text: WORDS.idle,
+};
+
+export function step(before: Terminal, event: TerminalEvent, wrapping: Wrapping): TerminalStep {
+  const [state, shown] = settle(before, event.nowMs);
+  const [next, effects] = act(state, event, wrapping);
+  return [next, [...shown, ...effects]];
+}
+
+/** When the state wants its next tick; `undefined`: not before something happens. */
+export function dueMs({ asking, shownUntilMs }: Terminal): number | undefined {
+  const due = [asking?.untilMs, shownUntilMs].filter((ms) => ms !== undefined);
+  return due.length === 0 ? undefined : Math.min(...due);
+}
+
+/** What time alone has ended. */
+function settle(state: Terminal, nowMs: number): TerminalStep {
+  if (state.asking !== undefined && nowMs >= state.asking.untilMs)
+    return show({ ...state, asking: undefined }, WORDS.noAnswer, nowMs + REFUSED_MS);
+  if (state.shownUntilMs !== undefined && nowMs >= state.shownUntilMs)
+    return show(state, WORDS.idle, undefined);
+  return [state, []];
+}
+
+function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): TerminalStep {
+  const { nowMs } = event;
+  switch (event.kind) {
+    case "scanned":
+      return scanned(state, unwrapped(event.text, wrapping), event.requestId, nowMs);
+    case "answered":
+      if (state.asking?.requestId !== event.requestId) return [state, []]; // late, or somebody else's
+      return show({ ...state, asking: undefined }, event.show, nowMs + SHOWN_MS);
+    case "unsent":
+      if (state.asking?.requestId !== event.requestId) return [state, []];
+      return show({ ...state, asking: undefined, last: undefined }, WORDS.offline, nowMs + REFUSED_MS);
+    case "displayConnected":
+      return [state, [{ kind: "show", text: state.text }]];
+    case "tick":
+      return [state, []];
+  }
+}
+
+function scanned(state: Terminal, value: string, requestId: string, nowMs: number): TerminalStep {
+  if (state.asking !== undefined) return [state, []];
+  if (state.last?.value === value && nowMs < state.last.untilMs)
+    return [{ ...state, last: { value, untilMs: nowMs + SAME_MS } }, []]; // still held there
+  if (!READABLE.test(value)) return show(state, WORDS.unreadable, nowMs + REFUSED_MS);
+  const asked = {
+    ...state,
+    asking: { requestId, untilMs: nowMs + ANSWER_MS },
+    last: { value, untilMs: nowMs + SAME_MS },
+  };
+  const [next, effects] = show(asked, WORDS.asking, undefined);
+  return [next, [...effects, { kind: "ask", requestId, value }]];
+}
+
+const show = (state: Terminal, text: string, untilMs: number | undefined): TerminalStep => [
+  { ...state, text, shownUntilMs: untilMs },
+  text === state.text ? [] : [{ kind: "show", text }],
+];
+
+function unwrapped(text: string, { prefix, suffix }: Wrapping): string {
+  const bare = prefix !== "" && text.startsWith(prefix) ? text.slice(prefix.length) : text;
+  return (suffix !== "" && bare.endsWith(suffix) ? bare.slice(0, -suffix.length) : bare).trim();
+}

@@ -1,0 +1,138 @@
+/** The scanner and the display: what is asked, once, and what is shown, for how long. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  dueMs,
+  initial,
+  step,
+  WORDS,
+  type Terminal,
+  type TerminalEffect,
+  type TerminalEvent,
+} from "../../controller/terminal/terminal.js";
+
+const BARE = { prefix: "", suffix: "" };
+type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
+
+/** A terminal with a clock that is moved by hand. */
+class Bench {
+  state: Terminal = initial;
+  nowMs = 0;
+  #asked = 0;
+  readonly #wrapping: { readonly prefix: string; readonly suffix: string };
+  constructor(wrapping = BARE) {
+    this.#wrapping = wrapping;
+  }
+  take(event: Untimed<TerminalEvent>): readonly TerminalEffect[] {
+    const [next, effects] = step(this.state, { ...event, nowMs: this.nowMs }, this.#wrapping);
+    this.state = next;
+    return effects;
+  }
+  scan(text: string): readonly TerminalEffect[] {
+    this.#asked += 1;
+    return this.take({ kind: "scanned", text, requestId: `r${this.#asked}` });
+  }
+  after(ms: number): readonly TerminalEffect[] {
+    this.nowMs += ms;
+    return this.take({ kind: "tick" });
+  }
+}
+const show = (text: string): TerminalEffect => ({ kind: "show", text });
+
+test("a code becomes one question, and its answer is shown for a while", () => {
+  const bench = new Bench();
+  expect(bench.scan("9990001234567890")).toEqual([
+    show(WORDS.asking),
+    { kind: "ask", requestId: "r1", value: "9990001234567890" },
+  ]);
+  expect(bench.take({ kind: "answered", requestId: "r1", show: "Pay now" })).toEqual([show("Pay now")]);
+  expect(bench.after(19_999)).toEqual([]);
+  expect(bench.after(1)).toEqual([show(WORDS.idle)]);
+  expect(dueMs(bench.state)).toBeUndefined();
+});
+
+test("a code that is still held there is asked about once, and again when it was taken away", () => {
+  const bench = new Bench();
+  bench.scan("A");
+  bench.take({ kind: "answered", requestId: "r1", show: "unknown" });
+  for (let times = 0; times < 10; times += 1) {
+    bench.nowMs += 4_000;
+    expect(bench.scan("A").some(({ kind }) => kind === "ask")).toBe(false);
+  }
+  bench.nowMs += 5_000;
+  expect(bench.scan("A")).toContainEqual({ kind: "ask", requestId: "r12", value: "A" });
+});
+
+test("while one is being asked about, others wait for the customer to show them again", () => {
+  const bench = new Bench();
+  bench.scan("A");
+  expect(bench.scan("B")).toEqual([]);
+  expect(bench.take({ kind: "answered", requestId: "r2", show: "not ours" })).toEqual([]);
+  expect(bench.after(15_000)).toEqual([show(WORDS.noAnswer)]);
+  expect(bench.take({ kind: "answered", requestId: "r1", show: "too late" })).toEqual([]);
+  expect(bench.scan("B")).toContainEqual({ kind: "ask", requestId: "r3", value: "B" });
+});
+
+test("without a connection it says so, and the same code may be shown again at once", () => {
+  const bench = new Bench();
+  bench.scan("A");
+  expect(bench.take({ kind: "unsent", requestId: "r1" })).toEqual([show(WORDS.offline)]);
+  expect(bench.scan("A")).toContainEqual({ kind: "ask", requestId: "r2", value: "A" });
+});
+
+test.each([
+  ["]C1123456789012", "]C1", "", "123456789012"],
+  ["#123#", "#", "#", "123"],
+  ["  123 \t", "", "", "123"],
+  ["123", "X", "Y", "123"],
+])("%j between %j and %j is %j", (text, prefix, suffix, value) => {
+  expect(new Bench({ prefix, suffix }).scan(text)).toContainEqual({ kind: "ask", requestId: "r1", value });
+});
+
+test.each(["", "\u0007", "caf\u00e9", "a".repeat(257)])("%j is not read", (text) => {
+  const bench = new Bench();
+  expect(bench.scan(text)).toEqual([show(WORDS.unreadable)]);
+  expect(bench.after(6_000)).toEqual([show(WORDS.idle)]);
+});
+
+test("a display that was just plugged in is told what the others show", () => {
+  const bench = new Bench();
+  expect(bench.take({ kind: "displayConnected" })).toEqual([show(WORDS.idle)]);
+  bench.scan("A");
+  expect(bench.take({ kind: "displayConnected" })).toEqual([show(WORDS.asking)]);
+});
+
+test("hammered with anything, it asks one thing at a time and always comes back to rest", () => {
+  const event = fc.oneof(
+    fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
+    fc.record({ kind: fc.constant("answered" as const), of: fc.nat(40), show: fc.string({ maxLength: 64 }) }),
+    fc.record({ kind: fc.constant("unsent" as const), of: fc.nat(40) }),
+    fc.record({ kind: fc.constantFrom("displayConnected" as const, "tick" as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(20_000), event), { maxLength: 60 }), (walk) => {
+      const bench = new Bench();
+      let open: string | undefined;
+      for (const [ms, happens] of walk) {
+        bench.nowMs += ms;
+        const effects =
+          happens.kind === "scanned"
+            ? bench.scan(happens.text)
+            : "of" in happens
+              ? bench.take({ ...happens, requestId: `r${happens.of}` })
+              : bench.take(happens);
+        if (bench.state.asking?.requestId !== open) open = undefined;
+        for (const effect of effects)
+          if (effect.kind === "ask") {
+            expect(open).toBeUndefined();
+            open = effect.requestId;
+          } else expect(effect.text.length).toBeLessThanOrEqual(64);
+      }
+      for (let due = dueMs(bench.state); due !== undefined; due = dueMs(bench.state)) {
+        bench.nowMs = due;
+        bench.take({ kind: "tick" });
+      }
+      expect(bench.state).toMatchObject({ asking: undefined, text: WORDS.idle });
+    }),
+  );
+});
