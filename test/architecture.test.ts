@@ -107,6 +107,7 @@ const PURE = [
   "controller/sale/machine.ts",
   "cloud/payments/patron-code.ts",
   "cloud/payments/request.ts",
+  "cloud/vending/check-words.ts",
   "cloud/vending/sale.ts",
   "cloud/vending/words.ts",
   "cloud/vending/render.ts",

@@ -23,6 +23,8 @@ export type RouteParts = {
   readonly attendant: Attendant;
   readonly payments: PaymentsClient;
   readonly log: Log;
+  /** Where the customer's pages are. */
+  readonly publicUrl: string;
   /** Where the payment platform is, and the address it knows us by. */
   readonly paymentsUrl: string;
   readonly webhookUrl: string;
@@ -53,6 +55,7 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
       machine,
       machineState(machine, held, clock.nowMs()),
       await itemsOf(store.read, machine.id),
+      parts.publicUrl,
     );
   });
 
