@@ -23,7 +23,7 @@ export type Lettering = {
 
 /** The first character that cannot be printed, or `undefined`. */
 export const unprintable = (text: string): string | undefined =>
-  [...text].find((character) => !fonts.bold.hasGlyphForCodePoint(character.codePointAt(0) ?? 0));
+  Array.from(text).find((character) => !fonts.bold.hasGlyphForCodePoint(character.codePointAt(0) ?? 0));
 
 export const widthOf = (text: string, { weight, sizeMm }: Omit<Lettering, "colour">): number =>
   (fonts[weight].layout(text).advanceWidth / fonts[weight].unitsPerEm) * sizeMm;

@@ -43,7 +43,7 @@ function scan(picture: Buffer, cut: 1 | 2 = 1): readonly string[] {
   const parts = Array.from({ length: cut * cut }, (_, index) => {
     const part = new PNG({ width, height });
     PNG.bitblt(whole, part, (index % cut) * width, Math.floor(index / cut) * height, width, height);
-    return jsQR(new Uint8ClampedArray(part.data), width, height);
+    return jsQR.default(new Uint8ClampedArray(part.data), width, height);
   });
   return parts.flatMap((code) => (code === null ? [] : [code.data]));
 }

@@ -39,7 +39,7 @@ test("all 256 words are used, two different ones a machine, and none is one lett
 function isOneLetterAway(a: string, b: string): boolean {
   if (a.length > b.length) return isOneLetterAway(b, a);
   if (b.length - a.length > 1) return false;
-  const at = [...a].findIndex((letter, index) => letter !== b[index]);
+  const at = Array.from(a).findIndex((letter, index) => letter !== b[index]);
   if (at < 0) return true;
   return a.length === b.length ? a.slice(at + 1) === b.slice(at + 1) : a.slice(at) === b.slice(at + 1);
 }
