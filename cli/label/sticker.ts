@@ -118,13 +118,12 @@ function address({ publicUrl, code }: Labelled, at: Point): readonly Outline[] {
 function checked(words: string, sentence: string, box: Box): readonly Outline[] {
   const middle = box.x + box.width / 2;
   const lead = regular(3.2, SOFT);
-  const strong = bold(4.6, ACCENT);
-  const gap = 2;
-  const width = widthOf("Check words", lead) + gap + widthOf(words, strong);
-  const from = middle - width / 2;
+  const leadWidth = widthOf("Check words", lead) + 2;
+  const strong = fitting(words, bold(4.6, ACCENT), box.width - 6 - leadWidth);
+  const from = middle - (leadWidth + widthOf(words, strong)) / 2;
   return [
     text("Check words", lead, { x: from, y: box.y + 4.9 }),
-    text(words, strong, { x: from + widthOf("Check words", lead) + gap, y: box.y + 4.9 }),
+    text(words, strong, { x: from + leadWidth, y: box.y + 4.9 }),
     centred(sentence, fitting(sentence, regular(2.6, INK), box.width - 4), { x: middle, y: box.y + 8.4 }),
   ];
 }

@@ -186,7 +186,7 @@ export const english = {
   machine: {
     loading: "Finding the machine",
     checkWords: "Check words",
-    checkWordsHint: "The same words are printed on the machine. If they are not, pay nothing here.",
+    checkWordsHint: "Are they printed on the machine too? If not, pay nothing here.",
     unknown: (code: string) => ({
       title: "No machine has this code",
       detail: `Look at the sticker again: this one says ${code}. Pay nothing here if it looks stuck over another.`,
