@@ -15,6 +15,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend listen      payments as they happen, forwarded to a webhook receiver on this computer
   scanvend trigger     makes one of them happen
   scanvend mdb         what a block of the MDB bus says
+  scanvend dex         what a machine's audit file says
 
   scanvend COMMAND --help says more.`;
 
@@ -59,6 +60,8 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./cli/trigger.js")).trigger(argv, io);
     case "mdb":
       return (await import("./cli/mdb.js")).mdb(argv, io);
+    case "dex":
+      return (await import("./cli/dex.js")).dex(argv, io);
     case undefined:
     case "help":
     case "--help":

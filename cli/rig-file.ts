@@ -7,6 +7,7 @@ const rigFile = z.looseObject({
   cloudUrl: z.string(),
   configId: z.string(),
   keys: z.object({ owner: z.string(), terminal: z.string() }),
+  machines: z.array(z.object({ code: z.string(), name: z.string() })),
   wallets: z.array(z.object({ apiKey: z.string(), assetId: z.string() })).min(1),
 });
 export type RigFile = z.infer<typeof rigFile>;

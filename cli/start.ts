@@ -106,7 +106,7 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
     merchantWalletId: seeded.seed.walletId,
     keys: { owner: seeded.seed.ownerKey, terminal: seeded.seed.terminalKey },
     wallets: seeded.seed.wallets,
-    machines: machines.map(({ id, code }) => ({ id, code, url: `${cloudUrl}/m/${code}` })),
+    machines: machines.map(({ id, code, name }) => ({ id, code, name, url: `${cloudUrl}/m/${code}` })),
   };
 
   let ready = false;

@@ -146,6 +146,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         random,
         log,
         http: fetch,
+        publicUrl,
         paymentsUrl: configuration.paymentsUrl ?? publicUrl,
         paymentsApiKey: new Secret(secrets.paymentsApiKey ?? ""),
         webhookUrl: webhookUrl(configuration.vendingUrl ?? publicUrl),

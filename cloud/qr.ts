@@ -1,10 +1,16 @@
-/** QR codes, as the sticker and the pages show them. Error correction Q: a quarter of it may be scratched. */
+/** QR codes, as the labels and the pages show them. Error correction Q: a quarter of it may be scratched. */
 import QRCode from "qrcode";
 
-const look = { errorCorrectionLevel: "Q", margin: 4 } as const; // a quiet zone of four modules (ISO/IEC 18004)
+const errorCorrectionLevel = "Q";
+export const QUIET_ZONE = 4; // modules on every side (ISO/IEC 18004)
 
-export const qrSvg = (text: string): Promise<string> => QRCode.toString(text, { ...look, type: "svg" });
+export const qrSvg = (text: string): Promise<string> =>
+  QRCode.toString(text, { errorCorrectionLevel, margin: QUIET_ZONE, type: "svg" });
 
-/** A PNG sharp enough for print: 1,024 pixels square. */
-export const qrPng = (text: string): Promise<Buffer> =>
-  QRCode.toBuffer(text, { ...look, type: "png", width: 1024 });
+/** The dark modules of a code, without its quiet zone: rows from the top, each from the left. */
+export function qrRows(text: string): readonly (readonly boolean[])[] {
+  const { size, data } = QRCode.create(text, { errorCorrectionLevel }).modules;
+  return Array.from({ length: size }, (_, row) =>
+    Array.from({ length: size }, (_, column) => data[row * size + column] === 1),
+  );
+}

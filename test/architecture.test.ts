@@ -96,6 +96,8 @@ const PURE = [
   // All but the one that brings the computer's own time and chance.
   ...files.filter((file) => file.startsWith("broker/protocol/") && file !== "broker/protocol/system.ts"),
   "broker/access.ts",
+  "controller/dex/audit.ts",
+  "controller/dex/deltas.ts",
   "controller/mdb/cashless-setup.ts",
   "controller/mdb/cashless-state.ts",
   "controller/mdb/cashless.ts",
@@ -109,6 +111,8 @@ const PURE = [
   "cloud/payments/patron-code.ts",
   "cloud/payments/request.ts",
   "cloud/store/as-one.ts",
+  "cloud/vending/audit.ts",
+  "cloud/vending/check-words.ts",
   "cloud/vending/sale.ts",
   "cloud/vending/words.ts",
   "cloud/vending/render.ts",

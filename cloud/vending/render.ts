@@ -1,5 +1,6 @@
 /** What the merchant backend shows: machines and sales on the wire. The only place their public form is written. */
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
+import { checkWords } from "./check-words.js";
 import type { Item, Machine, MachineState } from "./machines.js";
 import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
 import { moneyText, sentence } from "./words.js";
@@ -8,6 +9,8 @@ export type MachineView = {
   readonly code: string;
   readonly name: string;
   readonly place: string;
+  /** Printed on the machine's label as well. */
+  readonly checkWords: string;
   readonly state: MachineState;
   readonly currency: string;
   readonly suggestedCredit: readonly Money[];
@@ -19,10 +22,16 @@ export type MachineView = {
   }[];
 };
 
-export const machineView = (machine: Machine, state: MachineState, items: readonly Item[]): MachineView => ({
+export const machineView = (
+  machine: Machine,
+  state: MachineState,
+  items: readonly Item[],
+  publicUrl: string,
+): MachineView => ({
   code: machine.code,
   name: machine.name,
   place: machine.place,
+  checkWords: checkWords(publicUrl, machine.code),
   state,
   currency: machine.currency,
   suggestedCredit: machine.suggestedCreditMinor.map((minor) => fromMinor(minor, machine.currency)),

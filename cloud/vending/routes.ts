@@ -24,6 +24,8 @@ export type RouteParts = {
   readonly attendant: Attendant;
   readonly payments: PaymentsClient;
   readonly log: Log;
+  /** Where the customer's pages are. */
+  readonly publicUrl: string;
   /** Where the payment platform is, and the address it knows us by. */
   readonly paymentsUrl: string;
   readonly webhookUrl: string;
@@ -54,6 +56,7 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
       machine,
       machineState(machine, held, clock.nowMs()),
       await itemsOf(store.read, machine.id),
+      parts.publicUrl,
     );
   });
 

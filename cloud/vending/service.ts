@@ -27,6 +27,7 @@ export type VendingParts = {
   readonly random: Random;
   readonly log: Log;
   readonly http: typeof fetch;
+  readonly publicUrl: string;
   readonly paymentsUrl: string;
   readonly paymentsApiKey: Secret;
   readonly webhookUrl: string;

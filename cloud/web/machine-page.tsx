@@ -82,6 +82,15 @@ function MachineHead({ machine, calm }: { readonly machine: Machine; readonly ca
         {machine.place}
       </p>
       {!calm && (
+        <p class="check-words">
+          <Icon name="shield" />
+          <span>
+            {words.machine.checkWords}: <strong>{machine.checkWords}</strong>
+            <span class="hint">{words.machine.checkWordsHint}</span>
+          </span>
+        </p>
+      )}
+      {!calm && (
         <p class={`state ${machine.state}`} role="status">
           {words.machineState[machine.state]}
         </p>

@@ -30,6 +30,7 @@ export const machine = fields({
   code: text,
   name: text,
   place: text,
+  checkWords: text,
   state: oneOf(...machineStates),
   currency: text,
   suggestedCredit: list(money),

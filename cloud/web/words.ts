@@ -185,6 +185,8 @@ export const english = {
 
   machine: {
     loading: "Finding the machine",
+    checkWords: "Check words",
+    checkWordsHint: "Are they printed on the machine too? If not, pay nothing here.",
     unknown: (code: string) => ({
       title: "No machine has this code",
       detail: `Look at the sticker again: this one says ${code}. Pay nothing here if it looks stuck over another.`,

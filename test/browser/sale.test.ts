@@ -1,9 +1,13 @@
 /** A customer with a phone and a machine beside it, in a real browser. Needs Debian's chromium; says so where there is none. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hasChromium, openChromium } from "./chromium.js";
 import { Rig } from "../rig/rig.js";
 
+const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 let rig: Rig;
 let browser: Browser;
 beforeAll(async () => {
@@ -81,6 +85,17 @@ test.runIf(hasChromium)(
     await page.close();
   },
 );
+
+test.runIf(hasChromium)("a machine's page shows the check words that its label has printed", async () => {
+  const out = join(rig.dir, "label.pdf");
+  const argv = [program, "label", "--rig", "--data", join(rig.dir, "data"), "--out", out, "--json"];
+  const { stdout } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+  const words = /"checkWords":"([a-z]+ [a-z]+)"/.exec(stdout)?.[1] ?? "none printed";
+  const { page, errors } = await open(rig.file.machines[0]?.url ?? "", 320, 640);
+  await page.getByText(words, { exact: true }).waitFor();
+  expect(errors).toEqual([]);
+  await page.close();
+});
 
 test.runIf(hasChromium)(
   "the power can be pulled on the page in mid-vend, and the customer is told the truth",

@@ -63,6 +63,7 @@ let rig: {
   readonly cloudUrl: string;
   readonly configId: string;
   readonly keys: { readonly owner: string; readonly terminal: string };
+  readonly machines: readonly never[];
   readonly wallets: readonly { readonly apiKey: string; readonly assetId: string }[];
 };
 let receiver: Receiver;
@@ -102,6 +103,7 @@ beforeAll(async () => {
     cloudUrl,
     configId: merchant.configId,
     keys: { owner: merchant.ownerKey, terminal: merchant.terminalKey },
+    machines: [],
     wallets: [wallet],
   };
   mkdirSync(data);

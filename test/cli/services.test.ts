@@ -29,6 +29,7 @@ for (const command of [
   "listen",
   "trigger",
   "mdb",
+  "dex",
 ])
   test(`scanvend ${command} --help says how it is called`, () => {
     const { status, stdout } = run(command, "--help");

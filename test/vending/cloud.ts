@@ -183,6 +183,7 @@ export class Cloud implements AsyncDisposable {
       random,
       log,
       http: fetch,
+      publicUrl: url,
       paymentsUrl: `http://127.0.0.1:${portOf(relayServer)}`,
       paymentsApiKey: new Secret(merchant.terminalKey),
       webhookUrl: webhookUrl(url),

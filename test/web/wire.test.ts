@@ -9,6 +9,7 @@ const aMachine = {
   code: "K7PQ",
   name: "Level 2",
   place: "Quay St",
+  checkWords: "amber lantern",
   state: "ready",
   currency: "NZD",
   suggestedCredit: [money],
