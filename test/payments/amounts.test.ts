@@ -26,6 +26,7 @@ const bodies: Readonly<Record<string, object>> = {
   "POST /api/vouchers":                               { accountId: id, type: id, value: money },
   "POST /api/collections":                            { name: id, accountId: id, type: "discount", maxValue: money },
   "POST /api/collections/{id}/redemption-conditions": { merchantId: id, allowedProducts: [{ sku: id, name: id, maxValue: money }] },
+  "POST /api/collections/{id}/redemption-conditions/{conditionId}/set-allowed-products": { allowedProducts: [{ sku: id, name: id, maxValue: money }] },
 };
 
 const AMOUNTS: ReadonlySet<string> = new Set(["amount", "basketAmount", "price", "discount"]);
