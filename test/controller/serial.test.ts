@@ -19,6 +19,7 @@ import MockSerialPort from "mock-serialport";
 import { SerialPortMock } from "serialport";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { waitMs } from "../../controller/back-off.js";
+import { lines as lineFraming } from "../../controller/serial/framing.js";
 import { MAX_LINE_BYTES, SerialLine } from "../../controller/serial/serial-line.js";
 import { linksTo, type SerialLink } from "../../controller/serial/serial-link.js";
 import { MockLink } from "./mock-link.js";
@@ -38,6 +39,7 @@ function listen(newLink: () => SerialLink, onLine: () => void = () => undefined)
   const [lines, changes]: [string[], string[]] = [[], []];
   const line = new SerialLine({
     newLink,
+    framing: lineFraming,
     clock,
     random,
     backOff: { firstMs: 5, maxMs: 20 },
