@@ -8,6 +8,8 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import type { MachinePlan } from "../configuration.js";
 import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
+import type { Adapter } from "../machine/adapter.js";
+import { adapterFor, framingOf } from "../machine/adapters.js";
 import { LinePort } from "../machine/line-port.js";
 import { Machine, type MachineFace } from "../machine/machine.js";
 import { Trace } from "../machine/trace.js";
@@ -49,6 +51,7 @@ export class Station implements AsyncDisposable {
   readonly plan: MachinePlan;
   readonly trace: Trace;
   readonly #machine: Machine;
+  readonly #adapter: Adapter;
   readonly #port: LinePort;
   readonly #proxy: FaultProxy;
   readonly #controller: ControllerProcess;
@@ -58,6 +61,7 @@ export class Station implements AsyncDisposable {
     plan: MachinePlan,
     trace: Trace,
     machine: Machine,
+    adapter: Adapter,
     port: LinePort,
     proxy: FaultProxy,
     controller: ControllerProcess,
@@ -66,6 +70,7 @@ export class Station implements AsyncDisposable {
     this.plan = plan;
     this.trace = trace;
     this.#machine = machine;
+    this.#adapter = adapter;
     this.#port = port;
     this.#proxy = proxy;
     this.#controller = controller;
@@ -77,12 +82,22 @@ export class Station implements AsyncDisposable {
     const { clock, random, listen, connect, spawn, book } = parts;
     const trace = new Trace(plan.id, clock);
     const port = new LinePort(
-      { heard: (line) => machine.heard(line), lost: () => machine.lost() },
+      { heard: (line) => adapter.heard(line), lost: () => adapter.lost() },
       trace,
       random,
+      framingOf(plan.adapter),
     );
-    const vmc = newVmc({ ...plan.timing, decimals: plan.decimals }, plan.coils, noFaults);
-    const machine = new Machine(vmc, plan.currency, clock, trace, (line) => port.say(line));
+    const selectsFirst = plan.adapter.kind !== "qibixx" && plan.adapter.alwaysIdle;
+    const vmc = newVmc({ ...plan.timing, decimals: plan.decimals, selectsFirst }, plan.coils, noFaults);
+    const machine = new Machine(vmc, plan.currency, clock, trace, (word) => adapter.say(word));
+    const adapter = adapterFor(plan.adapter, {
+      clock,
+      decimals: plan.decimals,
+      obey: (command) => machine.obey(command),
+      lost: () => machine.lost(),
+      isSilent: () => machine.vmc.faults.vmcSilent,
+      write: (line) => port.say(line),
+    });
     const proxy = new FaultProxy(connect, noFaults, clock, random, trace);
     const serial = await listen(0, (socket) => port.accept(socket));
     const mqtt = await listen(0, (socket) => proxy.accept(socket));
@@ -94,7 +109,7 @@ export class Station implements AsyncDisposable {
     const log = parts.openLog(plan.id);
     const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
     controller.powerOn();
-    return new Station(plan, trace, machine, port, proxy, controller, [serial, mqtt]);
+    return new Station(plan, trace, machine, adapter, port, proxy, controller, [serial, mqtt]);
   }
 
   view(): StationView {
@@ -146,6 +161,7 @@ export class Station implements AsyncDisposable {
     await this.#controller[Symbol.asyncDispose](); // first, so that it may still say goodbye on both lines
     this.#proxy[Symbol.dispose]();
     for (const one of this.#listening) await one[Symbol.asyncDispose]();
+    this.#adapter[Symbol.dispose]();
     this.#machine[Symbol.dispose]();
   }
 }
