@@ -95,7 +95,8 @@ export class Station implements AsyncDisposable {
       decimals: plan.decimals,
       obey: (command) => machine.obey(command),
       lost: () => machine.lost(),
-      isSilent: () => machine.vmc.faults.vmcSilent,
+      random,
+      faults: () => machine.vmc.faults,
       write: (line) => port.say(line),
     });
     const proxy = new FaultProxy(connect, noFaults, clock, random, trace);

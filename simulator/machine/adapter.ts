@@ -1,6 +1,7 @@
 /** Between a machine and its serial line: an adapter makes lines of the machine's words, and commands of the controller's lines. */
-import type { Clock } from "../../broker/protocol/clock.js";
+import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Command } from "./adapter-line.js";
+import type { Faults } from "./faults.js";
 import type { LineEnd } from "./line-port.js";
 import type { Word } from "./word.js";
 
@@ -14,6 +15,7 @@ export type Ends = {
   readonly decimals: number; // of the currency
   readonly obey: (command: Command) => void;
   readonly lost: () => void;
-  readonly isSilent: () => boolean;
+  readonly random: Random;
+  readonly faults: () => Faults;
   readonly write: (line: string) => void;
 };

@@ -43,10 +43,14 @@ export type Carrier = {
   readonly stage: "setup" | "setUp" | "taken" | "enabled";
   readonly item: number;
 };
+/** What becomes of a poll's answer on a bad bus; `ackLost`: the machine has it, and the adapter does not know. */
+export const MISHEARD = ["nak", "ret", "ackLost"] as const;
+export type Misheard = (typeof MISHEARD)[number];
 export type CarrierEvent = { readonly nowMs: number } & (
   | { readonly kind: "heard"; readonly text: string }
   | { readonly kind: "say"; readonly word: Word }
-  | { readonly kind: "lost" | "tick" }
+  | { readonly kind: "lost" }
+  | { readonly kind: "tick"; readonly misheard?: Misheard }
 );
 export type CarrierEffect =
   { readonly kind: "line"; readonly text: string } | { readonly kind: "obey"; readonly command: Command };
@@ -84,7 +88,9 @@ export function step(carrier: Carrier, event: CarrierEvent): Step {
     case "tick": {
       const { held, awaited } = carrier;
       if (awaited !== undefined && nowMs >= awaited.byMs) return startOver(carrier, nowMs);
-      return held !== undefined && nowMs >= held.pollMs ? poll(carrier, held.text, nowMs) : [carrier, []];
+      return held !== undefined && nowMs >= held.pollMs
+        ? poll(carrier, held.text, event.misheard, nowMs)
+        : [carrier, []];
     }
   }
 }
@@ -143,16 +149,17 @@ function startOver(carrier: Carrier, nowMs: number): Step {
 // ---- what the reader says -------------------------------------------------------------------------------------------
 
 /** The reader's block reaches the machine, which acknowledges it before it acts; or says that it has not understood. */
-function poll(carrier: Carrier, text: string, nowMs: number): Step {
+function poll(carrier: Carrier, text: string, misheard: Misheard | undefined, nowMs: number): Step {
   const taken = { ...carrier, held: undefined };
   const decoded = decodeResponses(readHex(text) ?? new Uint8Array(), carrier.context);
-  if (!decoded.ok) return [taken, [{ kind: "line", text: "FF" }]];
+  if (misheard === "ret") return [taken, [{ kind: "line", text: "AA" }]];
+  if (misheard === "nak" || !decoded.ok) return [taken, [{ kind: "line", text: "FF" }]];
   return decoded.responses.reduce<Step>(
     ([next, effects], response) => {
       const [after, more] = answer(next, response, nowMs);
       return [after, [...effects, ...more]];
     },
-    [taken, [{ kind: "line", text: "00" }]],
+    [taken, misheard === "ackLost" ? [] : [{ kind: "line", text: "00" }]],
   );
 }
 

@@ -12,6 +12,7 @@ import type { LineFraming } from "../../simulator/machine/line-framing.js";
 import { Machine } from "../../simulator/machine/machine.js";
 import { Trace } from "../../simulator/machine/trace.js";
 import { newVmc } from "../../simulator/machine/vmc.js";
+import { chance } from "../chance.js";
 import { VirtualClock } from "../simulator/virtual-clock.js";
 
 export const WATER = 11; // 2.50
@@ -41,7 +42,7 @@ export class DriverBench {
   #splitter: ReturnType<LineFraming["splitter"]> | undefined;
   #cancelWake: () => void = () => undefined;
 
-  constructor(kind: Kind, alwaysIdle = false, changes: Readonly<Record<string, unknown>> = {}) {
+  constructor(kind: Kind, alwaysIdle = false, changes: Readonly<Record<string, unknown>> = {}, seed = 1) {
     const plan: AdapterPlan =
       kind === "qibixx" ? { kind } : { kind, level: 3, address: "0x10", alwaysIdle, pollMs: 150 };
     const settings = configuration.parse({
@@ -75,7 +76,8 @@ export class DriverBench {
       decimals: 2,
       obey: (command) => this.machine.obey(command),
       lost: () => this.machine.lost(),
-      isSilent: () => this.machine.vmc.faults.vmcSilent,
+      random: { fraction: chance(seed), bytes: (count) => new Uint8Array(count) },
+      faults: () => this.machine.vmc.faults,
       write: (line) => this.inject(`${this.#wire.before}${line}${this.#wire.after}`),
     });
   }

@@ -316,6 +316,25 @@ describe.each(kinds)("%s", (kind) => {
   });
 });
 
+describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, on a bad bus", (kind) => {
+  // Blocks are refused, asked for again and said twice, acknowledgements are lost: nothing of a sale is.
+  test.each(Array.from({ length: 40 }, (_, seed) => seed))("seed %i: a sale succeeds, once", (seed) => {
+    const bench = new DriverBench(kind, false, {}, seed);
+    bench.machine.setFaults({ busErrors: 0.3 });
+    bench.plug();
+    bench.pass(60_000);
+    expect(bench.mdb).toBe("enabled");
+    bench.ask({ kind: "openSession", amountMinor: 400 });
+    bench.pass(6_000);
+    bench.machine.select(WATER);
+    bench.pass(500);
+    bench.ask({ kind: "approve", request: 1 });
+    bench.pass(30_000);
+    expect(entriesOf(bench.said)).toBe("approved, succeeded, closed done");
+    expect([bench.mdb, bench.fallen]).toEqual(["enabled", 1]);
+  });
+});
+
 describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (kind) => {
   test("a request without a session is told, and approved it vends (Always Idle)", () => {
     const bench = up(kind, true);
