@@ -28,6 +28,10 @@ export class DriverBench {
   readonly states: MdbState[] = [];
   readonly said: Told[] = [];
   readonly alarms: string[] = [];
+  /** The first that was said after each approval; "silence" while nothing was. */
+  readonly outcomes: string[] = [];
+  #open: number | undefined; // the request that waits for an answer
+  #isApproved = false;
   readonly #kind: Kind;
   readonly #driver;
   readonly #adapter: Adapter;
@@ -107,6 +111,14 @@ export class DriverBench {
   ask(ask: Ask): void {
     this.#take({ kind: "ask", ask });
   }
+  /** As the sale does: a request is approved once, and nothing else is until its outcome is known. */
+  approve(): void {
+    if (this.#open === undefined || this.#isApproved) return;
+    this.#isApproved = true;
+    this.outcomes.push("silence");
+    this.ask({ kind: "approve", request: this.#open });
+    this.#open = undefined;
+  }
   pass(ms: number): void {
     this.clock.advance(ms);
   }
@@ -165,11 +177,23 @@ export class DriverBench {
       );
   }
 
+  #hear(said: Told): void {
+    this.said.push(said);
+    if (said.kind === "vendRequested") {
+      if (!this.#isApproved) this.#open = said.request;
+      return;
+    }
+    if (said.kind === "opened" || said.kind === "notOpened") return;
+    this.#open = undefined;
+    if (this.#isApproved) this.outcomes.splice(-1, 1, said.kind);
+    this.#isApproved = false;
+  }
+
   #perform(effect: DriverEffect): void {
     if (effect.kind === "alarm") this.alarms.push(effect.code);
     if (effect.kind === "say") {
       if (effect.said.kind === "mdb") this.states.push(effect.said.mdb);
-      else this.said.push(effect.said);
+      else this.#hear(effect.said);
     }
     if (effect.kind === "send")
       for (const line of this.#splitter?.push(this.#framing.write(effect.text)) ?? [])

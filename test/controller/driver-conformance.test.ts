@@ -2,6 +2,7 @@
  * What every driver owes the sale, over its own wire, its own simulated adapter and the same machine: the same cases, the
  * same words, and the same entries in the journal when the sale is told them. A row for each driver, a case for each duty.
  */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as sale from "../../controller/sale/machine.js";
 import { NOTHING_HELD } from "../../controller/sale/durable.js";
@@ -356,6 +357,69 @@ describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (ki
     expect([bench.mdb, bench.fallen]).toEqual(["enabled", 0]);
   });
 });
+
+type Act = readonly [name: string, act: (bench: DriverBench) => void];
+const doing: readonly Act[] = [
+  ["open", (bench) => bench.ask({ kind: "openSession", amountMinor: 400 })],
+  ["select", (bench) => void bench.machine.select(WATER)],
+  ["approve", (bench) => bench.approve()],
+  ["close", (bench) => bench.ask({ kind: "closeSession" })],
+  ["lever", (bench) => bench.machine.cancel()],
+  ["unplug", (bench) => bench.unplug()],
+  ["plug", (bench) => bench.plug()],
+];
+const lasting: readonly Act[] = [1, 100, 500, 700, 3_000, 20_000].map((ms) => [
+  `${ms} ms`,
+  (bench) => bench.pass(ms),
+]);
+/** A sale as far as it goes, so that most of what comes after it meets one. */
+const selling: Act = [
+  "sell",
+  (bench) => {
+    bench.pass(3_000);
+    bench.ask({ kind: "openSession", amountMinor: 400 });
+    bench.pass(1_000);
+    bench.machine.select(WATER);
+    bench.pass(500);
+    bench.approve();
+  },
+];
+const faults = fc
+  .record({
+    jam: fc.boolean(),
+    noReport: fc.boolean(),
+    vmcReset: fc.boolean(),
+    duplicateReport: fc.boolean(),
+    busErrors: fc.constantFrom(0, 0.3),
+  })
+  .map((asked): Act => [JSON.stringify(asked), (bench) => bench.machine.setFaults(asked)]);
+const act = fc.oneof(fc.constantFrom(...doing), fc.constantFrom(...lasting), fc.constant(selling), faults);
+
+// What the sale does with the money follows from the first thing that is said after its approval.
+test.each(kinds)(
+  "%s: whatever happens, what is charged fell, and what fell is charged or unknown",
+  (kind) => {
+    let [sold, unsold] = [0, 0];
+    fc.assert(
+      fc.property(fc.array(act, { minLength: 5, maxLength: 40 }), fc.nat(), (acts, seed) => {
+        const bench = new DriverBench(kind, false, {}, seed);
+        bench.plug();
+        bench.pass(3_000);
+        for (const [, one] of acts) one(bench);
+        bench.machine.setFaults({ busErrors: 0 });
+        bench.pass(400_000);
+        const charged = bench.outcomes.filter((outcome) => outcome === "vendSucceeded").length;
+        const refunded = bench.outcomes.filter((outcome) => /^vend(Failed|Cancelled)$/.test(outcome)).length;
+        expect(charged).toBeLessThanOrEqual(bench.fallen);
+        expect(bench.fallen).toBeLessThanOrEqual(bench.outcomes.length - refunded);
+        sold += charged;
+        unsold += refunded;
+      }),
+      { numRuns: 400 },
+    );
+    expect(Math.min(sold, unsold)).toBeGreaterThan(0);
+  },
+);
 
 function up(kind: Kind, alwaysIdle = false): DriverBench {
   const bench = new DriverBench(kind, alwaysIdle);
