@@ -28,10 +28,11 @@ export class DriverBench {
   readonly states: MdbState[] = [];
   readonly said: Told[] = [];
   readonly alarms: string[] = [];
-  /** The first that was said after each approval; "silence" while nothing was. */
+  /** The first that was said after each approval, or what then made an unknown one known; "silence" while nothing was. */
   readonly outcomes: string[] = [];
   #open: number | undefined; // the request that waits for an answer
   #isApproved = false;
+  #isUnknown = false; // the last outcome: it may still be told
   readonly #kind: Kind;
   readonly #driver;
   readonly #adapter: Adapter;
@@ -111,13 +112,29 @@ export class DriverBench {
   ask(ask: Ask): void {
     this.#take({ kind: "ask", ask });
   }
-  /** As the sale does: a request is approved once, and nothing else is until its outcome is known. */
+  // As the sale does: it opens when nothing is known to be open, approves a request once, and has no hope when it closes.
+
+  open(): void {
+    if (this.#isApproved || this.mdb !== "enabled") return;
+    this.#isUnknown = false;
+    this.ask({ kind: "openSession", amountMinor: 400 });
+  }
   approve(): void {
     if (this.#open === undefined || this.#isApproved) return;
     this.#isApproved = true;
+    this.#isUnknown = false;
     this.outcomes.push("silence");
     this.ask({ kind: "approve", request: this.#open });
     this.#open = undefined;
+  }
+  close(): void {
+    if (this.#isApproved) this.#settle("timeout");
+    this.ask({ kind: "closeSession" });
+  }
+  #settle(outcome: string): void {
+    this.outcomes.splice(-1, 1, outcome);
+    this.#isApproved = false;
+    this.#isUnknown = /^(timeout|sessionEnded|lost)$/.test(outcome);
   }
   pass(ms: number): void {
     this.clock.advance(ms);
@@ -185,8 +202,7 @@ export class DriverBench {
     }
     if (said.kind === "opened" || said.kind === "notOpened") return;
     this.#open = undefined;
-    if (this.#isApproved) this.outcomes.splice(-1, 1, said.kind);
-    this.#isApproved = false;
+    if (this.#isApproved || (this.#isUnknown && said.kind.startsWith("vend"))) this.#settle(said.kind);
   }
 
   #perform(effect: DriverEffect): void {

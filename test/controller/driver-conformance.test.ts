@@ -360,10 +360,10 @@ describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (ki
 
 type Act = readonly [name: string, act: (bench: DriverBench) => void];
 const doing: readonly Act[] = [
-  ["open", (bench) => bench.ask({ kind: "openSession", amountMinor: 400 })],
+  ["open", (bench) => bench.open()],
   ["select", (bench) => void bench.machine.select(WATER)],
   ["approve", (bench) => bench.approve()],
-  ["close", (bench) => bench.ask({ kind: "closeSession" })],
+  ["close", (bench) => bench.close()],
   ["lever", (bench) => bench.machine.cancel()],
   ["unplug", (bench) => bench.unplug()],
   ["plug", (bench) => bench.plug()],
@@ -377,7 +377,7 @@ const selling: Act = [
   "sell",
   (bench) => {
     bench.pass(3_000);
-    bench.ask({ kind: "openSession", amountMinor: 400 });
+    bench.open();
     bench.pass(1_000);
     bench.machine.select(WATER);
     bench.pass(500);
