@@ -20,7 +20,7 @@ import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
 import { Supervisor, type Service } from "./supervisor.js";
 
 export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N] [--mqtt-port N] [--machines N]
-               [--cloud FILE] [--json]
+               [--driver NAME] [--cloud FILE] [--json]
 
   The whole system on this computer, without hardware: broker, cloud, simulated machines, and a page to drive them.
 
@@ -29,6 +29,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --sim-port N     the simulator's page and API (default 8090)
   --mqtt-port N    the broker (default 1883)
   --machines N     how many machines (default 1, at most 100)
+  --driver NAME    what the machines are wired with: qibixx, mdb-hex or wafer (default: qibixx)
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -36,10 +37,13 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
 type Ports = { readonly http: number; readonly sim: number; readonly mqtt: number };
 /** What the rig itself decides of the cloud's settings, and nobody else. */
 const OWN_KEYS = { port: true, publicUrl: true, databaseUrl: true, webDir: true, mqttUrl: true } as const;
+const DRIVERS = ["qibixx", "mdb-hex", "wafer"] as const;
+type Driver = (typeof DRIVERS)[number];
 type Options = {
   readonly data: string;
   readonly ports: Ports;
   readonly machines: number;
+  readonly driver: Driver;
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
@@ -162,7 +166,7 @@ function sayWhere(
 
 /** Writes each process its configuration, and answers how each is started. */
 function configure(
-  { data, ports, cloud: settings }: Options,
+  { data, ports, driver, cloud: settings }: Options,
   at: { readonly cloudUrl: string; readonly simulatorUrl: string; readonly mqttUrl: string },
   machines: readonly RigMachine[],
   { seed, cloudKeys, logins }: Seeded,
@@ -202,6 +206,7 @@ function configure(
       currency: CURRENCY,
       decimals: DECIMALS,
       coils: items.map((coil) => ({ ...coil, stock })),
+      adapter: { kind: driver },
       controller: {
         command: [
           process.execPath,
@@ -211,7 +216,7 @@ function configure(
           file(`machines/${id}/controller.json`, {
             machineId: id,
             dataDir: machineDir(data, id),
-            driver: "qibixx",
+            driver,
             currency: CURRENCY,
             decimals: DECIMALS,
             cloudKeys,
@@ -280,6 +285,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       "sim-port": { ...port, default: "8090" },
       "mqtt-port": { ...port, default: "1883" },
       machines: { type: "string", default: "1" },
+      driver: { type: "string", default: "qibixx" },
       cloud: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -308,7 +314,10 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   if (existsSync(join(data, "package.json")))
     problems.push("--data: is a folder of something else; name one of its own");
   const cloud = values["cloud"] === undefined ? {} : readSettings(String(values["cloud"]), problems);
-  return problems.length > 0 ? { problems } : { data, ports, machines, json: values["json"] === true, cloud };
+  const driver = DRIVERS.find((one) => one === values["driver"]);
+  if (driver === undefined) problems.push(`--driver: must be one of ${DRIVERS.join(", ")}`);
+  if (driver === undefined || problems.length > 0) return { problems };
+  return { data, ports, machines, driver, json: values["json"] === true, cloud };
 }
 
 /** The cloud's settings from a file; the cloud itself judges their values, so they are tried on its own schema here. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { currency } from "../broker/protocol/money.js";
 import { machineId } from "../broker/protocol/topics.js";
 import { publicJwk } from "./identity.js";
+import { countryOf } from "./mdb/country.js";
 
 const ms = z.int().positive().max(3_600_000);
 const backOff = (firstMs: number, maxMs: number) =>
@@ -32,12 +33,29 @@ const wired = <S extends z.ZodRawShape>(more: S) =>
     z.strictObject({ serial, baudRate: z.int().positive().default(9_600), ...more }),
   );
 
-export const configuration = z.strictObject({
+/** What the machine is told of our own cashless device (MDB/ICP 4.2, 7.4.2): each of these must suit the machine. */
+const reader = z.strictObject({
+  level: z.literal([1, 2, 3], "must be 1, 2 or 3").default(1),
+  address: z.enum(["0x10", "0x60"]).default("0x10"),
+  /** `1978` for EUR; without one it follows from the currency. */
+  country: z
+    .string()
+    .regex(/^[0-9A-F]{4}$/, "must be four digits, each 0 to 9 or A to F")
+    .optional(),
+  scale: z.int().min(1).max(255).default(1),
+  /** Of a price on the bus; without them the machine's `decimals`. */
+  decimals: z.int().min(0).max(3).optional(),
+  responseSeconds: z.int().min(1).max(255).default(30), // Z7
+  alwaysIdle: z.boolean().default(false),
+  options: z.array(z.enum(["refund", "multivend", "display", "cashSale"])).default([]),
+});
+
+const settings = z.strictObject({
   machineId,
   dataDir: z.string().min(1), // relative to the configuration file
   serial,
-  driver: z.literal("qibixx").default("qibixx"),
-  baudRate: z.int().positive().default(115_200),
+  driver: z.enum(["qibixx", "mdb-hex", "wafer"]).default("qibixx"),
+  baudRate: z.int().positive().optional(), // without one the adapter's own
   /** A barcode scanner: what it puts around a code is taken off. It ends its lines with CR, LF or both. */
   scanner: wired({
     prefix: z.string().max(16).default(""),
@@ -57,6 +75,7 @@ export const configuration = z.strictObject({
   adapterSettings: z
     .record(z.string().regex(/^[a-z-]{1,32}$/), z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
     .default({}),
+  reader: reader.prefault({}),
   vendResultMs: ms.default(25_000), // a coffee takes longer than a can
   reportAgainMs: ms.default(2_000),
   statusEveryMs: ms.default(60_000),
@@ -65,4 +84,18 @@ export const configuration = z.strictObject({
   journalCapacity: z.int().min(16).max(1_000_000).default(10_000), // unheard entries; past it the machine stops selling
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
+
+/** What goes together: a Qibixx adapter is a reader itself, the others carry ours. */
+export const configuration = settings.superRefine(
+  ({ driver, reader: own, adapterSettings, currency: code }, context) => {
+    const problem = (path: readonly string[], message: string): void =>
+      context.addIssue({ code: "custom", path: [...path], message });
+    if (driver === "qibixx") return;
+    if (Object.keys(adapterSettings).length > 0)
+      problem(["adapterSettings"], `must be left out: a ${driver} adapter has none`);
+    if (own.country === undefined && countryOf(code) === undefined)
+      problem(["reader", "country"], `must be given: ${code}'s number is not known here`);
+    if (own.alwaysIdle && own.level !== 3) problem(["reader", "level"], "must be 3 for alwaysIdle");
+  },
+);
 export type Configuration = z.infer<typeof configuration>;

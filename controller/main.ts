@@ -20,8 +20,7 @@ import { configuration, type Configuration } from "./configuration.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
 import type { Log } from "./log.js";
-import { qibixx } from "./mdb/qibixx.js";
-import { qibixxSetup } from "./mdb/qibixx-setup.js";
+import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
 import { Devices } from "./terminal/devices.js";
@@ -92,13 +91,15 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     settings.cloudKeys.map(({ kid, publicKey }) => [kid, createPublicKey({ key: publicKey, format: "jwk" })]),
   );
   const replay = new ReplayWindows(cloudKeys.keys(), journal.replay());
+  const adapter = drivers[settings.driver];
   const service = new Service({
     bootId,
     terms: { currency: settings.currency, vendResultMs: settings.vendResultMs },
-    driver: qibixx(qibixxSetup(settings.currency, settings.decimals, settings.adapterSettings)),
+    driver: adapter.make(settings),
     journal,
     replay,
-    newLink: linksTo(settings.serial, settings.baudRate),
+    newLink: linksTo(settings.serial, settings.baudRate ?? adapter.baudRate),
+    framing: adapter.framing,
     openBus: (events) =>
       new MqttBus(
         {

@@ -20,6 +20,7 @@ import type { Log } from "./log.js";
 import type { Driver, DriverEffect, DriverEvent } from "./mdb/driver.js";
 import { readDurable } from "./sale/durable.js";
 import * as sale from "./sale/machine.js";
+import type { Framing } from "./serial/framing.js";
 import { SerialLine } from "./serial/serial-line.js";
 import type { SerialLink } from "./serial/serial-link.js";
 import type { AskBackend, Devices } from "./terminal/devices.js";
@@ -35,6 +36,7 @@ export type ServiceOptions<State> = {
   readonly journal: Journal;
   readonly replay: ReplayWindows;
   readonly newLink: () => SerialLink;
+  readonly framing: Framing;
   readonly openBus: OpenBus;
   /** The scanner and the display, where there are any. */
   readonly openDevices?: ((ask: AskBackend) => Devices) | undefined;
@@ -96,6 +98,7 @@ export class Service<State> {
       if (effect.kind === "journal" && !this.#attempt(() => this.#write(effect))) this.#bootOwes = effect;
     this.#line = new SerialLine({
       newLink: options.newLink,
+      framing: options.framing,
       clock,
       random,
       backOff: options.serialBackOff,

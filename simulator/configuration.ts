@@ -23,6 +23,18 @@ const timing = z.strictObject({
   noticeMs: durationMs.default(2_000),
 });
 
+/** What the machine is wired to its controller with; `level` and `alwaysIdle` are the VMC's own. */
+const adapter = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("qibixx") }),
+  z.strictObject({
+    kind: z.enum(["mdb-hex", "wafer"]),
+    level: z.literal([1, 2, 3], "must be 1, 2 or 3").default(3),
+    address: z.enum(["0x10", "0x60"]).default("0x10"),
+    alwaysIdle: z.boolean().default(false),
+    pollMs: durationMs.default(150),
+  }),
+]);
+
 const machine = z.strictObject({
   id: machineId,
   /** What the sticker's address ends with. */
@@ -35,6 +47,7 @@ const machine = z.strictObject({
   /** Started with `--serial URL --mqtt URL` after these. */
   controller: z.strictObject({ command: z.array(z.string().min(1)).min(1) }),
   coils: z.array(coil).min(1).max(500).refine(distinct("item"), "no two coils may have the same item"),
+  adapter: adapter.default({ kind: "qibixx" }),
   timing: timing.prefault({}),
 });
 

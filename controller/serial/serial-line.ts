@@ -11,11 +11,11 @@
  * Why a new link for each connection: a serialport object keeps what was written to it while it was closed, and sends it
  * when it is opened again. An approval from before an unplug must never reach the machine after it.
  */
-import { ReadlineParser } from "@serialport/parser-readline";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { waitMs, type BackOff } from "../back-off.js";
 import type { Log } from "../log.js";
 import { CarriageReturn } from "./carriage-return.js";
+import { splitter, type Framing } from "./framing.js";
 import { LineLimit } from "./line-limit.js";
 import type { SerialLink } from "./serial-link.js";
 
@@ -24,8 +24,7 @@ export const MAX_WAITING_BYTES = 4_096;
 
 export type SerialLineOptions = {
   readonly newLink: () => SerialLink;
-  /** What ends a line: a newline (the default), or a carriage return as well. */
-  readonly delimiter?: "newline" | "any";
+  readonly framing: Framing;
   readonly clock: Clock;
   readonly random: Random;
   readonly backOff: BackOff;
@@ -49,19 +48,20 @@ export class SerialLine {
 
   /** Begins to connect, and does so again until `close`. */
   open(): void {
-    const link = this.#options.newLink();
+    const { newLink, framing } = this.#options;
+    const link = newLink();
     this.#link = link;
     link.on("error", (error: Error) => this.#lost(link, error.message));
     link.on("close", () => this.#lost(link, "closed"));
-    const lines = new ReadlineParser({ delimiter: "\n", encoding: "latin1" });
-    lines.on("data", (text: string) => {
+    const lines = splitter(framing);
+    lines.on("data", (bytes: Buffer) => {
       if (this.#link !== link) return;
       this.#failures = 0; // someone is there: the next loss is tried again soon
-      this.#options.onLine(text.trim());
+      this.#options.onLine(framing.read(bytes));
     });
     // Not ended with the link: what was only half a line when it hung up is nobody's line.
-    const limited = new LineLimit(MAX_LINE_BYTES);
-    if (this.#options.delimiter === "any")
+    const limited = new LineLimit(MAX_LINE_BYTES, framing.end);
+    if (framing.carriageReturnEnds === true)
       link.pipe(new CarriageReturn(), { end: false }).pipe(limited).pipe(lines);
     else link.pipe(limited, { end: false }).pipe(lines);
     link.open((error) => {
@@ -84,7 +84,7 @@ export class SerialLine {
     const link = this.#link;
     if (link === undefined || !this.#connected || !link.isOpen) return false;
     if (link.writableLength > MAX_WAITING_BYTES) return false;
-    link.write(`${text}\n`, "latin1");
+    link.write(this.#options.framing.write(text));
     return true;
   }
 

@@ -11,6 +11,7 @@ import { newId } from "../../broker/protocol/id.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import type { BackOff } from "../back-off.js";
 import type { Log } from "../log.js";
+import { anyLines } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
 import { dueMs, initial, step, type TerminalEvent, type Wrapping } from "./terminal.js";
@@ -74,7 +75,7 @@ export class Devices {
     return new SerialLine({
       ...on,
       newLink,
-      delimiter: "any",
+      framing: anyLines,
       backOff,
       clock,
       random,

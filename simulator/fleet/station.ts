@@ -9,6 +9,8 @@ import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import type { MachinePlan } from "../configuration.js";
 import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
 import { DevicePort } from "../machine/device-port.js";
+import type { Adapter } from "../machine/adapter.js";
+import { adapterFor, framingOf } from "../machine/adapters.js";
 import { LinePort } from "../machine/line-port.js";
 import { Machine, type MachineFace } from "../machine/machine.js";
 import { Trace } from "../machine/trace.js";
@@ -52,6 +54,7 @@ export class Station implements AsyncDisposable {
   readonly plan: MachinePlan;
   readonly trace: Trace;
   readonly #machine: Machine;
+  readonly #adapter: Adapter;
   readonly #port: LinePort;
   readonly #proxy: FaultProxy;
   readonly #controller: ControllerProcess;
@@ -63,6 +66,7 @@ export class Station implements AsyncDisposable {
     plan: MachinePlan,
     trace: Trace,
     machine: Machine,
+    adapter: Adapter,
     port: LinePort,
     proxy: FaultProxy,
     controller: ControllerProcess,
@@ -73,6 +77,7 @@ export class Station implements AsyncDisposable {
     this.plan = plan;
     this.trace = trace;
     this.#machine = machine;
+    this.#adapter = adapter;
     this.#port = port;
     this.#proxy = proxy;
     this.#controller = controller;
@@ -86,12 +91,23 @@ export class Station implements AsyncDisposable {
     const { clock, random, listen, connect, spawn, book } = parts;
     const trace = new Trace(plan.id, clock);
     const port = new LinePort(
-      { heard: (line) => machine.heard(line), lost: () => machine.lost() },
+      { heard: (line) => adapter.heard(line), lost: () => adapter.lost() },
       trace,
       random,
+      framingOf(plan.adapter),
     );
-    const vmc = newVmc({ ...plan.timing, decimals: plan.decimals }, plan.coils, noFaults);
-    const machine = new Machine(vmc, plan.currency, clock, trace, (line) => port.say(line));
+    const selectsFirst = plan.adapter.kind !== "qibixx" && plan.adapter.alwaysIdle;
+    const vmc = newVmc({ ...plan.timing, decimals: plan.decimals, selectsFirst }, plan.coils, noFaults);
+    const machine = new Machine(vmc, plan.currency, clock, trace, (word) => adapter.say(word));
+    const adapter = adapterFor(plan.adapter, {
+      clock,
+      decimals: plan.decimals,
+      obey: (command) => machine.obey(command),
+      lost: () => machine.lost(),
+      random,
+      faults: () => machine.vmc.faults,
+      write: (line) => port.say(line),
+    });
     const proxy = new FaultProxy(connect, noFaults, clock, random, trace);
     const serial = await listen(0, (socket) => port.accept(socket));
     const mqtt = await listen(0, (socket) => proxy.accept(socket));
@@ -110,7 +126,7 @@ export class Station implements AsyncDisposable {
     const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
     controller.powerOn();
     const listening = [serial, mqtt, scannerLine, displayLine];
-    return new Station(plan, trace, machine, port, proxy, controller, scanner, display, listening);
+    return new Station(plan, trace, machine, adapter, port, proxy, controller, scanner, display, listening);
   }
 
   view(): StationView {
@@ -166,6 +182,7 @@ export class Station implements AsyncDisposable {
     this.#scanner[Symbol.dispose]();
     this.#display[Symbol.dispose]();
     for (const one of this.#listening) await one[Symbol.asyncDispose]();
+    this.#adapter[Symbol.dispose]();
     this.#machine[Symbol.dispose]();
   }
 }

@@ -3,6 +3,8 @@
  *
  * Reading never throws; what it cannot read is `unknown` and answered as such. A line is read without its terminator.
  */
+import type { Word } from "./word.js";
+
 export type Command =
   | { readonly kind: "blank" }
   | { readonly kind: "version" }
@@ -67,3 +69,16 @@ export const say = {
   badPrice: 'c,ERR,"VEND -2"',
   unknown: (text: string): string => `c,UNKNOWN,"${text}"`,
 } as const;
+
+export function lineOf(word: Word): string {
+  switch (word.kind) {
+    case "idle":
+      return say.idle(word.funds);
+    case "requested":
+      return say.requested(word.price, word.item);
+    case "unknown":
+      return say.unknown(word.text);
+    default:
+      return say[word.kind];
+  }
+}

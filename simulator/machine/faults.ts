@@ -26,6 +26,8 @@ const every = z.strictObject({
   vmcReset: flag,
   /** No VMC on the bus: the adapter answers, nothing else happens. */
   vmcSilent: flag,
+  /** How often a block of the bus is misheard: refused, asked for again, or its acknowledgement lost. A Qibixx hides it. */
+  busErrors: rate,
   /** Garbage, cut and damaged lines on the way to the controller. */
   serialNoise: flag,
   /** The serial connection is cut, and refused. */
@@ -51,6 +53,7 @@ export const noFaults: Faults = {
   slowCoilMs: 0,
   vmcReset: false,
   vmcSilent: false,
+  busErrors: 0,
   serialNoise: false,
   serialUnplugged: false,
   networkDown: false,

@@ -6,16 +6,18 @@
  */
 import type { Random } from "../../broker/protocol/clock.js";
 
-const END = Buffer.from("\r\n");
+type Ends = { readonly before: string; readonly after: string };
 
-/** The bytes that arrive for `line`, its end included. Six lines in ten arrive whole. */
-export function withNoise(line: string, random: Random): Uint8Array {
+/** The bytes that arrive for `line`, what stands around it included. Six lines in ten arrive whole. */
+export function withNoise(line: string, random: Random, { before, after }: Ends): Uint8Array {
+  const whole = Buffer.from(`${before}${line}${after}`);
   const fate = random.fraction();
-  if (fate < 0.6) return Buffer.concat([Buffer.from(line), END]);
-  if (fate < 0.8) return Buffer.concat([garbage(random), END, Buffer.from(line), END]);
+  if (fate < 0.6) return whole;
+  if (fate < 0.8) return Buffer.concat([garbage(random), Buffer.from(after), whole]);
   const at = Math.floor(random.fraction() * line.length);
-  if (fate < 0.9) return Buffer.from(line.slice(0, at).replace(/[0-9.]+$/, "")); // its end is lost with its tail
-  return Buffer.concat([Buffer.from(line.slice(0, at)), garbage(random), Buffer.from(line.slice(at)), END]);
+  const head = Buffer.from(`${before}${line.slice(0, at)}`);
+  if (fate < 0.9) return Buffer.from(head.toString().replace(/[0-9.]+$/, "")); // its end is lost with its tail
+  return Buffer.concat([head, garbage(random), Buffer.from(`${line.slice(at)}${after}`)]);
 }
 
 /** One to eight bytes above ASCII. */

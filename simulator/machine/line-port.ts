@@ -3,15 +3,14 @@
  *
  * Promises  the newest connection wins: a controller that was killed and started again is not locked out by a socket its
  *           predecessor left half open. What the controller hears, noise and all, is what is traced.
- * Bounded   a line longer than `LINE_LIMIT` is dropped. A controller that does not read is cut off at `BACKLOG` bytes.
+ * Bounded   lines by their framing. A controller that does not read is cut off at `BACKLOG` bytes.
  */
 import type { Duplex } from "node:stream";
 import type { Random } from "../../broker/protocol/clock.js";
+import type { LineFraming } from "./line-framing.js";
 import { withNoise } from "./line-noise.js";
-import { LineSplitter } from "./line-splitter.js";
 import type { Trace } from "./trace.js";
 
-const LINE_LIMIT = 256;
 const BACKLOG = 64 * 1024;
 
 /** What the machine behind the port does about it. */
@@ -24,18 +23,20 @@ export class LinePort {
   readonly #end: LineEnd;
   readonly #trace: Trace;
   readonly #random: Random;
+  readonly #framing: LineFraming;
   #socket: Duplex | undefined;
   #noisy = false;
   #unplugged = false;
 
-  constructor(end: LineEnd, trace: Trace, random: Random) {
+  constructor(end: LineEnd, trace: Trace, random: Random, framing: LineFraming) {
     this.#end = end;
     this.#trace = trace;
     this.#random = random;
+    this.#framing = framing;
   }
 
   accept(socket: Duplex): void {
-    const lines = new LineSplitter(LINE_LIMIT);
+    const lines = this.#framing.splitter();
     socket.on("error", () => undefined); // `close` follows, and says all that matters
     if (this.#unplugged) {
       socket.destroy();
@@ -54,11 +55,17 @@ export class LinePort {
 
   say(line: string): void {
     if (this.#socket === undefined) return; // nobody hears
-    const bytes = this.#noisy ? withNoise(line, this.#random) : Buffer.from(`${line}\r\n`);
+    const { before, after } = this.#framing;
+    const bytes = this.#noisy
+      ? withNoise(line, this.#random, this.#framing)
+      : Buffer.from(`${before}${line}${after}`);
     this.#trace.add({
       kind: "serial",
       dir: "toController",
-      line: Buffer.from(bytes).toString("latin1").trim(),
+      line: Buffer.from(bytes)
+        .toString("latin1")
+        .replaceAll(/[\u0002\u0003]/g, "")
+        .trim(),
     });
     this.#socket.write(bytes);
     if (this.#socket.writableLength > BACKLOG) this.#hangUp();

@@ -5,10 +5,10 @@
  */
 import type { Clock } from "../../broker/protocol/clock.js";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
-import { readCommand } from "./adapter-line.js";
+import type { Command } from "./adapter-line.js";
 import type { FaultsAsked } from "./faults.js";
-import type { LineEnd } from "./line-port.js";
 import type { Trace } from "./trace.js";
+import type { Word } from "./word.js";
 import {
   creditOf,
   displayOf,
@@ -25,16 +25,16 @@ import {
 export type MachineFace = { readonly display: string; readonly credit: Money | null; readonly vmc: VmcWord };
 type Untimed<E> = E extends unknown ? Omit<E, "nowMs"> : never;
 
-export class Machine implements LineEnd, Disposable {
+export class Machine implements Disposable {
   readonly #clock: Clock;
   readonly #trace: Trace;
   readonly #currency: string;
-  readonly #say: (line: string) => void;
+  readonly #say: (word: Word) => void;
   #vmc: Vmc;
   #shown = "";
   #stopTimer: () => void = () => undefined;
 
-  constructor(vmc: Vmc, currency: string, clock: Clock, trace: Trace, say: (line: string) => void) {
+  constructor(vmc: Vmc, currency: string, clock: Clock, trace: Trace, say: (word: Word) => void) {
     this.#vmc = vmc;
     this.#currency = currency;
     this.#clock = clock;
@@ -55,8 +55,8 @@ export class Machine implements LineEnd, Disposable {
     };
   }
 
-  heard(line: string): void {
-    this.#take({ kind: "command", command: readCommand(line) });
+  obey(command: Command): void {
+    this.#take({ kind: "command", command });
   }
 
   lost(): void {
@@ -104,7 +104,7 @@ export class Machine implements LineEnd, Disposable {
   }
 
   #perform(effect: Effect): void {
-    if (effect.kind === "say") this.#say(effect.line);
+    if (effect.kind === "say") this.#say(effect.word);
     else if (effect.kind !== "refused")
       this.#trace.add({ kind: "machine", what: effect.kind, detail: { item: effect.item } });
   }

@@ -1,18 +1,20 @@
 /**
- * A vending machine controller (VMC), its coils, and the Qibixx adapter it is wired to, as one machine. Pure.
+ * A vending machine controller (VMC), its coils, and the cashless reader as it sees one, as one machine. Pure.
+ * What it says is in words; an adapter (`adapter.ts`) makes lines of them, in the dialect of a Qibixx or as MDB blocks.
  *
  * Owns      the coils: nothing else moves a product. `stock + fallen` of a coil never changes.
- * Promises  a motor turns only after `C,VEND` answered this machine's own VEND REQUEST, once for each, and always to its end,
- *           whatever happens to the bus, the line or the VMC meanwhile. `c,VEND,SUCCESS` is said only after the drop sensor
- *           saw something, `c,ERR,VEND 3` only when nothing fell.
+ * Promises  a motor turns only after an approval answered this machine's own VEND REQUEST, once for each, and always to its end,
+ *           whatever happens to the bus, the line or the VMC meanwhile. `succeeded` is said only after the drop sensor
+ *           saw something, `failed` only when nothing fell.
  * Never     judges the credit: a selection is asked for whatever it costs (MDB/ICP 4.2, appendix 3).
  *
  * Time comes in with each event, on any clock that only rises. What was due before an event happens before it, in order,
  * so it does not matter how late or how seldom `tick` comes; `nextDueMs` says when it would first change something.
  */
 import { decimalToMinor, minorToDecimal } from "../../broker/protocol/money.js";
-import { say, type Command } from "./adapter-line.js";
+import type { Command } from "./adapter-line.js";
 import { withFaults, type Faults, type FaultsAsked } from "./faults.js";
+import { word, type Word } from "./word.js";
 
 export type VmcSettings = {
   readonly decimals: number;
@@ -25,6 +27,8 @@ export type VmcSettings = {
   readonly answerMs: number;
   /** When the reader is enabled again after a vend whose result was never said. */
   readonly lateEnableMs: number;
+  /** Always Idle (MDB/ICP 4.2, 7.2.3): an item may be asked for without a session. */
+  readonly selectsFirst: boolean;
   /** How long a notice stays on the display. */
   readonly noticeMs: number;
 };
@@ -72,7 +76,7 @@ export type Event = { readonly nowMs: number } & (
 /** Why a selection led to no VEND REQUEST. */
 export type Refused = "NO_SUCH_ITEM" | "OUT_OF_ORDER" | "SOLD_OUT" | "BUSY" | "NO_SESSION";
 export type Effect =
-  | { readonly kind: "say"; readonly line: string }
+  | { readonly kind: "say"; readonly word: Word }
   | { readonly kind: "turns" | "falls" | "jams"; readonly item: number }
   | { readonly kind: "refused"; readonly reason: Refused };
 export type Step = readonly [next: Vmc, effects: readonly Effect[]];
@@ -126,39 +130,41 @@ function happen(vmc: Vmc, event: Event): Step {
 /** The adapter's half: a command is carried out in the state it belongs to and refused in any other. */
 function obey(vmc: Vmc, command: Command, nowMs: number): Step {
   const { reader, settings } = vmc;
-  const refuse = (line: string): Step => to(vmc, reader, reader.kind === "off" ? say.isOff : line);
+  const refuse = (why: Word): Step => to(vmc, reader, reader.kind === "off" ? word("isOff") : why);
   switch (command.kind) {
     case "blank":
       return [vmc, []];
     case "version":
-      return to(vmc, reader, say.version);
+      return to(vmc, reader, word("version"));
     case "sniffOff":
-      return to(vmc, reader, say.sniffOff);
+      return to(vmc, reader, word("sniffOff"));
     case "unknown":
-      return to(vmc, reader, say.unknown(command.text));
+      return to(vmc, reader, { kind: "unknown", text: command.text });
     case "off":
-      return to(vmc, { kind: "off" }, say.off);
+      return to(vmc, { kind: "off" }, word("off"));
     case "on":
-      if (reader.kind !== "off") return refuse(say.isOn);
-      return to(vmc, { kind: "inactive", dueMs: nowMs + settings.setupMs }, say.on, say.inactive);
+      if (reader.kind !== "off") return refuse(word("isOn"));
+      return to(vmc, { kind: "inactive", dueMs: nowMs + settings.setupMs }, word("on"), word("inactive"));
     case "configure":
-      return to(vmc, reader, reader.kind === "off" ? say.configured : say.isOn);
+      return to(vmc, reader, reader.kind === "off" ? word("configured") : word("isOn"));
     case "badPrice":
-      return refuse(say.badPrice);
+      return refuse(word("badPrice"));
     case "start":
-      if (reader.kind !== "enabled") return refuse(say.cannotStart);
+      if (reader.kind !== "enabled") return refuse(word("cannotStart"));
       if (vmc.faults.vmcSilent) return [vmc, []]; // taken, and never polled for
       return begin(vmc, command.funds, nowMs);
     case "stop":
-      if (reader.kind !== "session") return refuse(say.cannotStop);
+      if (reader.kind !== "session") return refuse(word("cannotStop"));
       if (vmc.faults.vmcSilent) return [vmc, []];
-      return to(vmc, { kind: "enabled" }, say.enabled);
+      return to(vmc, { kind: "enabled" }, word("enabled"));
     case "deny":
-      if (reader.kind !== "requested") return refuse(say.cannotVend);
+      if (reader.kind !== "requested") return refuse(word("cannotVend"));
       if (vmc.faults.vmcSilent) return [vmc, []];
+      // Nobody's session, of a selection that came first, ends with it.
+      if (reader.session.funds === "") return to(vmc, { kind: "enabled" }, word("enabled"));
       return idle(vmc, reader.session, nowMs);
     case "approve":
-      if (reader.kind !== "requested") return refuse(say.cannotVend);
+      if (reader.kind !== "requested") return refuse(word("cannotVend"));
       if (vmc.faults.vmcSilent) return [vmc, []];
       return turn({ ...vmc, reader: { kind: "approved", session: reader.session } }, reader.item, nowMs);
   }
@@ -170,7 +176,7 @@ function begin(vmc: Vmc, funds: string, nowMs: number): Step {
 
 function idle(vmc: Vmc, session: Session, nowMs: number): Step {
   const dueMs = nowMs + vmc.settings.sessionIdleMs;
-  return to(vmc, { kind: "session", session, dueMs }, say.idle(session.funds));
+  return to(vmc, { kind: "session", session, dueMs }, { kind: "idle", funds: session.funds });
 }
 
 function turn(vmc: Vmc, item: number, nowMs: number): Step {
@@ -192,20 +198,26 @@ function select(vmc: Vmc, item: number, nowMs: number): Step {
   if (coil.stock === 0) return refuse("SOLD_OUT", "SOLD OUT"); // the VMC itself refuses: no VEND REQUEST
   if (vmc.turning !== undefined || isVend(reader)) return refuse("BUSY", "PLEASE WAIT");
   const price = minorToDecimal(coil.priceMinor, settings.decimals);
-  if (reader.kind !== "session") return refuse("NO_SESSION", `PRICE ${price}`);
-  const { session } = reader;
+  const session = sessionFor(vmc);
+  if (session === undefined) return refuse("NO_SESSION", `PRICE ${price}`);
   return to(
     { ...vmc, notice: undefined },
     { kind: "requested", session, item, dueMs: nowMs + settings.answerMs },
-    say.requested(price, item),
+    { kind: "requested", price, item },
   );
+}
+
+function sessionFor({ reader, settings }: Vmc): Session | undefined {
+  if (reader.kind === "session") return reader.session;
+  return reader.kind === "enabled" && settings.selectsFirst ? { funds: "", creditMinor: null } : undefined;
 }
 
 /** The coin-return lever. MDB/ICP 4.2, 7.3.2: it ends a session, takes back a request, and does nothing else. */
 function pullLever(vmc: Vmc): Step {
   if (vmc.faults.vmcSilent) return [vmc, []];
-  if (vmc.reader.kind === "session") return to(vmc, { kind: "enabled" }, say.enabled);
-  if (vmc.reader.kind === "requested") return to(vmc, { kind: "enabled" }, say.cancelled, say.enabled);
+  if (vmc.reader.kind === "session") return to(vmc, { kind: "enabled" }, word("enabled"));
+  if (vmc.reader.kind === "requested")
+    return to(vmc, { kind: "enabled" }, word("cancelled"), word("enabled"));
   return [vmc, []];
 }
 
@@ -213,8 +225,8 @@ function pullLever(vmc: Vmc): Step {
 function reset(vmc: Vmc, nowMs: number): Step {
   const { reader } = vmc;
   if (vmc.faults.vmcSilent || reader.kind === "off") return [vmc, []];
-  const lines = isVend(reader) ? [say.reset, say.inactive] : [say.inactive];
-  return to(vmc, { kind: "inactive", dueMs: nowMs + vmc.settings.setupMs }, ...lines);
+  const words = isVend(reader) ? [word("reset"), word("inactive")] : [word("inactive")];
+  return to(vmc, { kind: "inactive", dueMs: nowMs + vmc.settings.setupMs }, ...words);
 }
 
 // ---- what time does -------------------------------------------------------------------------------------------------
@@ -269,22 +281,23 @@ function stopTurning(vmc: Vmc, nowMs: number): Step {
 function report(vmc: Vmc, session: Session, nowMs: number): Step {
   const { faults, settings } = vmc;
   if (faults.noReport) return to(vmc, { kind: "unreported", session, dueMs: nowMs + settings.lateEnableMs });
-  if (faults.jam) return to(notify(vmc, "VEND FAILED", nowMs), { kind: "enabled" }, say.failed, say.enabled);
-  const results = faults.duplicateReport ? [say.succeeded, say.succeeded] : [say.succeeded];
-  return to(notify(vmc, "THANK YOU", nowMs), { kind: "enabled" }, ...results, say.enabled);
+  if (faults.jam)
+    return to(notify(vmc, "VEND FAILED", nowMs), { kind: "enabled" }, word("failed"), word("enabled"));
+  const results = faults.duplicateReport ? [word("succeeded"), word("succeeded")] : [word("succeeded")];
+  return to(notify(vmc, "THANK YOU", nowMs), { kind: "enabled" }, ...results, word("enabled"));
 }
 
 /** What the VMC does with a reader when its patience, or the set-up's next step, is due. */
 function moveOn(vmc: Vmc, nowMs: number): Step {
   switch (vmc.reader.kind) {
     case "inactive":
-      return to(vmc, { kind: "disabled", dueMs: nowMs + vmc.settings.setupMs }, say.disabled);
+      return to(vmc, { kind: "disabled", dueMs: nowMs + vmc.settings.setupMs }, word("disabled"));
     case "requested": // measured on a real machine: VEND FAILURE, then SESSION COMPLETE, 60 s after the request
-      return to(notify(vmc, "TIME OUT", nowMs), { kind: "enabled" }, say.failed, say.enabled);
+      return to(notify(vmc, "TIME OUT", nowMs), { kind: "enabled" }, word("failed"), word("enabled"));
     case "disabled":
     case "session":
     case "unreported":
-      return to(vmc, { kind: "enabled" }, say.enabled);
+      return to(vmc, { kind: "enabled" }, word("enabled"));
     case "off":
     case "enabled":
     case "approved":
@@ -334,9 +347,9 @@ export function displayOf(vmc: Vmc): string {
 const isVend = ({ kind }: Reader): boolean =>
   kind === "requested" || kind === "approved" || kind === "unreported";
 
-const to = (vmc: Vmc, reader: Reader, ...lines: readonly string[]): Step => [
+const to = (vmc: Vmc, reader: Reader, ...words: readonly Word[]): Step => [
   { ...vmc, reader },
-  lines.map((line) => ({ kind: "say", line })),
+  words.map((said) => ({ kind: "say", word: said })),
 ];
 
 const notify = (vmc: Vmc, text: string, nowMs: number): Vmc => ({

@@ -29,7 +29,7 @@ const groups: readonly { readonly title: string; readonly switches: readonly Swi
       { fault: "vmcReset",  label: "VMC resets",  means: "At once, and in the middle of every vend" },
       { fault: "vmcSilent", label: "VMC silent",  means: "The adapter answers, nobody is on the bus" },
     ],
-    levels: [],
+    levels: [{ fault: "busErrors", label: "Bus errors", steps: rates(0, 0.1, 0.3, 0.6) }],
   },
   {
     title: "Serial line",

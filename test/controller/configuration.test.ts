@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readConfiguration } from "../../broker/protocol/configuration.js";
 import { configuration } from "../../controller/configuration.js";
+import { rawSetup } from "../../controller/mdb/raw-setup.js";
 import { readIdentity } from "../../controller/identity.js";
 import { run } from "../../controller/main.js";
 import { VERSION } from "../../controller/version.js";
@@ -41,14 +42,20 @@ test("the least configuration is completed from the schema", () => {
   const read = readConfiguration(configuration, whole);
   expect(read).toMatchObject({
     ok: true,
-    value: { driver: "qibixx", baudRate: 115_200, decimals: 2, vendResultMs: 25_000, reportAgainMs: 2_000 },
+    value: {
+      driver: "qibixx",
+      decimals: 2,
+      reader: { level: 1, scale: 1 },
+      vendResultMs: 25_000,
+      reportAgainMs: 2_000,
+    },
   });
 });
 
 // prettier-ignore
 const wrong: readonly [key: string, value: unknown][] = [
   ["machineId", "M/1"], ["machineId", "m"], ["dataDir", ""], ["serial", "ttyACM0"], ["serial", "tcp://host"],
-  ["serial", "tcp://host:99999"], ["driver", "wafer"], ["baudRate", 0], ["mqttUrl", "http://x"],
+  ["serial", "tcp://host:99999"], ["driver", "nayax"], ["baudRate", 0], ["mqttUrl", "http://x"],
   ["mqttUrl", "mqtt://host:99999"], ["mqttUrl", "mqtt://:1883"], ["cloudKeys", []],
   ["cloudKeys", [{ kid: "a", publicKey }, { kid: "a", publicKey }]], ["currency", "nzd"], ["decimals", 2.5],
   ["decimals", 4], ["vendResultMs", -1], ["serialBackOff", { firstMs: 5, maxMs: 1 }], ["journalCapacity", 1],
@@ -61,6 +68,50 @@ for (const [key, value] of wrong) {
     if (!read.ok) expect(read.problems.every((problem) => problem.startsWith(key))).toBe(true);
   });
 }
+
+// prettier-ignore
+const wrongTogether: readonly [key: string, more: Readonly<Record<string, unknown>>][] = [
+  ["adapterSettings", { driver: "mdb-hex", adapterSettings: { "mdb-addr": "0x60" } }],
+  ["reader.country",  { driver: "wafer", currency: "XAF" }],
+  ["reader.level",    { driver: "mdb-hex", reader: { alwaysIdle: true } }],
+  ["reader.level",    { driver: "mdb-hex", reader: { level: 4 } }],
+  ["reader.address",  { driver: "mdb-hex", reader: { address: "0x20" } }],
+  ["reader.country",  { driver: "mdb-hex", reader: { country: "978" } }],
+  ["reader.scale",    { driver: "mdb-hex", reader: { scale: 0 } }],
+  ["reader.colour",   { driver: "mdb-hex", reader: { colour: "red" } }],
+];
+for (const [key, more] of wrongTogether) {
+  test(`${key} is refused in ${JSON.stringify(more)}`, () => {
+    const read = readConfiguration(configuration, { ...whole, ...more });
+    expect(read.ok).toBe(false);
+    if (!read.ok) expect(read.problems.every((problem) => problem.startsWith(`${key}: `))).toBe(true);
+  });
+}
+
+test("our own cashless device is what the machine's configuration says", () => {
+  const reader = { level: 3, address: "0x60", scale: 5, decimals: 1, responseSeconds: 45, alwaysIdle: true };
+  const settings = configuration.parse({ ...whole, driver: "mdb-hex", currency: "EUR", reader });
+  expect(rawSetup(settings)).toMatchObject({
+    minorDecimals: 2,
+    cashless: {
+      device: 2,
+      level: 3,
+      country: "1978",
+      scale: 5,
+      decimals: 1,
+      responseSeconds: 45,
+      features: ["alwaysIdle"],
+      identity: { serial: "000000000m-1" },
+    },
+  });
+  const named = configuration.parse({
+    ...whole,
+    driver: "wafer",
+    currency: "XAF",
+    reader: { country: "1950" },
+  });
+  expect(rawSetup(named)).toMatchObject({ cashless: { country: "1950", scale: 1, decimals: 2 } });
+});
 
 test("every problem is listed at once, those of the options too, with exit status 2", async () => {
   const path = file({ ...whole, machineId: "M", currency: 3, colour: "red" });

@@ -19,6 +19,7 @@ import MockSerialPort from "mock-serialport";
 import { SerialPortMock } from "serialport";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { waitMs } from "../../controller/back-off.js";
+import { lines as lineFraming, stxEtx, type Framing } from "../../controller/serial/framing.js";
 import { MAX_LINE_BYTES, SerialLine } from "../../controller/serial/serial-line.js";
 import { linksTo, type SerialLink } from "../../controller/serial/serial-link.js";
 import { MockLink } from "./mock-link.js";
@@ -34,10 +35,15 @@ afterEach(() => {
 });
 
 type Seen = { readonly line: SerialLine; readonly lines: string[]; readonly changes: string[] };
-function listen(newLink: () => SerialLink, onLine: () => void = () => undefined): Seen {
+function listen(
+  newLink: () => SerialLink,
+  onLine: () => void = () => undefined,
+  framing: Framing = lineFraming,
+): Seen {
   const [lines, changes]: [string[], string[]] = [[], []];
   const line = new SerialLine({
     newLink,
+    framing,
     clock,
     random,
     backOff: { firstMs: 5, maxMs: 20 },
@@ -108,6 +114,26 @@ test("a line without an end is cut at its bound, and the next one is heard", asy
   links[0]?.say("\nc,STATUS,ENABLED\n");
   await until("heard", () => lines.length === 2);
   expect(lines.map(({ length }) => length)).toEqual([MAX_LINE_BYTES, "c,STATUS,ENABLED".length]);
+});
+
+test("between STX and ETX: hex comes in, however it is cut and whatever stands before it, and bytes go out", async () => {
+  const written: unknown[] = [];
+  const links: MockLink[] = [];
+  const newLink = (): MockLink => {
+    const link = new MockLink();
+    links.push(link);
+    return link;
+  };
+  vi.spyOn(MockSerialPort.prototype, "write").mockImplementation((bytes) => void written.push(bytes));
+  const { line, lines } = listen(newLink, undefined, stxEtx);
+  await until("open", () => line.write("030190 94".replace(" ", "")));
+  expect(written).toEqual([Buffer.from([0x03, 0x01, 0x90, 0x94])]);
+  for (const part of ["CN0999\r\n\u0002140", "115\u0003\u000200\u0003", "\u00021300", "\u000213 04 17\u0003"])
+    links[0]?.say(part);
+  await until("heard", () => lines.length === 3);
+  expect(lines).toEqual(["140115", "00", "13 04 17"]);
+  links[0]?.say(`${"A".repeat(2 * MAX_LINE_BYTES)}\u0003\u0002FF\u0003`);
+  await until("heard", () => lines.at(-1) === "FF");
 });
 
 test("nothing is heard or said after a close", async () => {

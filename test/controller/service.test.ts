@@ -15,6 +15,7 @@ import { connectionNumbers } from "../../controller/bus/connection-count.js";
 import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
 import { Journal } from "../../controller/journal/journal.js";
 import { qibixx } from "../../controller/mdb/qibixx.js";
+import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
 import { clock, quiet, random, until } from "./real-clock.js";
@@ -129,6 +130,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
     journal,
     replay,
     newLink: linksTo(place, 0),
+    framing: lines,
     openBus: (events) =>
       new MqttBus(
         {

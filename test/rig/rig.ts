@@ -68,6 +68,7 @@ export class Rig implements AsyncDisposable {
   static async start(
     options: {
       readonly machines?: number;
+      readonly driver?: string;
       readonly cloud?: object;
       readonly dir?: string;
       readonly env?: Readonly<Record<string, string>>;
@@ -87,6 +88,8 @@ export class Rig implements AsyncDisposable {
         ...ports,
         "--machines",
         String(options.machines ?? 1),
+        "--driver",
+        options.driver ?? "qibixx",
         "--cloud",
         settings,
         "--json",

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { say } from "../../simulator/machine/adapter-line.js";
+import { inLines } from "../../simulator/machine/line-framing.js";
 import { withNoise } from "../../simulator/machine/line-noise.js";
 
 const sentence = fc.oneof(
@@ -25,7 +26,7 @@ test("every sentence that arrives readable is one that was said, and most of the
           fraction: () => dice.next().value / 2 ** 32,
           bytes: (count: number) => Uint8Array.from({ length: count }, () => dice.next().value & 0xff),
         };
-        const wire = Buffer.concat(lines.map((line) => withNoise(line, random))).toString("latin1");
+        const wire = Buffer.concat(lines.map((line) => withNoise(line, random, inLines))).toString("latin1");
         const readable = wire.split("\r\n").filter((line) => MEANING.test(line));
         for (const line of readable) expect(lines).toContain(line);
         said += lines.filter((line) => MEANING.test(line)).length;

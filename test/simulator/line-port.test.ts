@@ -1,6 +1,8 @@
 /** The machine behind its serial line, over real TCP, spoken to as a controller would. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { noFaults } from "../../simulator/machine/faults.js";
+import { lineOf, readCommand } from "../../simulator/machine/adapter-line.js";
+import { inLines } from "../../simulator/machine/line-framing.js";
 import { LinePort } from "../../simulator/machine/line-port.js";
 import { Machine } from "../../simulator/machine/machine.js";
 import { Trace } from "../../simulator/machine/trace.js";
@@ -18,6 +20,7 @@ const settings = {
   sessionIdleMs: 60_000,
   answerMs: 60_000,
   lateEnableMs: 20,
+  selectsFirst: false,
   noticeMs: 20,
 };
 
@@ -28,12 +31,13 @@ let listening: Listening;
 beforeEach(async () => {
   const trace = new Trace("m-1", realClock);
   port = new LinePort(
-    { heard: (line) => machine.heard(line), lost: () => machine.lost() },
+    { heard: (line) => machine.obey(readCommand(line)), lost: () => machine.lost() },
     trace,
     realRandom,
+    inLines,
   );
   const vmc = newVmc(settings, [{ item: 11, name: "Water", priceMinor: 250, stock: 3 }], noFaults);
-  machine = new Machine(vmc, "NZD", realClock, trace, (line) => port.say(line));
+  machine = new Machine(vmc, "NZD", realClock, trace, (word) => port.say(lineOf(word)));
   listening = await listenOn("127.0.0.1")(0, (socket) => port.accept(socket));
 });
 afterEach(async () => {

@@ -8,6 +8,7 @@ import { VirtualClock } from "./virtual-clock.js";
 
 const settings = {
   decimals: 2,
+  selectsFirst: false,
   coilMs: 600,
   setupMs: 100,
   sessionIdleMs: 60_000,
@@ -20,22 +21,22 @@ function bench(): { machine: Machine; clock: VirtualClock; said: string[] } {
   const clock = new VirtualClock();
   const said: string[] = [];
   const vmc = newVmc(settings, [{ item: 11, name: "Water", priceMinor: 250, stock: 3 }], noFaults);
-  const machine = new Machine(vmc, "NZD", clock, new Trace("m-1", clock), (line) => said.push(line));
+  const machine = new Machine(vmc, "NZD", clock, new Trace("m-1", clock), (word) => said.push(word.kind));
   return { machine, clock, said };
 }
 
 test("runs on any clock, and holds one timer at most", () => {
   const { machine, clock, said } = bench();
-  machine.heard("C,1");
+  machine.obey({ kind: "on" });
   expect(clock.waiting).toBe(1);
   clock.advance(200);
   expect(clock.waiting).toBe(0);
-  machine.heard("C,START,4.00");
+  machine.obey({ kind: "start", funds: "4.00" });
   machine.select(11);
-  machine.heard("C,VEND,2.50");
+  machine.obey({ kind: "approve" });
   expect(clock.waiting).toBe(1);
   clock.advance(600);
-  expect(said.slice(-2)).toEqual(["c,VEND,SUCCESS", "c,STATUS,ENABLED"]);
+  expect(said.slice(-2)).toEqual(["succeeded", "enabled"]);
   expect(machine.face()).toEqual({ display: "THANK YOU", credit: null, vmc: "enabled" });
   clock.advance(2_000);
   expect(machine.face().display).toBe("READY");
@@ -52,7 +53,7 @@ test("a code is not accepted, and the display says so for a while", () => {
 
 test("put away, it waits for nothing", () => {
   const { machine, clock } = bench();
-  machine.heard("C,1");
+  machine.obey({ kind: "on" });
   machine[Symbol.dispose]();
   expect(clock.waiting).toBe(0);
 });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readCommand, say } from "../../simulator/machine/adapter-line.js";
+import { lineOf, readCommand, say } from "../../simulator/machine/adapter-line.js";
 import { noFaults, type FaultsAsked } from "../../simulator/machine/faults.js";
 import {
   creditOf,
@@ -25,6 +25,7 @@ type Act = { readonly waitMs: number; readonly event: Untimed };
 const start = newVmc(
   {
     decimals: 2,
+    selectsFirst: false,
     coilMs: 600,
     setupMs: 100,
     sessionIdleMs: 5_000,
@@ -121,14 +122,15 @@ test("products move only by approval, and the machine says what the drop sensor 
             if (effect.kind === "falls") falls += 1;
             else jams += 1;
           } else if (effect.kind === "say") {
-            if (effect.line.startsWith("c,STATUS,VEND,")) asked = true;
-            else if (/^c,(0|ERR,VEND|STATUS)/.test(effect.line)) asked = false;
-            if (effect.line === say.succeeded) {
-              const again = before?.kind === "say" && before.line === say.succeeded;
+            if (lineOf(effect.word).startsWith("c,STATUS,VEND,")) asked = true;
+            else if (/^c,(0|ERR,VEND|STATUS)/.test(lineOf(effect.word))) asked = false;
+            if (lineOf(effect.word) === say.succeeded) {
+              const again = before?.kind === "say" && lineOf(before.word) === say.succeeded;
               assert(before?.kind === "falls" || again, "success was said of nothing");
               sales += 1;
             }
-            if (effect.line === say.failed) assert(before?.kind !== "falls", "failure was said of what fell");
+            if (lineOf(effect.word) === say.failed)
+              assert(before?.kind !== "falls", "failure was said of what fell");
           }
         }
         if (event.kind === "lineLost") asked = false;

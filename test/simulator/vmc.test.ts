@@ -1,6 +1,6 @@
 /** The machine as a table: what a controller and a customer do, and what the adapter answers, line by line. */
 import { expect, test } from "vitest";
-import { readCommand } from "../../simulator/machine/adapter-line.js";
+import { lineOf, readCommand } from "../../simulator/machine/adapter-line.js";
 import { noFaults, type FaultsAsked } from "../../simulator/machine/faults.js";
 import {
   creditOf,
@@ -16,6 +16,7 @@ import {
 
 const settings = {
   decimals: 2,
+  selectsFirst: false,
   coilMs: 600,
   setupMs: 100,
   sessionIdleMs: 60_000,
@@ -70,7 +71,7 @@ class Bench {
 
   #take(event: Event): readonly string[] {
     [this.vmc, this.effects] = step(this.vmc, event);
-    return this.effects.flatMap((effect) => (effect.kind === "say" ? [effect.line] : []));
+    return this.effects.flatMap((effect) => (effect.kind === "say" ? [lineOf(effect.word)] : []));
   }
   get shows(): string {
     return displayOf(this.vmc);

@@ -1,0 +1,22 @@
+/** The adapters that a machine may have. */
+import { lineOf, readCommand } from "./adapter-line.js";
+import type { Adapter, Ends } from "./adapter.js";
+import { CarrierAdapter } from "./carrier-adapter.js";
+import type { CarrierSettings } from "./carrier.js";
+import { inLines, stxEtx, type LineFraming } from "./line-framing.js";
+
+/** A Qibixx is a cashless reader itself; the others carry MDB blocks to the controller's. */
+export type AdapterPlan =
+  { readonly kind: "qibixx" } | ({ readonly kind: "mdb-hex" | "wafer" } & CarrierSettings);
+
+export function adapterFor(plan: AdapterPlan, ends: Ends): Adapter {
+  if (plan.kind !== "qibixx") return new CarrierAdapter(plan, ends);
+  return {
+    heard: (line) => ends.obey(readCommand(line)),
+    lost: ends.lost,
+    say: (word) => ends.write(lineOf(word)),
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+export const framingOf = ({ kind }: AdapterPlan): LineFraming => (kind === "wafer" ? stxEtx : inLines);
