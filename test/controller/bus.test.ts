@@ -150,10 +150,11 @@ async function mute({ suback }: { readonly suback: boolean }) {
     sockets.push(socket);
     socket.on("error", () => undefined);
     const packets = parser();
-    packets.on("packet", ({ cmd, messageId = 0 }) => {
+    packets.on("packet", (packet) => {
+      const { cmd, messageId = 0 } = packet;
       if (cmd === "connect") socket.write(generate({ cmd: "connack", returnCode: 0, sessionPresent: false }));
       else if (cmd === "subscribe" && suback)
-        socket.write(generate({ cmd: "suback", messageId, granted: [1, 1, 1, 1, 1] }));
+        socket.write(generate({ cmd: "suback", messageId, granted: packet.subscriptions.map(() => 1) }));
     });
     socket.on("data", (bytes) => packets.parse(bytes));
   });

@@ -24,5 +24,5 @@ test("what was given out does not change with later draws", () => {
   const first = systemRandom.bytes(32);
   const copy = Uint8Array.from(first);
   for (let draw = 0; draw < 500; draw += 1) systemRandom.bytes(32);
-  expect(first).toEqual(copy);
+  expect([...first]).toEqual([...copy]);
 });
