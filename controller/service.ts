@@ -193,6 +193,7 @@ export class Service<State> {
         break;
       case "say":
         this.#queue.push({ to: "sale", event: { kind: "said", said: effect.said } });
+        if (effect.said.kind === "opened") this.#devices?.opened();
         break;
       case "alarm":
         log.warn({ code: effect.code, detail: effect.detail }, "alarm");

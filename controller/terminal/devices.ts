@@ -61,6 +61,10 @@ export class Devices {
     this.#take({ kind: "answered", requestId, show });
   }
 
+  opened(): void {
+    this.#take({ kind: "opened" });
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelWake();

@@ -23,6 +23,8 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "answered"; readonly requestId: string; readonly show: string }
     /** The question could not be sent. */
     | { readonly kind: "unsent"; readonly requestId: string }
+    /** The credit is at the machine: whoever was asked to pay has paid. */
+    | { readonly kind: "opened" }
     /** A display was connected: it knows nothing yet. */
     | { readonly kind: "displayConnected" }
     | { readonly kind: "tick" }
@@ -45,6 +47,7 @@ const READABLE = /^[ -~]{1,256}$/;
 export const WORDS = {
   idle: "Scan the QR code, or show your barcode",
   asking: "One moment ...",
+  choose: "Paid. Choose at the machine",
   unreadable: "That was not read. Show it again",
   offline: "No connection. Try again later",
   noAnswer: "No answer. Try again",
@@ -89,6 +92,8 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
     case "unsent":
       if (state.asking?.requestId !== event.requestId) return [state, []];
       return show({ ...state, asking: undefined, last: undefined }, WORDS.offline, nowMs + REFUSED_MS);
+    case "opened":
+      return show(state, WORDS.choose, nowMs + SHOWN_MS);
     case "displayConnected":
       return [state, [{ kind: "show", text: state.text }]];
     case "tick":

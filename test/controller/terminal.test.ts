@@ -73,6 +73,14 @@ test("while one is being asked about, others wait for the customer to show them 
   expect(bench.scan("B")).toContainEqual({ kind: "ask", requestId: "r3", value: "B" });
 });
 
+test("who has paid is not asked to pay any more", () => {
+  const bench = new Bench();
+  bench.scan("A");
+  bench.take({ kind: "answered", requestId: "r1", show: "Pay now" });
+  expect(bench.take({ kind: "opened" })).toEqual([show(WORDS.choose)]);
+  expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
+});
+
 test("without a connection it says so, and the same code may be shown again at once", () => {
   const bench = new Bench();
   bench.scan("A");
@@ -107,7 +115,7 @@ test("hammered with anything, it asks one thing at a time and always comes back 
     fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
     fc.record({ kind: fc.constant("answered" as const), of: fc.nat(40), show: fc.string({ maxLength: 64 }) }),
     fc.record({ kind: fc.constant("unsent" as const), of: fc.nat(40) }),
-    fc.record({ kind: fc.constantFrom("displayConnected" as const, "tick" as const) }),
+    fc.record({ kind: fc.constantFrom("displayConnected" as const, "opened" as const, "tick" as const) }),
   );
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(20_000), event), { maxLength: 60 }), (walk) => {

@@ -63,6 +63,7 @@ test("a barcode finds its wallet, the wallet pays, the credit opens, and the res
     apiKey,
   );
   expect(paid.status).toBe(200);
+  await shows("Paid. Choose at the machine");
   await rig.select(11);
   const sale = await rig.reaches(request.externalRef, "settled");
   expect(sale.vended).toMatchObject([{ item: 11, price: { amount: "250" } }]);
