@@ -1,17 +1,10 @@
 /** Real time and chance, as `main.ts` would give them, and a way to wait for what must come. */
-import { randomBytes } from "node:crypto";
-import type { Clock, Random } from "../../broker/protocol/clock.js";
+import type { Random } from "../../broker/protocol/clock.js";
+import { systemClock, systemRandom } from "../../broker/protocol/system.js";
 import type { Log } from "../../controller/log.js";
 
-export const clock: Clock = {
-  nowMs: () => Date.now(),
-  monoMs: () => performance.now(),
-  after(ms, act) {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
-export const random: Random = { bytes: (count) => randomBytes(count), fraction: () => 0.5 };
+export { systemClock as clock };
+export const random: Random = { ...systemRandom, fraction: () => 0.5 };
 
 const nothing = (): void => undefined;
 export const quiet: Log = { debugging: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
