@@ -35,7 +35,8 @@ export const down = {
   go: decision,
   void: decision,
   heard: z.strictObject({ journal: id, upTo: z.int().nonnegative() }),
-  answer: z.strictObject({ requestId: id, show: z.string().max(64) }),
+  /** `qr`: what a display that can shows as a QR code beside the text. */
+  answer: z.strictObject({ requestId: id, show: z.string().max(64), qr: z.string().max(256).optional() }),
   config: z.strictObject({
     version: z.int().positive(),
     currency,

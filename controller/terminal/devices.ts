@@ -57,8 +57,8 @@ export class Devices {
     for (const line of this.#lines) line.open();
   }
 
-  answered({ requestId, show }: Body["answer"]): void {
-    this.#take({ kind: "answered", requestId, show });
+  answered({ requestId, show, qr }: Body["answer"]): void {
+    this.#take({ kind: "answered", requestId, shown: { text: show, qr } });
   }
 
   opened(): void {
@@ -103,8 +103,8 @@ export class Devices {
     this.#schedule();
     for (const effect of effects) {
       if (effect.kind === "show") {
-        log.info({ text: effect.text }, "display");
-        this.#display?.write(`${CLEAR}${effect.text}`);
+        log.info(effect.shown, "display");
+        this.#display?.write(`${CLEAR}${effect.shown.text}`);
       } else if (!this.#ask({ requestId: effect.requestId, kind: "scan", value: effect.value }))
         this.#take({ kind: "unsent", requestId: effect.requestId });
     }

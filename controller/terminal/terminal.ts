@@ -14,13 +14,15 @@ export type Terminal = {
   readonly last: { readonly value: string; readonly untilMs: number } | undefined;
   /** When what is shown gives way; `undefined` while it is the idle text. */
   readonly shownUntilMs: number | undefined;
-  readonly text: string;
+  readonly shown: Shown;
 };
+/** What the displays show; `qr` is what a QR code beside the text holds. */
+export type Shown = { readonly text: string; readonly qr?: string | undefined };
 export type TerminalEvent = { readonly nowMs: number } &
   /** `requestId`: for the question this may become. */
   (
     | { readonly kind: "scanned"; readonly text: string; readonly requestId: string }
-    | { readonly kind: "answered"; readonly requestId: string; readonly show: string }
+    | { readonly kind: "answered"; readonly requestId: string; readonly shown: Shown }
     /** The question could not be sent. */
     | { readonly kind: "unsent"; readonly requestId: string }
     /** The credit is at the machine: whoever was asked to pay has paid. */
@@ -31,7 +33,7 @@ export type TerminalEvent = { readonly nowMs: number } &
   );
 export type TerminalEffect =
   | { readonly kind: "ask"; readonly requestId: string; readonly value: string }
-  | { readonly kind: "show"; readonly text: string };
+  | { readonly kind: "show"; readonly shown: Shown };
 export type TerminalStep = readonly [next: Terminal, effects: readonly TerminalEffect[]];
 
 /** What a scanner puts around a code (its own setting), and this machine takes off. */
@@ -57,7 +59,7 @@ export const initial: Terminal = {
   asking: undefined,
   last: undefined,
   shownUntilMs: undefined,
-  text: WORDS.idle,
+  shown: { text: WORDS.idle },
 };
 
 export function step(before: Terminal, event: TerminalEvent, wrapping: Wrapping): TerminalStep {
@@ -75,9 +77,9 @@ export function dueMs({ asking, shownUntilMs }: Terminal): number | undefined {
 /** What time alone has ended. */
 function settle(state: Terminal, nowMs: number): TerminalStep {
   if (state.asking !== undefined && nowMs >= state.asking.untilMs)
-    return show({ ...state, asking: undefined }, WORDS.noAnswer, nowMs + REFUSED_MS);
+    return show({ ...state, asking: undefined }, { text: WORDS.noAnswer }, nowMs + REFUSED_MS);
   if (state.shownUntilMs !== undefined && nowMs >= state.shownUntilMs)
-    return show(state, WORDS.idle, undefined);
+    return show(state, { text: WORDS.idle }, undefined);
   return [state, []];
 }
 
@@ -88,14 +90,18 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       return scanned(state, unwrapped(event.text, wrapping), event.requestId, nowMs);
     case "answered":
       if (state.asking?.requestId !== event.requestId) return [state, []]; // late, or somebody else's
-      return show({ ...state, asking: undefined }, event.show, nowMs + SHOWN_MS);
+      return show({ ...state, asking: undefined }, event.shown, nowMs + SHOWN_MS);
     case "unsent":
       if (state.asking?.requestId !== event.requestId) return [state, []];
-      return show({ ...state, asking: undefined, last: undefined }, WORDS.offline, nowMs + REFUSED_MS);
+      return show(
+        { ...state, asking: undefined, last: undefined },
+        { text: WORDS.offline },
+        nowMs + REFUSED_MS,
+      );
     case "opened":
-      return show(state, WORDS.choose, nowMs + SHOWN_MS);
+      return show(state, { text: WORDS.choose }, nowMs + SHOWN_MS);
     case "displayConnected":
-      return [state, [{ kind: "show", text: state.text }]];
+      return [state, [{ kind: "show", shown: state.shown }]];
     case "tick":
       return [state, []];
   }
@@ -105,19 +111,19 @@ function scanned(state: Terminal, value: string, requestId: string, nowMs: numbe
   if (state.asking !== undefined) return [state, []];
   if (state.last?.value === value && nowMs < state.last.untilMs)
     return [{ ...state, last: { value, untilMs: nowMs + SAME_MS } }, []]; // still held there
-  if (!READABLE.test(value)) return show(state, WORDS.unreadable, nowMs + REFUSED_MS);
+  if (!READABLE.test(value)) return show(state, { text: WORDS.unreadable }, nowMs + REFUSED_MS);
   const asked = {
     ...state,
     asking: { requestId, untilMs: nowMs + ANSWER_MS },
     last: { value, untilMs: nowMs + SAME_MS },
   };
-  const [next, effects] = show(asked, WORDS.asking, undefined);
+  const [next, effects] = show(asked, { text: WORDS.asking }, undefined);
   return [next, [...effects, { kind: "ask", requestId, value }]];
 }
 
-const show = (state: Terminal, text: string, untilMs: number | undefined): TerminalStep => [
-  { ...state, text, shownUntilMs: untilMs },
-  text === state.text ? [] : [{ kind: "show", text }],
+const show = (state: Terminal, shown: Shown, untilMs: number | undefined): TerminalStep => [
+  { ...state, shown, shownUntilMs: untilMs },
+  shown.text === state.shown.text && shown.qr === state.shown.qr ? [] : [{ kind: "show", shown }],
 ];
 
 function unwrapped(text: string, { prefix, suffix }: Wrapping): string {

@@ -37,7 +37,7 @@ class Bench {
     return this.take({ kind: "tick" });
   }
 }
-const show = (text: string): TerminalEffect => ({ kind: "show", text });
+const show = (text: string): TerminalEffect => ({ kind: "show", shown: { text } });
 
 test("a code becomes one question, and its answer is shown for a while", () => {
   const bench = new Bench();
@@ -45,7 +45,9 @@ test("a code becomes one question, and its answer is shown for a while", () => {
     show(WORDS.asking),
     { kind: "ask", requestId: "r1", value: "9990001234567890" },
   ]);
-  expect(bench.take({ kind: "answered", requestId: "r1", show: "Pay now" })).toEqual([show("Pay now")]);
+  expect(bench.take({ kind: "answered", requestId: "r1", shown: { text: "Pay now" } })).toEqual([
+    show("Pay now"),
+  ]);
   expect(bench.after(19_999)).toEqual([]);
   expect(bench.after(1)).toEqual([show(WORDS.idle)]);
   expect(dueMs(bench.state)).toBeUndefined();
@@ -54,7 +56,7 @@ test("a code becomes one question, and its answer is shown for a while", () => {
 test("a code that is still held there is asked about once, and again when it was taken away", () => {
   const bench = new Bench();
   bench.scan("A");
-  bench.take({ kind: "answered", requestId: "r1", show: "unknown" });
+  bench.take({ kind: "answered", requestId: "r1", shown: { text: "unknown" } });
   for (let times = 0; times < 10; times += 1) {
     bench.nowMs += 4_000;
     expect(bench.scan("A").some(({ kind }) => kind === "ask")).toBe(false);
@@ -67,16 +69,16 @@ test("while one is being asked about, others wait for the customer to show them 
   const bench = new Bench();
   bench.scan("A");
   expect(bench.scan("B")).toEqual([]);
-  expect(bench.take({ kind: "answered", requestId: "r2", show: "not ours" })).toEqual([]);
+  expect(bench.take({ kind: "answered", requestId: "r2", shown: { text: "not ours" } })).toEqual([]);
   expect(bench.after(15_000)).toEqual([show(WORDS.noAnswer)]);
-  expect(bench.take({ kind: "answered", requestId: "r1", show: "too late" })).toEqual([]);
+  expect(bench.take({ kind: "answered", requestId: "r1", shown: { text: "too late" } })).toEqual([]);
   expect(bench.scan("B")).toContainEqual({ kind: "ask", requestId: "r3", value: "B" });
 });
 
 test("who has paid is not asked to pay any more", () => {
   const bench = new Bench();
   bench.scan("A");
-  bench.take({ kind: "answered", requestId: "r1", show: "Pay now" });
+  bench.take({ kind: "answered", requestId: "r1", shown: { text: "Pay now" } });
   expect(bench.take({ kind: "opened" })).toEqual([show(WORDS.choose)]);
   expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
 });
@@ -113,7 +115,11 @@ test("a display that was just plugged in is told what the others show", () => {
 test("hammered with anything, it asks one thing at a time and always comes back to rest", () => {
   const event = fc.oneof(
     fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
-    fc.record({ kind: fc.constant("answered" as const), of: fc.nat(40), show: fc.string({ maxLength: 64 }) }),
+    fc.record({
+      kind: fc.constant("answered" as const),
+      of: fc.nat(40),
+      shown: fc.record({ text: fc.string({ maxLength: 64 }) }),
+    }),
     fc.record({ kind: fc.constant("unsent" as const), of: fc.nat(40) }),
     fc.record({ kind: fc.constantFrom("displayConnected" as const, "opened" as const, "tick" as const) }),
   );
@@ -134,13 +140,13 @@ test("hammered with anything, it asks one thing at a time and always comes back 
           if (effect.kind === "ask") {
             expect(open).toBeUndefined();
             open = effect.requestId;
-          } else expect(effect.text.length).toBeLessThanOrEqual(64);
+          } else expect(effect.shown.text.length).toBeLessThanOrEqual(64);
       }
       for (let due = dueMs(bench.state); due !== undefined; due = dueMs(bench.state)) {
         bench.nowMs = due;
         bench.take({ kind: "tick" });
       }
-      expect(bench.state).toMatchObject({ asking: undefined, text: WORDS.idle });
+      expect(bench.state).toMatchObject({ asking: undefined, shown: { text: WORDS.idle } });
     }),
   );
 });
