@@ -17,7 +17,7 @@ import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
 import { findOperation, operationWrite } from "./operation.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
-import { renderAsset, renderTransaction, type AssetRow } from "./wire.js";
+import { renderAsset, renderAssetSummary, renderTransaction, type AssetRow } from "./wire.js";
 
 export type AssetParts = Making & { readonly store: Store };
 
@@ -77,6 +77,13 @@ export class Assets {
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
     return renderAsset(await this.#find(caller, id));
+  }
+
+  /** For anyone. Raises FORBIDDEN. */
+  async summary(id: string): Promise<object> {
+    const row = await findAsset(this.#parts.store.read, id);
+    if (row === undefined) throw new Fault("FORBIDDEN");
+    return renderAssetSummary(row);
   }
 
   /** Newest first. Raises FORBIDDEN. */

@@ -273,7 +273,7 @@ const table: Table = {
     raise,
     expire: (s, e) => {
       if (!hasRunOut(s, e)) return ignore(s);
-      const next: Request = { kind: "expired", terms: s.terms, conditions: s.conditions };
+      const next: Request = { kind: "expired", terms: s.terms, conditions: withNoneAwaited(s.conditions) };
       return withParts(s, e, next, { type: "expiry" });
     },
     taken: takePending,
@@ -617,7 +617,7 @@ function end(
   reason: CancellationReason,
 ): Step {
   const { terms, conditions } = state;
-  const next: Request = { kind: "cancelled", terms, conditions, reason };
+  const next: Request = { kind: "cancelled", terms, conditions: withNoneAwaited(conditions), reason };
   return withParts(state, event, next, { type: "cancellation", cancellationReason: reason });
 }
 
@@ -646,13 +646,19 @@ function setCondition(state: In<"new">, event: On<"acceptCondition"> | On<"decli
   if (accepts) return [{ ...state, conditions }, [said]];
   const reason = by === "merchant" ? "DECLINED_BY_MERCHANT" : "DECLINED_BY_PATRON";
   return [
-    { kind: "cancelled", terms, conditions, reason },
+    { kind: "cancelled", terms, conditions: withNoneAwaited(conditions), reason },
     [
       said,
       record(event.nextActivityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
     ],
   ];
 }
+
+/** What nobody will see to any more, now that nothing is to be paid. */
+const withNoneAwaited = (conditions: readonly Condition[]): readonly Condition[] =>
+  conditions.map((one) =>
+    one.status === "awaiting-merchant" || one.status === "awaiting-patron" ? { ...one, status: "void" } : one,
+  );
 
 const record = (
   activityId: string,

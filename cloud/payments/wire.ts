@@ -146,21 +146,28 @@ export function renderActivity(
   };
 }
 
-export function renderAsset(row: AssetRow): object {
+/** What anyone may see of an asset: what it is, and nothing of whose it is or how much it holds. */
+export function renderAssetSummary(row: AssetRow): object {
   const type = readAssetType(row.type);
   return {
     id: row.id,
-    accountId: row.account_id,
     category: type?.category,
     type: row.type,
     liveness: type?.liveness,
     description: row.description,
     status: row.status,
     createdAt: timestamp(row.created_ms),
+    ...(row.balance_minor === null ? {} : { currency: row.currency }),
+  };
+}
+
+export function renderAsset(row: AssetRow): object {
+  return {
+    ...renderAssetSummary(row),
+    accountId: row.account_id,
     ...(row.balance_minor === null
       ? {}
       : {
-          currency: row.currency,
           balance: String(row.balance_minor),
           availableBalance: String(row.balance_minor), // what is held for a pre-authorisation has left it
         }),

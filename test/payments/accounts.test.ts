@@ -142,6 +142,21 @@ describe("another account's things", () => {
 });
 
 describe("a wallet", () => {
+  test("says to anyone what it is, and to nobody else whose it is and what it holds", async () => {
+    const { body } = await platform.get("", `/api/assets/${platform.wallet.assetId}/summary`);
+    expect(body).toEqual({
+      id: platform.wallet.assetId,
+      category: "money",
+      type: "centrapay.nzd.test",
+      liveness: "test",
+      description: "NZD (test)",
+      status: "active",
+      createdAt: expect.any(String) as unknown,
+      currency: "NZD",
+    });
+    expect(await platform.get("", "/api/assets/nobody/summary")).toMatchObject({ status: 403 });
+  });
+
   test("is opened empty, filled with test money once a key, and tells its story", async () => {
     const { apiKey, accountId } = platform.wallet;
     const opened = await platform.post(apiKey, "/api/wallets", { accountId, currency: "AUD" });

@@ -44,6 +44,15 @@ test("the patron declines, and the request is cancelled for that", async () => {
   expect(await read(id)).toMatchObject({ status: "cancelled", cancellationReason: "DECLINED_BY_PATRON" });
 });
 
+test("what still waited when a request ends waits no more", async () => {
+  const id = await awaiting("merchant", platform.wallet);
+  await platform.post(platform.merchant.terminalKey, `/api/payment-requests/${id}/void`);
+  expect(await read(id)).toMatchObject({
+    status: "cancelled",
+    merchantConditions: [{ id: "1", status: "void" }],
+  });
+});
+
 test("where a patron code says who the patron is, nobody else is", async () => {
   const id = await awaiting("patron", platform.wallet);
   for (const verdict of ["accept", "decline"] as const)

@@ -118,6 +118,7 @@ const matrix: Readonly<Record<string, Row>> = {
   "GET /api/payment-activities":                                     ["1 1 0 0", () => ({ path: `/api/payment-activities?merchantId=${merchantId()}` })],
 
   "GET /api/assets/{id}":                                            ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}` })],
+  "GET /api/assets/{id}/summary":                                    ["*",       () => ({ path: `/api/assets/${platform.merchant.walletId}/summary` })],
   "GET /api/assets/{id}/transactions":                               ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}/transactions` })],
   "POST /api/assets/{id}/top-up":                                    ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}/top-up`, body: { value: nzd("1"), idempotencyKey: once() } })],
   "POST /api/assets/{id}/archive":                                   ["1 0 0 0", async () => ({ path: `/api/assets/${await idOf("/api/wallets", { accountId: own(), currency: "AUD" })}/archive` })],

@@ -91,17 +91,21 @@ export const activity = z
   })
   .meta({ id: "PaymentActivity" });
 
+const assetSummaryFields = {
+  id: z.string(),
+  category: z.enum(["money", "giftcard", "token"]),
+  type: z.string(),
+  liveness,
+  description: z.string(),
+  status: z.enum(["active", "archived"]),
+  createdAt: timestamp,
+  currency: currency.optional(),
+};
+export const assetSummary = z.object(assetSummaryFields).meta({ id: "AssetSummary" });
 export const asset = z
   .looseObject({
-    id: z.string(),
+    ...assetSummaryFields,
     accountId: z.string(),
-    category: z.enum(["money", "giftcard", "token"]),
-    type: z.string(),
-    liveness,
-    description: z.string(),
-    status: z.enum(["active", "archived"]),
-    createdAt: timestamp,
-    currency: currency.optional(),
     balance: wholeMinor.optional(),
     availableBalance: wholeMinor.optional(),
   })

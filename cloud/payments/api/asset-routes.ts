@@ -6,12 +6,12 @@ import type { Caller } from "../api-key.js";
 import type { Assets } from "../assets.js";
 import { pageQuery } from "../page.js";
 import { text } from "../request-form.js";
-import { asset, assetTransaction, pageOf } from "./answers.js";
+import { asset, assetSummary, assetTransaction, pageOf } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
 const tag = "Assets";
 
-export function assetRoutes({ keyed }: Endpoints<Caller>, assets: Assets): void {
+export function assetRoutes({ keyed, open }: Endpoints<Caller>, assets: Assets): void {
   keyed(
     {
       method: "GET",
@@ -23,6 +23,19 @@ export function assetRoutes({ keyed }: Endpoints<Caller>, assets: Assets): void 
       answer: asset,
     },
     ({ caller, params }) => assets.get(caller, params.id),
+  );
+  open(
+    {
+      method: "GET",
+      url: "/api/assets/:id/summary",
+      name: "getAssetSummary",
+      says: "What anyone may see of an asset: not whose it is, and not how much it holds.",
+      tag,
+      params: byId,
+      answer: assetSummary,
+      faults: ["FORBIDDEN"],
+    },
+    ({ params }) => assets.summary(params.id),
   );
   keyed(
     {
