@@ -101,6 +101,8 @@ export class Tokens {
     return store.write(async (tx) => {
       const collection = await findCollection(tx, collectionId);
       permit(caller, "collections:write", collection?.account_id);
+      if (collection?.type !== "product")
+        throw new Fault("MALFORMED", "collectionId: a discount is for a whole basket, not for products");
       const merchant = await tx
         .selectFrom("merchant")
         .select("id")

@@ -160,6 +160,18 @@ test("other products take the place of a condition's, for requests that are made
   expect((await post(change, { allowedProducts: [] })).status).toBe(400);
 });
 
+test("a discount is for no product", async () => {
+  const { ownerAccountId, merchantId } = platform.merchant;
+  const form = { name: "A little off", accountId: ownerAccountId, type: "discount", maxValue: nzd(100) };
+  const { id } = await made("/api/collections", form);
+  const answer = await post(`/api/collections/${String(id)}/redemption-conditions`, {
+    merchantId,
+    allowedProducts: [{ sku: "tea", name: "Tea", maxValue: nzd(450) }],
+  });
+  expect(answer.status).toBe(400);
+  expect(answer.body["message"]).toContain("collectionId");
+});
+
 test("a token is minted once a key, of a collection there is, and runs out when its collection says", async () => {
   const form = { collectionId, accountId: platform.wallet.accountId, idempotencyKey: "same" };
   expect((await post("/api/tokens", form)).status).toBe(200);
