@@ -14,7 +14,9 @@ export type MdbState = "lost" | "off" | "inactive" | "disabled" | "enabled" | "s
 export type Ask =
   | { readonly kind: "openSession"; readonly amountMinor: number }
   | { readonly kind: "approve" | "deny"; readonly request: number }
-  | { readonly kind: "closeSession" };
+  | { readonly kind: "closeSession" }
+  /** For a while, where the machine has a display and lets us have it. Nothing answers it, and nothing may depend on it. */
+  | { readonly kind: "display"; readonly text: string };
 
 /** What the sale hears. `priceMinor` is absent when the price could not be read. */
 export type Said =

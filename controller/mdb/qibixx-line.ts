@@ -79,11 +79,14 @@ function parseItem(text: string): number | undefined {
   return item <= ITEM_UNDEFINED ? item : undefined;
 }
 
+const DISPLAY_SIZE = 32;
+
 export type Command =
   | { readonly kind: "clear" | "version" | "sniffOff" | "off" | "on" | "deny" | "stop" }
   | { readonly kind: "set"; readonly parameter: string; readonly value: string }
   | { readonly kind: "start"; readonly amountText: string }
-  | { readonly kind: "approve"; readonly priceText: string };
+  | { readonly kind: "approve"; readonly priceText: string }
+  | { readonly kind: "display"; readonly text: string };
 
 /** The line to send, without its end. */
 export function encodeCommand(command: Command): string {
@@ -108,5 +111,7 @@ export function encodeCommand(command: Command): string {
       return `C,START,${command.amountText}`;
     case "approve":
       return `C,VEND,${command.priceText}`;
+    case "display":
+      return `C,DISPLAY,${command.text.replaceAll(/[^ -~]/gu, "?").slice(0, DISPLAY_SIZE)}`;
   }
 }

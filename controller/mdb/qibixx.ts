@@ -214,6 +214,9 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
           [],
         ];
       }
+      case "display": // only between two sessions, and never beside a command that waits for its answer
+        if (phase.kind !== "ready" || link.pulse.asked > 0) return nothing;
+        return [phase, [send({ kind: "display", text: ask.text })]];
       case "closeSession":
         switch (phase.kind) {
           case "opening":

@@ -25,6 +25,8 @@ import { hexOf, readHex } from "./widths.js";
 export const AGAIN_MS = 1_000; // a machine polls five times a second
 export const DRAIN_MS = 5; // what the kernel already holds reaches us well within this
 export const ENABLE_MS = 30_000; // from here to READER ENABLE; longer is wiring, the address or a dead VMC
+/** How long the machine's display shows what we have to say: the most there is (MDB/ICP 4.2, 7.4.4). */
+const SHOWN_TENTHS = 255;
 
 export type RawLink = {
   readonly isUp: boolean;
@@ -120,6 +122,8 @@ export function raw(setup: RawSetup): Driver<RawLink> {
         return through(link, { kind: ask.kind, request: ask.request, nowMs });
       case "closeSession":
         return through(link, { kind: "close", nowMs });
+      case "display":
+        return through(link, { kind: "display", text: ask.text, tenths: SHOWN_TENTHS, nowMs });
     }
   }
 

@@ -17,6 +17,7 @@ export type Command =
   | { readonly kind: "deny" }
   | { readonly kind: "badPrice" }
   | { readonly kind: "stop" }
+  | { readonly kind: "display"; readonly text: string }
   | { readonly kind: "unknown"; readonly text: string };
 
 /** The whole alphabet of commands: the first pattern that fits decides. */
@@ -33,6 +34,7 @@ const commands: readonly (readonly [RegExp, (match: RegExpExecArray) => Command]
   [/^C,VEND,[0-9]+(?:\.[0-9]+)?(?:,[0-9]+)?$/, () => ({ kind: "approve" })],
   [/^C,VEND(?:,.*)?$/,                         () => ({ kind: "badPrice" })],
   [/^C,STOP$/,                                 () => ({ kind: "stop" })],
+  [/^C,DISPLAY,(.{1,32})$/,                    ([, text = ""]) => ({ kind: "display", text })],
 ];
 
 export function readCommand(line: string): Command {
@@ -66,6 +68,7 @@ export const say = {
   cannotStart: 'c,ERR,"START -3"',
   cannotStop: 'c,ERR,"STOP -3"',
   cannotVend: 'c,ERR,"VEND -3"',
+  cannotDisplay: 'c,ERR,"DISPLAY -3"',
   badPrice: 'c,ERR,"VEND -2"',
   unknown: (text: string): string => `c,UNKNOWN,"${text}"`,
 } as const;

@@ -202,6 +202,8 @@ function act(carrier: Carrier, response: Response | Signal, nowMs: number): Step
       return obey({ kind: "deny" });
     case "sessionCancelRequest":
       return obey({ kind: "stop" });
+    case "displayRequest":
+      return obey({ kind: "display", text: response.text.trimEnd() });
     case "outOfSequence":
       return startOver(carrier, nowMs);
     default:

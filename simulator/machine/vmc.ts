@@ -157,6 +157,9 @@ function obey(vmc: Vmc, command: Command, nowMs: number): Step {
       if (reader.kind !== "session") return refuse(word("cannotStop"));
       if (vmc.faults.vmcSilent) return [vmc, []];
       return to(vmc, { kind: "enabled" }, word("enabled"));
+    case "display":
+      if (reader.kind !== "enabled") return refuse(word("cannotDisplay"));
+      return vmc.faults.vmcSilent ? [vmc, []] : [notify(vmc, command.text, nowMs), []];
     case "deny":
       if (reader.kind !== "requested") return refuse(word("cannotVend"));
       if (vmc.faults.vmcSilent) return [vmc, []];

@@ -17,6 +17,7 @@ type Plain =
   | "cannotStart"
   | "cannotStop"
   | "cannotVend"
+  | "cannotDisplay"
   | "badPrice";
 export type Word =
   | { readonly kind: Plain }

@@ -336,6 +336,26 @@ describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, on a bad bus", (ki
   });
 });
 
+describe.each(kinds)("%s, the machine's display", (kind) => {
+  test("shows for a while what it is told", () => {
+    const bench = up(kind);
+    bench.ask({ kind: "display", text: "Pay now" });
+    bench.pass(500);
+    expect(bench.machine.face().display).toMatch(/^pay now$/i);
+    bench.pass(30_000);
+    expect(bench.machine.face().display).toBe("READY");
+  });
+
+  test("keeps the machine's own words while a session is open", () => {
+    const bench = up(kind);
+    open(bench);
+    bench.ask({ kind: "display", text: "Pay now" });
+    bench.pass(500);
+    expect(bench.machine.face().display).toBe("CREDIT 4.00");
+    expect([bench.heard(), bench.mdb]).toEqual(["opened", "session"]);
+  });
+});
+
 describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (kind) => {
   test("a request without a session is told, and approved it vends (Always Idle)", () => {
     const bench = up(kind, true);
@@ -365,6 +385,7 @@ const doing: readonly Act[] = [
   ["approve", (bench) => bench.approve()],
   ["close", (bench) => bench.close()],
   ["lever", (bench) => bench.machine.cancel()],
+  ["display", (bench) => bench.ask({ kind: "display", text: "Pay now" })],
   ["unplug", (bench) => bench.unplug()],
   ["plug", (bench) => bench.plug()],
 ];
