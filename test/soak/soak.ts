@@ -1,5 +1,5 @@
 /**
- * The soak: customers buy while everything breaks. `SECONDS=600 SEED=7 npm run soak`
+ * The soak: customers buy while everything breaks. `SECONDS=600 SEED=7 DRIVER=mdb-hex npm run soak`
  *
  * Real processes on one rig. Two wallets buy, cancel, walk away; meanwhile processes are killed, power is pulled and the
  * simulator's faults come and go, drawn from a seed. Then everything is healed, every sale must end, and the books are
@@ -13,6 +13,7 @@ import { Rig, until, type Answer, type SaleView } from "../rig/rig.js";
 
 const SECONDS = Number(process.env["SECONDS"] ?? 300);
 const SEED = Number(process.env["SEED"] ?? 1);
+const DRIVER = process.env["DRIVER"] ?? "qibixx";
 const drawn = chance(SEED);
 let untilMs = 0;
 const counts = new Map<string, number>();
@@ -32,6 +33,7 @@ const FAULTS: readonly Readonly<Record<string, boolean | number>>[] = [
   { vmcSilent: true },
   { serialNoise: true },
   { serialUnplugged: true },
+  { busErrors: 0.2 },
   { networkDown: true },
   { networkDelayMs: 300 },
   { networkDrop: 0.4 },
@@ -148,6 +150,7 @@ async function audit(
       {
         seconds: SECONDS,
         seed: SEED,
+        driver: DRIVER,
         sales: sales.length,
         vends,
         fallen,
@@ -169,10 +172,11 @@ async function money(rig: Rig): Promise<readonly [payers: number, merchant: numb
 }
 
 test(
-  `${SECONDS} seconds of trouble, seed ${SEED}: every sale ends, and the books are right`,
+  `${SECONDS} seconds of trouble on ${DRIVER}, seed ${SEED}: every sale ends, and the books are right`,
   { timeout: (SECONDS + 600) * 1000 },
   async () => {
     await using rig = await Rig.start({
+      driver: DRIVER,
       cloud: {
         againMs: 300,
         grantMs: 5_000,
