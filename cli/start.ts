@@ -20,7 +20,7 @@ import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
 import { Supervisor, type Service } from "./supervisor.js";
 
 export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N] [--mqtt-port N] [--machines N]
-               [--driver NAME] [--cloud FILE] [--json]
+               [--driver NAME] [--select-first] [--cloud FILE] [--json]
 
   The whole system on this computer, without hardware: broker, cloud, simulated machines, and a page to drive them.
 
@@ -30,6 +30,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --mqtt-port N    the broker (default 1883)
   --machines N     how many machines (default 1, at most 100)
   --driver NAME    what the machines are wired with: qibixx, mdb-hex or wafer (default: qibixx)
+  --select-first   a customer may choose before paying, and pays by the QR code on the display
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -44,9 +45,16 @@ type Options = {
   readonly ports: Ports;
   readonly machines: number;
   readonly driver: Driver;
+  readonly selectFirst: boolean;
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
+
+/** Always Idle: our own reader offers it to a level 3 machine, a Qibixx is told to. */
+const selectionFirst = (driver: Driver): object =>
+  driver === "qibixx"
+    ? { adapterSettings: { "mdb-always-idle": "1" } }
+    : { reader: { level: 3, alwaysIdle: true } };
 
 const READY_WITHIN_MS = 60_000;
 const ORPHAN_LOOK_MS = 500;
@@ -166,7 +174,7 @@ function sayWhere(
 
 /** Writes each process its configuration, and answers how each is started. */
 function configure(
-  { data, ports, driver, cloud: settings }: Options,
+  { data, ports, driver, selectFirst, cloud: settings }: Options,
   at: { readonly cloudUrl: string; readonly simulatorUrl: string; readonly mqttUrl: string },
   machines: readonly RigMachine[],
   { seed, cloudKeys, logins }: Seeded,
@@ -206,7 +214,7 @@ function configure(
       currency: CURRENCY,
       decimals: DECIMALS,
       coils: items.map((coil) => ({ ...coil, stock })),
-      adapter: { kind: driver },
+      adapter: { kind: driver, alwaysIdle: selectFirst },
       controller: {
         command: [
           process.execPath,
@@ -217,6 +225,7 @@ function configure(
             machineId: id,
             dataDir: machineDir(data, id),
             driver,
+            ...(selectFirst ? selectionFirst(driver) : {}),
             currency: CURRENCY,
             decimals: DECIMALS,
             cloudKeys,
@@ -286,6 +295,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       "mqtt-port": { ...port, default: "1883" },
       machines: { type: "string", default: "1" },
       driver: { type: "string", default: "qibixx" },
+      "select-first": { type: "boolean", default: false },
       cloud: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -317,7 +327,15 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   const driver = DRIVERS.find((one) => one === values["driver"]);
   if (driver === undefined) problems.push(`--driver: must be one of ${DRIVERS.join(", ")}`);
   if (driver === undefined || problems.length > 0) return { problems };
-  return { data, ports, machines, driver, json: values["json"] === true, cloud };
+  return {
+    data,
+    ports,
+    machines,
+    driver,
+    selectFirst: values["select-first"] === true,
+    json: values["json"] === true,
+    cloud,
+  };
 }
 
 /** The cloud's settings from a file; the cloud itself judges their values, so they are tried on its own schema here. */

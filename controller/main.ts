@@ -94,7 +94,11 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
   const adapter = drivers[settings.driver];
   const service = new Service({
     bootId,
-    terms: { currency: settings.currency, vendResultMs: settings.vendResultMs },
+    terms: {
+      currency: settings.currency,
+      vendResultMs: settings.vendResultMs,
+      selectionMs: settings.selectionMs,
+    },
     driver: adapter.make(settings),
     journal,
     replay,

@@ -11,13 +11,14 @@
  */
 import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
+import { newId } from "../broker/protocol/id.js";
 import type { Body } from "../broker/protocol/messages.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
 import * as reports from "./bus/reports.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
-import type { Driver, DriverEffect, DriverEvent } from "./mdb/driver.js";
+import type { Driver, DriverEffect, DriverEvent, Said } from "./mdb/driver.js";
 import { readDurable } from "./sale/durable.js";
 import * as sale from "./sale/machine.js";
 import type { Framing } from "./serial/framing.js";
@@ -155,6 +156,7 @@ export class Service<State> {
         break;
       case "answer":
         this.#devices?.answered(message.body);
+        this.#answered(message.body.requestId, message.body.qr !== undefined); // nothing to scan: nobody will pay
         break;
       default: // the bus subscribes to no other
         break;
@@ -192,7 +194,10 @@ export class Service<State> {
         else if (log.debugging) log.debug({ dir: "tx", line: effect.text }, "serial");
         break;
       case "say":
-        this.#queue.push({ to: "sale", event: { kind: "said", said: effect.said } });
+        this.#queue.push({
+          to: "sale",
+          event: { kind: "said", said: effect.said, requestId: this.#questionFor(effect.said) },
+        });
         if (effect.said.kind === "opened") this.#devices?.opened();
         break;
       case "alarm":
@@ -208,6 +213,17 @@ export class Service<State> {
     }
   }
 
+  #answered(requestId: string, isPayable: boolean): void {
+    this.#take({ to: "sale", event: { kind: "answered", requestId, isPayable } });
+  }
+
+  /** Under a new id, where the answer can be shown. */
+  #questionFor(said: Said): string | undefined {
+    if (said.kind !== "vendRequested" || this.#devices === undefined) return undefined;
+    const { clock, random } = this.#options;
+    return newId(clock.nowMs(), random);
+  }
+
   #sell(event: ForSale): void {
     if (this.#retryMs !== undefined && this.#waitsForDisk(event)) return;
     if (!this.#step(event)) this.#waitsForDisk(event);
@@ -220,14 +236,46 @@ export class Service<State> {
     const [first] = effects; // at most one journal effect, and always the first: see the machine
     if (first?.kind === "journal" && !this.#attempt(() => this.#write(first))) return false;
     this.#sale = next;
-    for (const effect of effects) {
-      if (effect.kind === "ask") this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
-      else if (effect.kind === "reserved") this.#bus.publish("reserved", effect.reserved);
-      else if (effect.kind === "ignored" && this.#options.log.debugging)
-        this.#options.log.debug(effect, "ignored by the sale");
-    }
+    for (const effect of effects) this.#do(effect);
     if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
     return true;
+  }
+
+  #do(effect: sale.SaleEffect): void {
+    const { log } = this.#options;
+    switch (effect.kind) {
+      case "journal": // done before the step was taken
+        break;
+      case "ask":
+        this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
+        break;
+      case "reserved":
+        this.#bus.publish("reserved", effect.reserved);
+        break;
+      case "selected": {
+        const { requestId, item, priceMinor } = effect.selection;
+        const forMs = this.#options.terms.selectionMs;
+        log.info({ requestId, item, priceMinor }, "selected");
+        const asked = this.#bus.publish("request", { kind: "selection", requestId, item, priceMinor, forMs });
+        this.#devices?.selected(requestId, forMs);
+        if (!asked) {
+          this.#devices?.unsent(requestId);
+          this.#answered(requestId, false);
+        }
+        break;
+      }
+      case "paid":
+        this.#devices?.vending();
+        break;
+      case "withdrawn":
+        log.info({ requestId: effect.requestId }, "selection withdrawn");
+        this.#bus.publish("request", { kind: "withdrawn", requestId: effect.requestId });
+        this.#devices?.withdrawn(effect.requestId);
+        break;
+      case "ignored":
+        if (log.debugging) log.debug(effect, "ignored by the sale");
+        break;
+    }
   }
 
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
@@ -251,6 +299,7 @@ export class Service<State> {
       case "tick":
         return true;
       case "reserve":
+      case "answered":
       case "trouble":
         return false;
     }

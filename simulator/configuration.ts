@@ -25,7 +25,7 @@ const timing = z.strictObject({
 
 /** What the machine is wired to its controller with; `level` and `alwaysIdle` are the VMC's own. */
 const adapter = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("qibixx") }),
+  z.strictObject({ kind: z.literal("qibixx"), alwaysIdle: z.boolean().default(false) }),
   z.strictObject({
     kind: z.enum(["mdb-hex", "wafer"]),
     level: z.literal([1, 2, 3], "must be 1, 2 or 3").default(3),
@@ -47,7 +47,7 @@ const machine = z.strictObject({
   /** Started with `--serial URL --mqtt URL` after these. */
   controller: z.strictObject({ command: z.array(z.string().min(1)).min(1) }),
   coils: z.array(coil).min(1).max(500).refine(distinct("item"), "no two coils may have the same item"),
-  adapter: adapter.default({ kind: "qibixx" }),
+  adapter: adapter.prefault({ kind: "qibixx" }),
   timing: timing.prefault({}),
 });
 

@@ -18,6 +18,9 @@ const price = amountMinor;
 /** Why a machine will not sell. */
 export const notSelling = z.enum(["busy", "outOfService"]);
 
+/** The terminal's own question this is about: a selection that waits at the machine to be paid for. */
+const forSelection = { requestId: id.optional() };
+
 const grant = z.strictObject({
   grantId: id,
   saleId: id,
@@ -26,11 +29,12 @@ const grant = z.strictObject({
   sessionMs: intervalMs, // how long the customer may choose
   goMs: intervalMs, // how long the machine waits for `go` before it lets the grant lapse
   maxVends: z.int().min(1).max(99),
+  ...forSelection,
 });
 const decision = z.strictObject({ grantId: id, journal: id, entry });
 
 export const down = {
-  reserve: z.strictObject({ reservationId: id, ttlMs: intervalMs }),
+  reserve: z.strictObject({ reservationId: id, ttlMs: intervalMs, ...forSelection }),
   grant,
   go: decision,
   void: decision,
@@ -53,12 +57,12 @@ export const journalLine = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("refused"),
     ...ofGrant,
-    reason: z.enum(["busy", "outOfService", "currency"]),
+    reason: z.enum(["busy", "outOfService", "currency", "withdrawn"]), // withdrawn: the selection is over
   }),
   z.strictObject({
     kind: z.literal("lapsed"),
     ...ofGrant,
-    reason: z.enum(["noGo", "void", "boot", "notReady"]),
+    reason: z.enum(["noGo", "void", "boot", "notReady", "withdrawn"]),
   }),
   z.strictObject({ kind: z.literal("opened"), ...ofGrant }),
   z.strictObject({
@@ -102,11 +106,19 @@ export const up = {
     z.strictObject({ reservationId: id, ok: z.literal(false), reason: notSelling }),
   ]),
   report: z.strictObject({ journal: id, entry, line: journalLine }),
-  request: z.strictObject({
-    requestId: id,
-    kind: z.enum(["selection", "scan", "voucher"]),
-    value: z.string().max(256),
-  }),
+  request: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.enum(["scan", "voucher"]), requestId: id, value: z.string().max(256) }),
+    /** `forMs`: how long the machine waits for the payment. */
+    z.strictObject({
+      kind: z.literal("selection"),
+      requestId: id,
+      item,
+      priceMinor: price,
+      forMs: intervalMs,
+    }),
+    /** The selection of this `requestId` is over: nobody is to pay for it. */
+    z.strictObject({ kind: z.literal("withdrawn"), requestId: id }),
+  ]),
 } as const satisfies Record<Up, z.ZodType>;
 
 const bodies = { ...down, ...up };

@@ -14,7 +14,7 @@ import { fromMinor, toMinor } from "../../broker/protocol/money.js";
 import type { Store, Tx } from "../store/store.js";
 import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
-import { machineBy } from "./machines.js";
+import { itemsOf, machineBy } from "./machines.js";
 import type { PaymentRequest, PaymentsClient } from "./payments-client.js";
 import { owed, refundReference, type Event, type Owed, type Policy, type Sale } from "./sale.js";
 import {
@@ -28,6 +28,8 @@ import {
 } from "./sales.js";
 import { forgetSeen } from "./webhook-seen.js";
 
+/** What is bought where nothing has been chosen yet. */
+const CREDIT_NAME = "Vending credit";
 const LOOK = 200;
 const LOOK_EVERY_MS = 200;
 const FORGET_EVERY_MS = 60 * 60 * 1000;
@@ -172,6 +174,7 @@ export class Attendant {
         return bus.say(sale.machineId, "reserve", {
           reservationId: sale.id,
           ttlMs: (terms.expirySeconds + 30) * 1000,
+          ...forSelection(sale),
         });
       case "grant":
         return bus.say(sale.machineId, "grant", {
@@ -182,6 +185,7 @@ export class Attendant {
           sessionMs: terms.sessionMs,
           goMs: terms.goMs,
           maxVends: (await this.#machine(sale)).maxVends,
+          ...forSelection(sale),
         });
       case "go":
       case "void":
@@ -216,7 +220,8 @@ export class Attendant {
       externalRef: sale.id,
       deviceId: machine.id,
       terminalId: machine.code,
-      expirySeconds: terms.expirySeconds,
+      expirySeconds: expirySecondsOf(sale, terms),
+      name: await this.#nameOf(sale),
       ...(sale.barcode === null ? {} : { barcode: sale.barcode }),
     });
     if (answer.kind === "done") {
@@ -239,6 +244,12 @@ export class Attendant {
       );
       await this.apply("id", sale.id, { kind: "refused", code: "PAYMENTS_UNAVAILABLE" });
     } else log.warn({ sale: sale.id, reason: answer.reason }, "no payment request yet");
+  }
+
+  async #nameOf({ machineId, selection }: Sale): Promise<string> {
+    if (selection === null) return CREDIT_NAME;
+    const items = await itemsOf(this.#parts.store.read, machineId);
+    return items.find(({ item }) => item === selection.item)?.name ?? `Item ${selection.item}`;
   }
 
   async #pollRequest(sale: Sale): Promise<void> {
@@ -294,6 +305,14 @@ export class Attendant {
       );
   }
 }
+
+/** Whoever pays for a selection must have paid while the machine still waits. */
+const expirySecondsOf = ({ selection }: Sale, { expirySeconds }: Terms): number =>
+  selection === null
+    ? expirySeconds
+    : Math.max(1, Math.min(expirySeconds, Math.floor(selection.forMs / 1000)));
+const forSelection = ({ selection }: Sale): { readonly requestId?: string } =>
+  selection === null ? {} : { requestId: selection.requestId };
 
 /** What a payment request's own state says happened: the fall-back for a webhook that does not come. */
 function fromRequest(request: PaymentRequest): Untimed | undefined {

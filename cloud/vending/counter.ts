@@ -1,26 +1,37 @@
 /**
- * What a machine's own terminal asks: a code was held to its scanner. The answer is what its display shows.
+ * What a machine's own terminal asks: a code was held to its scanner, or something was chosen before anything was paid. The
+ * answer is what its display shows.
  *
- * Promises  the same request is one sale, however often it is heard; whatever comes of it, the display is told.
- * Never     gives credit: a sale that a barcode begins is paid, granted and settled like any other.
+ * Promises  the same request is one sale, however often it is heard; whatever comes of it, the display is told. A selection
+ *           that the machine has withdrawn is cancelled like any sale its customer gives up.
+ * Never     gives credit: a sale that begins here is paid, granted and settled like any other.
  * Crash     the machine's display says by itself that no answer came; the sale, if one was begun, goes on from its row.
  */
 import { fromMinor } from "../../broker/protocol/money.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { Fault } from "../http/fault.js";
 import type { Store } from "../store/store.js";
+import type { Attendant } from "./attendant.js";
 import type { Bus } from "./bus.js";
-import type { Desk } from "./desk.js";
+import type { Asked, Desk } from "./desk.js";
 import type { Log } from "./log.js";
-import { machineBy } from "./machines.js";
+import { machineBy, type Machine } from "./machines.js";
+import { paymentRequest } from "./payments-client.js";
+import { saleByKey } from "./sales.js";
 import { moneyText, onDisplay } from "./words.js";
 
 export type CounterParts = {
   readonly store: Store;
   readonly desk: Desk;
+  readonly attendant: Attendant;
   readonly bus: () => Bus;
   readonly log: Log;
 };
+type Request = Body["request"];
+type Of<K extends Request["kind"]> = Extract<Request, { kind: K }>;
+type Answer = Omit<Body["answer"], "requestId">;
+
+const keyOf = (requestId: string): string => `selection ${requestId}`;
 
 export class Counter {
   readonly #parts: CounterParts;
@@ -29,30 +40,64 @@ export class Counter {
   }
 
   /** One verified request of a machine's. */
-  hear(machineId: string, request: Body["request"]): void {
+  hear(machineId: string, request: Request): void {
     const { bus, log } = this.#parts;
     this.#answer(machineId, request)
-      .then((show) => bus().say(machineId, "answer", { requestId: request.requestId, show }))
+      .then((answer) =>
+        answer === undefined
+          ? undefined
+          : bus().say(machineId, "answer", { requestId: request.requestId, ...answer }),
+      )
       .catch((error: unknown) => log.error({ err: error, machine: machineId }, "request not answered"));
   }
 
-  async #answer(machineId: string, { requestId, kind, value }: Body["request"]): Promise<string> {
+  async #answer(machineId: string, request: Request): Promise<Answer | undefined> {
     const machine = await machineBy(this.#parts.store.read, "id", machineId);
     if (machine === undefined) throw new Error(`machine ${machineId} has a key and no row`);
-    if (kind !== "scan") return onDisplay("notHere");
-    // The highest usual credit buys anything usual, and what is not spent goes back.
-    const creditMinor = Math.max(...machine.suggestedCreditMinor, machine.minCreditMinor);
+    if (request.kind === "withdrawn") return this.#withdrawn(machine, request);
     try {
-      await this.#parts.desk.startAt(machine, {
-        amount: fromMinor(creditMinor, machine.currency).amount,
-        idempotencyKey: `scan ${requestId}`,
-        barcode: value,
-      });
-      return onDisplay("pay", moneyText(creditMinor, machine.currency, machine.decimals));
+      switch (request.kind) {
+        case "scan":
+          return await this.#scanned(machine, request);
+        case "selection":
+          return await this.#selected(machine, request);
+        case "voucher":
+          return { show: onDisplay("notHere") };
+      }
     } catch (error) {
-      if (error instanceof Fault) return onDisplay(error.code);
-      this.#parts.log.error({ err: error, machine: machineId }, "a scanned code came to nothing");
-      return onDisplay("UNAVAILABLE");
+      if (error instanceof Fault) return { show: onDisplay(error.code) };
+      this.#parts.log.error(
+        { err: error, machine: machineId, kind: request.kind },
+        "a request came to nothing",
+      );
+      return { show: onDisplay("UNAVAILABLE") };
     }
+  }
+
+  /** The highest usual credit buys anything usual, and what is not spent goes back. */
+  async #scanned(machine: Machine, { requestId, value }: Of<"scan" | "voucher">): Promise<Answer> {
+    const creditMinor = Math.max(...machine.suggestedCreditMinor, machine.minCreditMinor);
+    await this.#begin(machine, creditMinor, { idempotencyKey: `scan ${requestId}`, barcode: value });
+    return { show: onDisplay("pay", moneyText(creditMinor, machine.currency, machine.decimals)) };
+  }
+
+  async #selected(
+    machine: Machine,
+    { requestId, item, priceMinor, forMs }: Of<"selection">,
+  ): Promise<Answer> {
+    const selection = { requestId, item, forMs };
+    const made = await this.#begin(machine, priceMinor, { idempotencyKey: keyOf(requestId), selection });
+    const { url } = paymentRequest.parse(JSON.parse(made.paymentRequest ?? "null"));
+    return { show: onDisplay("scan", moneyText(priceMinor, machine.currency, machine.decimals)), qr: url };
+  }
+
+  async #withdrawn(machine: Machine, { requestId }: Of<"withdrawn">): Promise<undefined> {
+    const found = await saleByKey(this.#parts.store.read, machine.id, keyOf(requestId));
+    if (found !== undefined) await this.#parts.attendant.apply("id", found.sale.id, { kind: "cancelAsked" });
+  }
+
+  #begin(machine: Machine, creditMinor: number, asked: Omit<Asked, "amount">) {
+    const { amount } = fromMinor(creditMinor, machine.currency);
+    return this.#parts.desk.startAt(machine, { ...asked, amount });
   }
 }

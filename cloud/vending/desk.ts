@@ -29,6 +29,8 @@ export type Asked = {
   readonly idempotencyKey: string;
   /** What was held to the machine's own scanner. */
   readonly barcode?: string;
+  /** What was chosen at the machine, and has exactly this price. */
+  readonly selection?: NonNullable<Sale["selection"]>;
 };
 
 /** How often a waiting customer's sale is looked at again: another process may have changed it, and tells nobody here. */
@@ -89,7 +91,8 @@ export class Desk {
       throw new Fault("MALFORMED", `credit.currency: this machine sells in ${machine.currency}`);
     const before = await saleByKey(store.read, machine.id, idempotencyKey);
     if (before !== undefined) return sameContent(before.sale, creditMinor).id;
-    if (creditMinor < machine.minCreditMinor || creditMinor > machine.maxCreditMinor)
+    const isBounded = asked.selection === undefined; // a price is what it is
+    if (isBounded && (creditMinor < machine.minCreditMinor || creditMinor > machine.maxCreditMinor))
       throw new Fault(
         "CREDIT_OUT_OF_RANGE",
         `from ${machine.minCreditMinor} to ${machine.maxCreditMinor} minor units`,
@@ -105,6 +108,7 @@ export class Desk {
         creditMinor,
         currency,
         ...(asked.barcode === undefined ? {} : { barcode: asked.barcode }),
+        ...(asked.selection === undefined ? {} : { selection: asked.selection }),
       },
       nowMs,
     );

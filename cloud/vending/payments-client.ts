@@ -38,6 +38,8 @@ export type NewRequest = {
   readonly terminalId: string;
   readonly expirySeconds: number;
   readonly barcode?: string;
+  /** What is bought, as the customer reads it. */
+  readonly name: string;
 };
 
 export interface PaymentsClient {
@@ -91,10 +93,10 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
   }
   const at = (id: string, verb: string): string => `/${encodeURIComponent(id)}${verb}`;
   return {
-    create: (request) =>
+    create: ({ name, ...request }) =>
       call(paymentRequest, "POST", "", {
         ...request,
-        lineItems: [{ name: "Vending credit", qty: "1", price: request.value.amount }],
+        lineItems: [{ name, qty: "1", price: request.value.amount }],
       }),
     get: (id) => call(paymentRequest, "GET", at(id, "")),
     refund: (id, value, externalRef) => call(activity, "POST", at(id, "/refund"), { value, externalRef }),

@@ -51,6 +51,11 @@ export const sale = z.strictObject({
   grantId: z.string(),
   /** What was held to the machine's scanner, and finds who is to pay. */
   barcode: z.string().nullable().default(null),
+  /** What was chosen at the machine before anything was paid: the grant is for it and for nothing else. */
+  selection: z
+    .strictObject({ requestId: z.string(), item: z.int(), forMs: z.int() })
+    .nullable()
+    .default(null),
   state: saleState,
   sinceMs: z.int(), // when the state was entered, by the cloud's clock
   newsMs: z.int(), // when the machine was last heard about this sale
@@ -140,10 +145,12 @@ export type Step = readonly [next: Sale, notes: readonly Note[]];
 
 export type NewSale = Pick<Sale, "id" | "machineId" | "creditMinor" | "currency" | "grantId"> & {
   readonly barcode?: string;
+  readonly selection?: Sale["selection"];
 };
 export const begin = (what: NewSale, nowMs: number): Sale => ({
   ...what,
   barcode: what.barcode ?? null,
+  selection: what.selection ?? null,
   state: "reserving",
   sinceMs: nowMs,
   newsMs: nowMs,
@@ -246,6 +253,9 @@ function paid(s: Sale, event: Extract<Event, { kind: "paid" }>): Step {
 /** Before payment a cancel voids; with no go said it refunds at once; after that it is a wish, and the journal decides. */
 function cancel(s: Sale, nowMs: number): Step {
   if (s.state === "awaitingPayment") return [enter(s, "cancelling", nowMs), [{ code: "cancelAsked" }]];
+  // Taken back before anybody could be shown what to pay: nobody ever will.
+  if ((s.state === "reserving" || s.state === "requesting") && s.selection !== null)
+    return [{ ...enter(s, "refused", nowMs), refusal: "MACHINE_BUSY" }, []];
   if (s.state === "paid") return settle(s, nowMs, [{ code: "cancelAsked" }]);
   if ((s.state === "open" || s.state === "vending") && !s.voiding)
     return [{ ...s, voiding: true }, [{ code: "cancelAsked" }]];

@@ -53,7 +53,7 @@ export function makeVending(parts: VendingParts): Vending {
   const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
   const journals = new Journals({ store, clock, attendant, bus: () => bus, log });
   const desk = new Desk({ store, clock, random, attendant, terms });
-  const counter = new Counter({ store, desk, bus: () => bus, log });
+  const counter = new Counter({ store, desk, attendant, bus: () => bus, log });
   let stopKeys: () => void = () => undefined;
 
   return {

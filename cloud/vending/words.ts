@@ -47,8 +47,9 @@ export const sentence = (told: Told): string =>
 export const moneyText = (minor: number, currency: string, decimals: number): string =>
   `${currency} ${minorToDecimal(minor, decimals)}`;
 
-/** What a machine's display says of a scanned code: at most 64 characters (messages.ts). */
+/** What a machine's display says of a scanned code or a selection: at most 64 characters (messages.ts). */
 const display: Readonly<Record<string, (money: string) => string>> = {
+  scan: (money) => `Scan to pay ${money}`,
   pay: (money) => `Pay ${money} in your wallet now`,
   notHere: () => "This machine does not take that",
   CHECKSUM_FAILED: () => "That was not read well. Show it again",

@@ -16,5 +16,6 @@ export function qibixxSetup(
     "mdb-scale-factor": "1",
     ...further,
   };
-  return { decimals, settings: Object.entries(settings) };
+  const selectsFirst = settings["mdb-always-idle"] === "1";
+  return { decimals, selectsFirst, settings: Object.entries(settings) };
 }

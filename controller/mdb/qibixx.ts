@@ -27,7 +27,12 @@ export const LATE_AGAIN_MS = 5_000;
 export const LATE_TRIES = 36; // three minutes: a coffee takes two
 export const DRAIN_MS = 5; // what the kernel already holds reaches us well within this
 
-type Vend = { readonly request: number; readonly priceText: string; readonly item: number };
+type Vend = {
+  readonly request: number;
+  readonly priceText: string;
+  readonly item: number;
+  readonly cameFirst: boolean; // asked for without a session (Always Idle)
+};
 type Phase =
   | { readonly kind: "down" }
   | { readonly kind: "settling"; readonly dueMs: number }
@@ -74,6 +79,8 @@ export type QibixxSetup = {
   readonly decimals: number;
   /** `C,SETCONF` parameters in the order they are sent; volatile in the adapter, so sent at every bring-up. */
   readonly settings: readonly (readonly [parameter: string, value: string])[];
+  /** Always Idle: a request without a session is somebody's selection, and not a session left over. */
+  readonly selectsFirst: boolean;
 };
 
 type Out = readonly [Phase, readonly DriverEffect[]];
@@ -208,6 +215,9 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
       case "approve":
       case "deny": {
         if (phase.kind !== "requested" || phase.vend.request !== ask.request) return nothing;
+        // Whatever this firmware opens around a selection goes with it.
+        if (ask.kind === "deny" && phase.vend.cameFirst)
+          return [stopping(nowMs, { pending: true, vending: true }), []];
         const wait = ask.kind === "approve" ? DRAIN_MS : 0;
         return [
           { kind: "answering", vend: phase.vend, answer: ask.kind, drained: false, dueMs: nowMs + wait },
@@ -250,6 +260,7 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         if (line.kind === "inactive" || line.kind === "disabled") return [{ ...phase, mdb: line.kind }, none];
         return unasked(line, nowMs) ?? stray(phase, line) ?? nothing;
       case "ready":
+        if (line.kind === "vend" && setup.selectsFirst) return requested(line, request, none, true);
         return unasked(line, nowMs) ?? leave(line, nowMs, none) ?? stray(phase, line) ?? nothing;
       case "opening":
         if (line.kind === "idle") return [{ kind: "session" }, [say({ kind: "opened" })]];
@@ -372,11 +383,12 @@ function requested(
   line: Extract<Line, { kind: "vend" }>,
   request: number,
   saying: readonly DriverEffect[],
+  cameFirst = false,
 ): Out {
   const { priceText, priceMinor, item } = line;
   const price = priceMinor === undefined ? {} : { priceMinor };
   return [
-    { kind: "requested", vend: { request, priceText, item } },
+    { kind: "requested", vend: { request, priceText, item, cameFirst } },
     [...saying, say({ kind: "vendRequested", request, item, ...price })],
   ];
 }

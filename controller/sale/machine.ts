@@ -4,7 +4,8 @@
  * Owns      the one sale a machine can hold, and the numbers of the journal's entries.
  * Promises  an approval is asked for only under a grant that had its own `go` (bound to this journal and the entry that
  *           accepted it) and that covers the price; at most `maxVends` times; and after its journal entry in the list of
- *           effects. Every `accepted` ends in exactly one `lapsed` or `closed`, every `approved` in one result.
+ *           effects. Every `accepted` ends in exactly one `lapsed` or `closed`, every `approved` in one result. A selection
+ *           that came before any credit waits for a grant of its own, and for no other, until it is approved or denied.
  * Never     resumes after a restart, guesses a result, or believes a wall clock: `nowMs` is monotonic.
  * Crash     `boot` ends whatever was held, from the durable state alone (system.md, 5.1).
  *
@@ -19,7 +20,16 @@ type Grant = Body["grant"];
 type Decision = Body["go"];
 type Held =
   | { readonly kind: "none" }
-  | { readonly kind: "accepted"; readonly grant: Grant; readonly entry: number; readonly goByMs: number }
+  /** Nothing is promised: the customer has chosen, and is asked to pay. */
+  | { readonly kind: "selected"; readonly selection: Selection }
+  | {
+      readonly kind: "accepted";
+      readonly grant: Grant;
+      readonly entry: number;
+      readonly goByMs: number;
+      /** What the grant was asked for; without one the customer chooses under the credit. */
+      readonly selection?: Selection | undefined;
+    }
   | ({ readonly kind: "open" } & Session)
   | ({
       readonly kind: "approved";
@@ -34,12 +44,28 @@ type Session = {
   readonly creditMinor: number; // what is left
   readonly vends: number; // approved so far
 };
+/** `request`: the driver's number of the machine's VEND REQUEST. */
+type Selection = {
+  readonly requestId: string;
+  readonly request: number;
+  readonly item: number;
+  readonly priceMinor: number;
+  readonly untilMs: number;
+  /** Until somebody is asked to pay. */
+  readonly answerByMs: number;
+};
 type Open = Extract<Held, { kind: "open" }>;
 type Approved = Extract<Held, { kind: "approved" }>;
+type Accepted = Extract<Held, { kind: "accepted" }>;
 
 /** Why the machine cannot sell though its bus is fine. */
 export type Trouble = "" | "journalFull" | "journalFailed";
-export type Terms = { readonly currency: string; readonly vendResultMs: number };
+/** `selectionMs`: how long a selection waits to be paid for, which must be less than the machine's own patience. */
+export type Terms = {
+  readonly currency: string;
+  readonly vendResultMs: number;
+  readonly selectionMs: number;
+};
 
 export type Sale = {
   readonly terms: Terms;
@@ -55,7 +81,10 @@ export type SaleEvent = { readonly nowMs: number } & (
   | { readonly kind: "reserve"; readonly reserve: Body["reserve"] }
   | { readonly kind: "grant"; readonly grant: Grant }
   | { readonly kind: "go" | "void"; readonly decision: Decision }
-  | { readonly kind: "said"; readonly said: Said }
+  /** `requestId`: for the question a selection may become; without one there is nobody to ask, or nothing to ask with. */
+  | { readonly kind: "said"; readonly said: Said; readonly requestId?: string | undefined }
+  /** What is to become of a selection: somebody is asked to pay for it, or nobody will. */
+  | { readonly kind: "answered"; readonly requestId: string; readonly isPayable: boolean }
   | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
   | { readonly kind: "trouble"; readonly trouble: Trouble }
   | { readonly kind: "tick" }
@@ -67,9 +96,14 @@ export type SaleEffect =
   | { readonly kind: "journal"; readonly entries: readonly Entry[]; readonly durable: Durable }
   | { readonly kind: "ask"; readonly ask: Ask }
   | { readonly kind: "reserved"; readonly reserved: Body["reserved"] }
+  | { readonly kind: "selected"; readonly selection: Selection }
+  /** What became of a selection. */
+  | { readonly kind: "paid" | "withdrawn"; readonly requestId: string }
   | { readonly kind: "ignored"; readonly state: Held["kind"]; readonly event: string };
 export type SaleStep = readonly [next: Sale, effects: readonly SaleEffect[]];
 
+/** How long the backend may take to say what is to be paid. */
+export const ANSWER_MS = 15_000;
 export const ALARM_EVERY_MS = 60_000; // a broken adapter must not fill the journal
 const NONE: Held = { kind: "none" };
 
@@ -113,8 +147,10 @@ export function dueMs({ held }: Sale): number | undefined {
   switch (held.kind) {
     case "none":
       return undefined;
+    case "selected":
+      return Math.min(held.selection.untilMs, held.selection.answerByMs);
     case "accepted":
-      return held.goByMs;
+      return Math.min(held.goByMs, held.selection?.untilMs ?? Infinity);
     case "open":
       return held.endsMs;
     case "approved":
@@ -134,10 +170,18 @@ const outOfService: Readonly<Record<MdbState, string>> = {
   enabled: "", session: "", vend: "",
 };
 
-/** Busy ends by itself; out of service needs someone. Between two sessions the bus is still closing the last one. */
-function refusal(sale: Sale): "busy" | "outOfService" | undefined {
+/**
+ * Busy ends by itself; out of service needs someone. Between two sessions the bus is still closing the last one. A selection
+ * that waits is there for whoever pays for it, and for nobody else.
+ */
+function refusal(
+  sale: Sale,
+  requestId: string | undefined,
+): "busy" | "outOfService" | "withdrawn" | undefined {
+  const { held, mdb } = sale;
   if (!selling(sale).canSell) return "outOfService";
-  return sale.held.kind !== "none" || sale.mdb !== "enabled" ? "busy" : undefined;
+  if (requestId === undefined) return held.kind !== "none" || mdb !== "enabled" ? "busy" : undefined;
+  return held.kind === "selected" && held.selection.requestId === requestId ? undefined : "withdrawn";
 }
 
 function act(sale: Sale, event: SaleEvent): SaleStep {
@@ -153,7 +197,9 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
     case "void":
       return onVoid(sale, event.decision);
     case "said":
-      return onSaid(sale, event.said, event.nowMs);
+      return onSaid(sale, event.said, event.requestId, event.nowMs);
+    case "answered":
+      return onAnswered(sale, event);
     case "alarm":
       return alarm(sale, event.code, event.detail, event.nowMs);
     case "trouble":
@@ -161,19 +207,21 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
   }
 }
 
-function onReserve(sale: Sale, { reservationId }: Body["reserve"]): Body["reserved"] {
-  const reason = refusal(sale);
-  return reason === undefined ? { reservationId, ok: true } : { reservationId, ok: false, reason };
+function onReserve(sale: Sale, { reservationId, requestId }: Body["reserve"]): Body["reserved"] {
+  const reason = refusal(sale, requestId);
+  if (reason === undefined) return { reservationId, ok: true };
+  return { reservationId, ok: false, reason: reason === "withdrawn" ? "busy" : reason };
 }
 
 function onGrant(sale: Sale, grant: Grant, nowMs: number): SaleStep {
   const { held } = sale;
-  const { grantId } = grant;
-  if (held.kind !== "none" && held.grant.grantId === grantId) return ignore(sale, "grant"); // delivered again
-  const reason = grant.currency === sale.terms.currency ? refusal(sale) : "currency";
+  const { grantId, requestId } = grant;
+  if ("grant" in held && held.grant.grantId === grantId) return ignore(sale, "grant"); // delivered again
+  const reason = grant.currency === sale.terms.currency ? refusal(sale, requestId) : "currency";
   if (reason !== undefined) return commit(sale, { held, lines: [{ kind: "refused", grantId, reason }] });
+  const selection = held.kind === "selected" ? held.selection : undefined;
   return commit(sale, {
-    held: { kind: "accepted", grant, entry: sale.journal.last + 1, goByMs: nowMs + grant.goMs },
+    held: { kind: "accepted", grant, entry: sale.journal.last + 1, goByMs: nowMs + grant.goMs, selection },
     lines: [{ kind: "accepted", grantId }],
   });
 }
@@ -181,23 +229,39 @@ function onGrant(sale: Sale, grant: Grant, nowMs: number): SaleStep {
 function onGo(sale: Sale, decision: Decision, nowMs: number): SaleStep {
   const { held } = sale;
   if (held.kind !== "accepted" || !answers(sale, held, decision)) return ignore(sale, "go");
-  const { grant, entry } = held;
-  if (sale.mdb !== "enabled" || sale.trouble !== "") return lapse(sale, grant.grantId, "notReady");
+  const { grant, entry, selection } = held;
+  if (sale.mdb !== (selection === undefined ? "enabled" : "vend") || sale.trouble !== "")
+    return letGo(sale, held, "notReady");
   const session = { grant, entry, endsMs: nowMs + grant.sessionMs, creditMinor: grant.amountMinor, vends: 0 };
-  return commit(sale, {
-    held: { kind: "open", ...session },
-    past: null, // a word about an older vend would from here on be taken for this session's
-    lines: [{ kind: "opened", grantId: grant.grantId }],
-    asks: [{ kind: "openSession", amountMinor: grant.amountMinor }],
-  });
+  const opened: JournalLine = { kind: "opened", grantId: grant.grantId };
+  // A word about an older vend would from here on be taken for this session's.
+  if (selection === undefined)
+    return commit(sale, {
+      held: { kind: "open", ...session },
+      past: null,
+      lines: [opened],
+      asks: [{ kind: "openSession", amountMinor: grant.amountMinor }],
+    });
+  const { requestId, request, item, priceMinor } = selection;
+  if (priceMinor > grant.amountMinor) return letGo(sale, held, "notReady");
+  const vend: Vend = { grantId: grant.grantId, vend: 1, item, priceMinor };
+  return withMore(
+    commit(sale, {
+      held: approved(sale, session, vend, nowMs),
+      past: null,
+      lines: [opened, { kind: "approved", ...vend }],
+      asks: [{ kind: "approve", request }],
+    }),
+    [{ kind: "paid", requestId }],
+  );
 }
 
 function onVoid(sale: Sale, decision: Decision): SaleStep {
   const { held } = sale;
-  if (held.kind === "none" || !answers(sale, held, decision)) return ignore(sale, "void");
+  if (!("grant" in held) || !answers(sale, held, decision)) return ignore(sale, "void");
   switch (held.kind) {
     case "accepted":
-      return lapse(sale, held.grant.grantId, "void");
+      return letGo(sale, held, "void");
     case "open":
       return close(sale, held, "void");
     case "approved":
@@ -208,22 +272,24 @@ function onVoid(sale: Sale, decision: Decision): SaleStep {
 /** An old decision can never open or close anything: it names the journal and the very entry it answers. */
 const answers = (
   { journal }: Sale,
-  held: Exclude<Held, { kind: "none" }>,
+  held: Extract<Held, { grant: Grant }>,
   { grantId, journal: id, entry }: Decision,
 ): boolean => held.grant.grantId === grantId && journal.id === id && held.entry === entry;
 
-function onSaid(sale: Sale, said: Said, nowMs: number): SaleStep {
+function onSaid(sale: Sale, said: Said, requestId: string | undefined, nowMs: number): SaleStep {
   const { held } = sale;
+  const selection = "selection" in held ? held.selection : undefined;
+  if (selection !== undefined && endsSelection.has(said.kind)) return selectionEnded(sale, selection);
   switch (said.kind) {
     case "mdb":
       return [{ ...sale, mdb: said.mdb }, []];
     case "opened":
       // The sale ended while the session was being opened: nobody is there to use it.
-      return held.kind === "none" || held.kind === "accepted" ? [sale, [closeSession]] : [sale, []];
+      return "endsMs" in held ? [sale, []] : [sale, [closeSession]];
     case "notOpened":
       return held.kind === "open" ? close(sale, held, "notOpened", []) : ignore(sale, said.kind);
     case "vendRequested":
-      return onVendRequested(sale, said, nowMs);
+      return onVendRequested(sale, said, requestId, nowMs);
     case "vendSucceeded":
       return onSucceeded(sale, nowMs);
     case "vendFailed":
@@ -254,10 +320,18 @@ function onSaid(sale: Sale, said: Said, nowMs: number): SaleStep {
 function onVendRequested(
   sale: Sale,
   { request, item, priceMinor = 0 }: Extract<Said, { kind: "vendRequested" }>,
+  requestId: string | undefined,
   nowMs: number,
 ): SaleStep {
   const { held } = sale;
-  if (held.kind !== "open") return [sale, [{ kind: "ask", ask: { kind: "deny", request } }]];
+  if (held.kind !== "open") {
+    if ("selection" in held && held.selection?.request === request) return ignore(sale, "vendRequested"); // said twice
+    const isSold = held.kind === "none" && requestId !== undefined && priceMinor > 0 && selling(sale).canSell;
+    if (!isSold) return [sale, [deny({ request })]];
+    const untilMs = nowMs + sale.terms.selectionMs;
+    const selection = { requestId, request, item, priceMinor, untilMs, answerByMs: nowMs + ANSWER_MS };
+    return [{ ...sale, held: { kind: "selected", selection } }, [{ kind: "selected", selection }]];
+  }
   const { grantId } = held.grant;
   if (priceMinor === 0 || priceMinor > held.creditMinor) {
     const reason = priceMinor === 0 ? "badPrice" : "aboveCredit";
@@ -269,12 +343,22 @@ function onVendRequested(
   }
   const vends = held.vends + 1;
   const vend: Vend = { grantId, vend: vends, item, priceMinor };
-  const resultByMs = nowMs + sale.terms.vendResultMs;
   return commit(sale, {
-    held: { ...held, kind: "approved", vend, vends, resultByMs, voided: false },
+    held: approved(sale, { ...held, vends }, vend, nowMs),
     lines: [{ kind: "approved", ...vend }],
     asks: [{ kind: "approve", request }],
   });
+}
+
+function onAnswered(
+  sale: Sale,
+  { requestId, isPayable, kind }: Extract<SaleEvent, { kind: "answered" }>,
+): SaleStep {
+  const { held } = sale;
+  if (held.kind !== "selected" || held.selection.requestId !== requestId) return ignore(sale, kind);
+  const { selection } = held;
+  if (!isPayable) return withdraw(sale, selection, [deny(selection)]);
+  return [{ ...sale, held: { kind: "selected", selection: { ...selection, answerByMs: Infinity } } }, []];
 }
 
 function onSucceeded(sale: Sale, nowMs: number): SaleStep {
@@ -335,8 +419,15 @@ function expire(sale: Sale, nowMs: number): SaleStep {
   switch (held.kind) {
     case "none":
       return [sale, []];
+    case "selected": {
+      const { selection } = held;
+      return nowMs < Math.min(selection.untilMs, selection.answerByMs)
+        ? [sale, []]
+        : withdraw(sale, selection, [deny(selection)]);
+    }
     case "accepted":
-      return nowMs < held.goByMs ? [sale, []] : lapse(sale, held.grant.grantId, "noGo");
+      if (nowMs >= held.goByMs) return letGo(sale, held, "noGo");
+      return nowMs < (held.selection?.untilMs ?? Infinity) ? [sale, []] : letGo(sale, held, "withdrawn");
     case "open":
       return nowMs < held.endsMs ? [sale, []] : close(sale, held, "timeout");
     case "approved":
@@ -352,6 +443,41 @@ type UnknownReason = Extract<JournalLine, { kind: "unknown" }>["reason"];
 
 const lapse = (sale: Sale, grantId: string, reason: LapseReason): SaleStep =>
   commit(sale, { held: NONE, lines: [{ kind: "lapsed", grantId, reason }] });
+
+/** A grant that comes to nothing, and what it was asked for with it. */
+function letGo(sale: Sale, { grant, selection }: Accepted, reason: LapseReason): SaleStep {
+  const lapsed = lapse(sale, grant.grantId, reason);
+  if (selection === undefined) return lapsed;
+  return withMore(lapsed, [deny(selection), { kind: "withdrawn", requestId: selection.requestId }]);
+}
+
+/** The machine itself has ended the request: nothing is left to be denied. */
+function selectionEnded(sale: Sale, selection: Selection): SaleStep {
+  if (sale.held.kind !== "accepted") return withdraw(sale, selection, []);
+  return withMore(lapse(sale, sale.held.grant.grantId, "withdrawn"), [
+    { kind: "withdrawn", requestId: selection.requestId },
+  ]);
+}
+const endsSelection: ReadonlySet<Said["kind"]> = new Set<Said["kind"]>([
+  "vendCancelled",
+  "sessionEnded",
+  "reset",
+  "lost",
+]);
+
+const withdraw = (sale: Sale, { requestId }: Selection, denying: readonly SaleEffect[]): SaleStep => [
+  { ...sale, held: NONE },
+  [...denying, { kind: "withdrawn", requestId }],
+];
+
+const approved = (sale: Sale, session: Session, vend: Vend, nowMs: number): Approved => ({
+  ...session,
+  kind: "approved",
+  vend,
+  vends: vend.vend,
+  resultByMs: nowMs + sale.terms.vendResultMs,
+  voided: false,
+});
 
 const close = (
   sale: Sale,
@@ -402,7 +528,7 @@ function commit(sale: Sale, { held, past = sale.past, lines, asks = [] }: Change
 }
 
 function keep(held: Held): Durable["held"] {
-  if (held.kind === "none") return held;
+  if (held.kind === "none" || held.kind === "selected") return { kind: "none" }; // a selection does not outlive a power cut
   const { entry, grant } = held;
   const of = { grantId: grant.grantId, entry };
   return held.kind === "approved" ? { kind: "approved", ...of, vend: held.vend } : { kind: held.kind, ...of };
@@ -421,6 +547,14 @@ function inOneTransaction(
   return [{ ...newest, entries }, ...all.filter((effect) => effect.kind !== "journal")];
 }
 
+const withMore = ([next, effects]: SaleStep, more: readonly SaleEffect[]): SaleStep => [
+  next,
+  [...effects, ...more],
+];
+const deny = ({ request }: Pick<Selection, "request">): SaleEffect => ({
+  kind: "ask",
+  ask: { kind: "deny", request },
+});
 const closeSession: SaleEffect = { kind: "ask", ask: { kind: "closeSession" } };
 const ignore = (sale: Sale, event: string): SaleStep => [
   sale,

@@ -14,7 +14,7 @@ import type { Log } from "../log.js";
 import { anyLines } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
-import { dueMs, initial, step, type TerminalEvent, type Wrapping } from "./terminal.js";
+import { dueMs, initial, step, type Shown, type TerminalEvent, type Wrapping } from "./terminal.js";
 
 export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
@@ -31,6 +31,9 @@ type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : neve
 
 /** Clears a customer display (ESC/POS, CLR); any other takes it for the start of a page. */
 const CLEAR = "\f";
+
+/** A display of text has no QR code: whoever has a phone may still type the address. */
+const textOf = ({ text, qr }: Shown): string => `${CLEAR}${text}${qr === undefined ? "" : `\r\n${qr}`}`;
 
 export class Devices {
   readonly #options: DevicesOptions;
@@ -63,6 +66,23 @@ export class Devices {
 
   opened(): void {
     this.#take({ kind: "opened" });
+  }
+
+  /** A selection waits at the machine, and somebody is asked what is to be shown of it. */
+  selected(requestId: string, forMs: number): void {
+    this.#take({ kind: "selected", requestId, forMs });
+  }
+
+  unsent(requestId: string): void {
+    this.#take({ kind: "unsent", requestId });
+  }
+
+  withdrawn(requestId: string): void {
+    this.#take({ kind: "withdrawn", requestId });
+  }
+
+  vending(): void {
+    this.#take({ kind: "vending" });
   }
 
   close(): void {
@@ -104,9 +124,9 @@ export class Devices {
     for (const effect of effects) {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
-        this.#display?.write(`${CLEAR}${effect.shown.text}`);
+        this.#display?.write(textOf(effect.shown));
       } else if (!this.#ask({ requestId: effect.requestId, kind: "scan", value: effect.value }))
-        this.#take({ kind: "unsent", requestId: effect.requestId });
+        this.unsent(effect.requestId);
     }
   }
 

@@ -1,7 +1,8 @@
 /**
- * The terminal: a scanner that reads a customer's barcode, and a display that says what came of it. Pure.
+ * The terminal: a scanner that reads a customer's barcode, and a display that says what came of it, or what is to be paid for
+ * a selection at the machine. Pure.
  *
- * Owns      which scan is being asked about, and what the display shows.
+ * Owns      which question the display waits for the answer of, and what it shows.
  * Promises  one question at a time; a code that is still held to the scanner is asked about once; whatever is shown gives
  *           way to the idle text in its time.
  * Never     knows of money: what a code means is the merchant's backend's to say, and a credit comes only by a grant.
@@ -12,6 +13,8 @@
 export type Terminal = {
   readonly asking: { readonly requestId: string; readonly untilMs: number } | undefined;
   readonly last: { readonly value: string; readonly untilMs: number } | undefined;
+  /** The selection that waits to be paid for: until then nothing else is shown, and nothing is scanned. */
+  readonly selection: { readonly requestId: string; readonly untilMs: number } | undefined;
   /** When what is shown gives way; `undefined` while it is the idle text. */
   readonly shownUntilMs: number | undefined;
   readonly shown: Shown;
@@ -27,6 +30,11 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "unsent"; readonly requestId: string }
     /** The credit is at the machine: whoever was asked to pay has paid. */
     | { readonly kind: "opened" }
+    | { readonly kind: "selected"; readonly requestId: string; readonly forMs: number }
+    /** The selection is over: denied, cancelled or not paid in time. */
+    | { readonly kind: "withdrawn"; readonly requestId: string }
+    /** The selection is paid and comes out. */
+    | { readonly kind: "vending" }
     /** A display was connected: it knows nothing yet. */
     | { readonly kind: "displayConnected" }
     | { readonly kind: "tick" }
@@ -50,6 +58,7 @@ export const WORDS = {
   idle: "Scan the QR code, or show your barcode",
   asking: "One moment ...",
   choose: "Paid. Choose at the machine",
+  vending: "Paid. Your product comes out",
   unreadable: "That was not read. Show it again",
   offline: "No connection. Try again later",
   noAnswer: "No answer. Try again",
@@ -58,6 +67,7 @@ export const WORDS = {
 export const initial: Terminal = {
   asking: undefined,
   last: undefined,
+  selection: undefined,
   shownUntilMs: undefined,
   shown: { text: WORDS.idle },
 };
@@ -90,7 +100,7 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       return scanned(state, unwrapped(event.text, wrapping), event.requestId, nowMs);
     case "answered":
       if (state.asking?.requestId !== event.requestId) return [state, []]; // late, or somebody else's
-      return show({ ...state, asking: undefined }, event.shown, nowMs + SHOWN_MS);
+      return show({ ...state, asking: undefined }, event.shown, shownUntil(state, event.shown, nowMs));
     case "unsent":
       if (state.asking?.requestId !== event.requestId) return [state, []];
       return show(
@@ -100,6 +110,26 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       );
     case "opened":
       return show(state, { text: WORDS.choose }, nowMs + SHOWN_MS);
+    case "selected": {
+      const { requestId } = event;
+      const asking = { requestId, untilMs: nowMs + ANSWER_MS };
+      const selection = { requestId, untilMs: nowMs + event.forMs };
+      return show({ ...state, asking, selection }, { text: WORDS.asking }, undefined);
+    }
+    case "withdrawn": {
+      const { selection, asking } = state;
+      if (selection?.requestId !== event.requestId) return [state, []];
+      const over = { ...state, selection: undefined };
+      // A refusal stays to be read; what was to be scanned goes at once.
+      if (asking === undefined && state.shown.qr === undefined) return [over, []];
+      return show({ ...over, asking: undefined }, { text: WORDS.idle }, undefined);
+    }
+    case "vending":
+      return show(
+        { ...state, selection: undefined, asking: undefined },
+        { text: WORDS.vending },
+        nowMs + SHOWN_MS,
+      );
     case "displayConnected":
       return [state, [{ kind: "show", shown: state.shown }]];
     case "tick":
@@ -107,8 +137,12 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
   }
 }
 
+/** What is to be paid for a selection is shown for as long as the machine waits. */
+const shownUntil = ({ selection }: Terminal, { qr }: Shown, nowMs: number): number =>
+  selection === undefined || qr === undefined ? nowMs + SHOWN_MS : selection.untilMs;
+
 function scanned(state: Terminal, value: string, requestId: string, nowMs: number): TerminalStep {
-  if (state.asking !== undefined) return [state, []];
+  if (state.asking !== undefined || state.selection !== undefined) return [state, []];
   if (state.last?.value === value && nowMs < state.last.untilMs)
     return [{ ...state, last: { value, untilMs: nowMs + SAME_MS } }, []]; // still held there
   if (!READABLE.test(value)) return show(state, { text: WORDS.unreadable }, nowMs + REFUSED_MS);

@@ -40,6 +40,8 @@ export type StationView = MachineFace & {
   readonly powered: boolean;
   /** What the customer display beside the machine shows. */
   readonly shown: string;
+  /** What the QR code on it leads to. */
+  readonly qr: string | null;
   readonly coils: readonly {
     readonly item: number;
     readonly name: string;
@@ -96,7 +98,7 @@ export class Station implements AsyncDisposable {
       random,
       framingOf(plan.adapter),
     );
-    const selectsFirst = plan.adapter.kind !== "qibixx" && plan.adapter.alwaysIdle;
+    const selectsFirst = plan.adapter.alwaysIdle;
     const vmc = newVmc({ ...plan.timing, decimals: plan.decimals, selectsFirst }, plan.coils, noFaults);
     const machine = new Machine(vmc, plan.currency, clock, trace, (word) => adapter.say(word));
     const adapter = adapterFor(plan.adapter, {
@@ -138,6 +140,7 @@ export class Station implements AsyncDisposable {
       powered: this.#controller.powered,
       ...this.#machine.face(),
       shown: this.#display.shown,
+      qr: this.#display.qr,
       coils: coils.map(({ item, name, priceMinor, stock, fallen }) => ({
         item,
         name,

@@ -7,7 +7,8 @@ import { inLines, stxEtx, type LineFraming } from "./line-framing.js";
 
 /** A Qibixx is a cashless reader itself; the others carry MDB blocks to the controller's. */
 export type AdapterPlan =
-  { readonly kind: "qibixx" } | ({ readonly kind: "mdb-hex" | "wafer" } & CarrierSettings);
+  | { readonly kind: "qibixx"; readonly alwaysIdle: boolean }
+  | ({ readonly kind: "mdb-hex" | "wafer" } & CarrierSettings);
 
 export function adapterFor(plan: AdapterPlan, ends: Ends): Adapter {
   if (plan.kind !== "qibixx") return new CarrierAdapter(plan, ends);

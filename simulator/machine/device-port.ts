@@ -1,12 +1,13 @@
 /**
  * The other end of a serial line that something is wired to: a barcode scanner that says what it reads, a display that shows
- * what it is told. One controller at a time; the newest connection wins.
+ * what it is told, and a line that is an address as a QR code. One controller at a time; the newest connection wins.
  *
  * Bounded   what is shown by `SHOWN` characters.
  */
 import type { Duplex } from "node:stream";
 
-const SHOWN = 256;
+const SHOWN = 512;
+const ADDRESS = /^https?:\/\/\S+$/;
 /** What clears a customer display; what comes after it is the new text. */
 const CLEAR = "\f";
 
@@ -14,9 +15,18 @@ export class DevicePort {
   #socket: Duplex | undefined;
   #shown = "";
 
-  /** What it shows, where it is a display. */
+  /** What it shows in words, where it is a display. */
   get shown(): string {
-    return this.#shown.trim();
+    return this.#lines((line) => !ADDRESS.test(line)).join("\n");
+  }
+
+  /** What its QR code leads to. */
+  get qr(): string | null {
+    return this.#lines((line) => ADDRESS.test(line)).at(-1) ?? null;
+  }
+
+  #lines(which: (line: string) => boolean): readonly string[] {
+    return this.#shown.split(/\r?\n/).filter((line) => line.trim() !== "" && which(line));
   }
 
   accept(socket: Duplex): void {

@@ -48,6 +48,9 @@ export function Cabinet({ name, qrUrl, state, turning, onSelect, onCancel }: Pro
         {state.shown === "" ? null : (
           <p class="customer-display" aria-label="Customer display" aria-live="polite">
             {state.shown}
+            {state.qr === null ? null : (
+              <img src={`${state.qr}/qr.svg`} alt="The QR code on the display" width="132" height="132" />
+            )}
           </p>
         )}
         <Lights state={state} />

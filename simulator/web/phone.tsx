@@ -1,28 +1,35 @@
-/** The customer's phone: the machine's own page, as a scan of its sticker opens it, with the test wallet already on it. */
+/** The customer's phone: the page that a scan opened, of the machine's sticker or of its display, with the test wallet already on it. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 
-type Props = { readonly machineUrl: string; readonly walletUrl: string | undefined };
+type Props = {
+  readonly machineUrl: string;
+  /** What the QR code on the machine's display leads to, while there is one. */
+  readonly shownUrl: string | undefined;
+  readonly walletUrl: string | undefined;
+};
 
-export function Phone({ machineUrl, walletUrl }: Props): VNode {
-  const [scan, setScan] = useState(0);
-  const address = machineUrl + (walletUrl === undefined ? "" : new URL(walletUrl).hash);
+export function Phone({ machineUrl, shownUrl, walletUrl }: Props): VNode {
+  const [{ url, scans }, setScanned] = useState({ url: machineUrl, scans: 0 });
+  const scan = (scanned: string): void => setScanned({ url: scanned, scans: scans + 1 });
+  const address = url + (walletUrl === undefined ? "" : new URL(walletUrl).hash);
   return (
     <section class="phone" aria-label="The customer's phone">
       <div class="phone-body">
         <div class="phone-screen">
-          {/* A new key is a new page: what a second scan of the sticker does. */}
-          <iframe
-            key={`${address} ${scan}`}
-            src={address}
-            title="The machine's page on the customer's phone"
-          />
+          {/* A new key is a new page: what a second scan does. */}
+          <iframe key={`${address} ${scans}`} src={address} title="The page on the customer's phone" />
         </div>
       </div>
       <p class="phone-links">
-        <button type="button" onClick={() => setScan(scan + 1)}>
-          Scan again
+        <button type="button" onClick={() => scan(machineUrl)}>
+          {url === machineUrl ? "Scan again" : "Scan the sticker"}
         </button>
+        {shownUrl !== undefined && (
+          <button type="button" onClick={() => scan(shownUrl)}>
+            Scan the display
+          </button>
+        )}
         <a href={address} target="_blank" rel="noreferrer">
           Open in a tab
         </a>

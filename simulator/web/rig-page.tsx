@@ -126,7 +126,7 @@ function Bench({ rig, machine, walletUrl }: BenchProps): VNode {
             onCancel={() => act(rig.cancel(machine.id))}
           />
         )}
-        <Phone machineUrl={machine.url} walletUrl={walletUrl} />
+        <Phone machineUrl={machine.url} shownUrl={state?.qr ?? undefined} walletUrl={walletUrl} />
         {state !== undefined && (
           <FaultPanel
             state={state}

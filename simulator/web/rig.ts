@@ -17,6 +17,7 @@ const machineView = z.object({
   powered: z.boolean(),
   display: z.string(),
   shown: z.string(),
+  qr: z.url().nullable(),
   credit: money.nullable(),
   vmc: z.enum(["off", "inactive", "disabled", "enabled", "session", "vend", "silent"]),
   coils: z.array(coil),

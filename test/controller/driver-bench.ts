@@ -18,6 +18,8 @@ import { VirtualClock } from "../simulator/virtual-clock.js";
 export const WATER = 11; // 2.50
 export const ICE = 12; // 4.50
 
+const QIBIXX_IDLE = { adapterSettings: { "mdb-always-idle": "1" } };
+
 export type Kind = Configuration["driver"];
 type Told = Exclude<Said, { kind: "mdb" }>;
 type Untimed<E = DriverEvent> = E extends unknown ? Omit<E, "nowMs"> : never;
@@ -49,7 +51,7 @@ export class DriverBench {
 
   constructor(kind: Kind, alwaysIdle = false, changes: Readonly<Record<string, unknown>> = {}, seed = 1) {
     const plan: AdapterPlan =
-      kind === "qibixx" ? { kind } : { kind, level: 3, address: "0x10", alwaysIdle, pollMs: 150 };
+      kind === "qibixx" ? { kind, alwaysIdle } : { kind, level: 3, address: "0x10", alwaysIdle, pollMs: 150 };
     const settings = configuration.parse({
       machineId: "m-1",
       dataDir: "data",
@@ -58,7 +60,7 @@ export class DriverBench {
       cloudKeys: [{ kid: "k", publicKey: KEY }],
       currency: "NZD",
       driver: kind,
-      ...(alwaysIdle ? { reader: { level: 3, alwaysIdle } } : {}),
+      ...(alwaysIdle ? (kind === "qibixx" ? QIBIXX_IDLE : { reader: { level: 3, alwaysIdle } }) : {}),
       ...changes,
     });
     this.#kind = kind;

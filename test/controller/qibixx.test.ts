@@ -18,7 +18,7 @@ import {
 } from "../../controller/mdb/qibixx.js";
 import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 
-const driver = qibixx({ decimals: 2, settings: [["mdb-decimal-places", "2"]] });
+const driver = qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] });
 const VERSION = "v,4.0.2.0,0123";
 
 /** A link with its clock: `take` answers with what was sent (`> `), said (`! `) or done about the port. */

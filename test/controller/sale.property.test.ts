@@ -2,7 +2,8 @@
  * Whatever is heard, in any order and at any time, with power cuts anywhere: an approval leaves only under a grant that
  * had its own `go` since the last boot, within its credit and its number of vends, and is on disk before; every accepted
  * grant ends in exactly one `lapsed` or `closed`; every approved vend has exactly one first result, and at most one late
- * correction after `unknown`; entries are numbered without gaps.
+ * correction after `unknown`; entries are numbered without gaps. A selection that came first ends once, paid under a grant of
+ * its own or withdrawn, and is denied unless the machine itself has ended it.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -20,8 +21,9 @@ import {
 
 const CREDIT = 400;
 const MAX_VENDS = 2;
-const terms = { currency: "NZD", vendResultMs: 25_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
 const ids = fc.constantFrom("a", "b", "c");
+const questions = fc.constantFrom(undefined, "q", "r");
 
 type Move =
   | { readonly kind: "event"; readonly event: SaleEvent }
@@ -31,6 +33,8 @@ type Move =
       readonly stranger: boolean;
       readonly back: number;
     }
+  /** A selection as far as it goes: asked about, and granted what it was asked for. */
+  | { readonly kind: "choose" }
   | { readonly kind: "pass"; readonly ms: number }
   | { readonly kind: "cut"; readonly after: number }; // power: how many effects of the next event still happen
 
@@ -51,7 +55,7 @@ const said: fc.Arbitrary<Said> = fc.oneof(
   fc.record({ kind: fc.constantFrom("opened" as const, "notOpened" as const) }),
   fc.record({
     kind: fc.constant("mdb" as const),
-    mdb: fc.constantFrom("enabled" as const, "enabled" as const, "disabled" as const),
+    mdb: fc.constantFrom("enabled" as const, "enabled" as const, "vend" as const, "disabled" as const),
   }),
 );
 const grant = fc.record({
@@ -62,13 +66,37 @@ const grant = fc.record({
   sessionMs: fc.constant(60_000),
   goMs: fc.constant(10_000),
   maxVends: fc.constantFrom(1, MAX_VENDS),
+  requestId: questions,
 });
+const GRANT = {
+  grantId: "s",
+  saleId: "s",
+  amountMinor: CREDIT,
+  currency: "NZD",
+  sessionMs: 60_000,
+  goMs: 10_000,
+  maxVends: 1,
+};
 const nowMs = 0; // set when it happens
 const move: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 6,
-    arbitrary: said.map((s): Move => ({ kind: "event", event: { kind: "said", said: s, nowMs } })),
+    arbitrary: fc
+      .tuple(said, questions)
+      .map(([s, requestId]): Move => ({ kind: "event", event: { kind: "said", said: s, requestId, nowMs } })),
   },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        kind: fc.constant("answered" as const),
+        requestId: fc.constantFrom("q", "r"),
+        isPayable: fc.boolean(),
+        nowMs: fc.constant(nowMs),
+      })
+      .map((event): Move => ({ kind: "event", event })),
+  },
+  { weight: 1, arbitrary: fc.constant<Move>({ kind: "choose" }) },
   {
     weight: 3,
     arbitrary: grant.map((g): Move => ({ kind: "event", event: { kind: "grant", grant: g, nowMs } })),
@@ -91,6 +119,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 
 test("no approval without its own go, above the credit or beyond the number; every grant and every vend ends once", () => {
   let approvals = 0;
+  let paid = 0;
   fc.assert(
     fc.property(fc.array(move, { minLength: 40, maxLength: 120, size: "max" }), (moves) => {
       let time = 0;
@@ -98,6 +127,7 @@ test("no approval without its own go, above the credit or beyond the number; eve
       const entries: Entry[] = [];
       const gone = new Map<number, { spent: number; vends: number; max: number }>(); // by accepted entry, since boot
       let cut = Infinity;
+      let waits: { requestId: string; request: number; denied: boolean } | undefined; // the selection that came first
 
       const perform = (effects: readonly SaleEffect[]): boolean => {
         for (const effect of effects) {
@@ -106,6 +136,19 @@ test("no approval without its own go, above the credit or beyond the number; eve
           if (effect.kind === "journal") {
             entries.push(...effect.entries);
             durable = effect.durable;
+          }
+          if (effect.kind === "selected") {
+            expect(waits).toBeUndefined();
+            const { requestId, request } = effect.selection;
+            waits = { requestId, request, denied: false };
+          }
+          if (effect.kind === "ask" && effect.ask.kind === "deny" && effect.ask.request === waits?.request)
+            waits.denied = true;
+          if (effect.kind === "paid" || effect.kind === "withdrawn") {
+            expect(effect.requestId).toBe(waits?.requestId);
+            if (effect.kind === "paid") paid += 1;
+            expect(effect.kind === "paid" && waits?.denied).toBe(false);
+            waits = undefined;
           }
           if (effect.kind === "ask" && effect.ask.kind === "approve") {
             approvals += 1;
@@ -124,6 +167,7 @@ test("no approval without its own go, above the credit or beyond the number; eve
       };
       const restart = (): Sale => {
         cut = Infinity;
+        waits = undefined;
         gone.clear();
         const [booted, effects] = boot(durable, { id: "j", last: entries.length }, terms);
         perform(effects);
@@ -132,15 +176,19 @@ test("no approval without its own go, above the credit or beyond the number; eve
       let sale = restart();
       const hear = (event: SaleEvent): void => {
         const [next, effects] = step(sale, { ...event, nowMs: time });
+        const lines = effects.flatMap((effect) => (effect.kind === "journal" ? effect.entries : []));
+        if (lines.some(({ line }) => line.kind === "opened")) {
+          const { held } = sale;
+          if (event.kind !== "go" || !("endsMs" in next.held)) throw new Error("opened without a go");
+          const { requestId } = next.held.grant;
+          expect(next.held.kind).toBe(requestId === undefined ? "open" : "approved");
+          expect(requestId).toBe(held.kind === "accepted" ? held.selection?.requestId : "");
+          expect(next.held.entry, "opened by a go that answers another entry").toBe(event.decision.entry);
+          gone.set(next.held.entry, { spent: 0, vends: 0, max: next.held.grant.maxVends });
+        }
         if (!perform(effects)) {
           sale = restart();
           return;
-        }
-        const lines = effects.flatMap((effect) => (effect.kind === "journal" ? effect.entries : []));
-        if (lines.some(({ line }) => line.kind === "opened")) {
-          if (event.kind !== "go" || next.held.kind !== "open") throw new Error("opened without a go");
-          expect(next.held.entry, "opened by a go that answers another entry").toBe(event.decision.entry);
-          gone.set(next.held.entry, { spent: 0, vends: 0, max: next.held.grant.maxVends });
         }
         sale = next;
       };
@@ -148,7 +196,13 @@ test("no approval without its own go, above the credit or beyond the number; eve
       for (const one of moves) {
         if (one.kind === "event") hear(one.event);
         else if (one.kind === "cut") cut = one.after;
-        else if (one.kind === "pass") {
+        else if (one.kind === "choose") {
+          const asked = { request: 9, item: 1, priceMinor: 250 };
+          hear({ kind: "said", said: { kind: "mdb", mdb: "vend" }, nowMs });
+          hear({ kind: "said", said: { kind: "vendRequested", ...asked }, requestId: "q", nowMs });
+          hear({ kind: "answered", requestId: "q", isPayable: true, nowMs });
+          hear({ kind: "grant", grant: { ...GRANT, requestId: "q" }, nowMs });
+        } else if (one.kind === "pass") {
           time += one.ms;
           hear({ kind: "tick", nowMs });
         } else {
@@ -166,6 +220,7 @@ test("no approval without its own go, above the credit or beyond the number; eve
     { numRuns: 1_500 },
   );
   expect(approvals, "the walk must reach what it is about").toBeGreaterThan(500);
+  expect(paid, "and selections that are paid").toBeGreaterThan(50);
 });
 
 const lastAccepted = (entries: readonly Entry[], grantId: string): number =>

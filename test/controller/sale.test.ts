@@ -1,11 +1,11 @@
 /** The sale at the machine: each thing it may hear, in each state it may be in. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Body } from "../../broker/protocol/messages.js";
 import type { MdbState, Said } from "../../controller/mdb/driver.js";
 import { NOTHING_HELD, readDurable, type Durable } from "../../controller/sale/durable.js";
 import * as machine from "../../controller/sale/machine.js";
 
-const terms = { currency: "NZD", vendResultMs: 25_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
 const grant = (id: string, more: Partial<Body["grant"]> = {}): Body["grant"] => ({
   grantId: id,
   saleId: `sale-${id}`,
@@ -43,6 +43,11 @@ class Till {
           return [`ask ${effect.ask.kind}${"request" in effect.ask ? ` ${effect.ask.request}` : ""}`];
         case "reserved":
           return [effect.reserved.ok ? "yes" : effect.reserved.reason];
+        case "selected":
+          return [`selected ${effect.selection.requestId}`];
+        case "paid":
+        case "withdrawn":
+          return [`${effect.kind} ${effect.requestId}`];
         case "ignored":
           return ["ignored"];
       }
@@ -343,5 +348,111 @@ test("one step is one transaction: what expired and what was heard are journaled
   expect(effects.map(({ kind }) => kind)).toEqual(["journal", "ask"]);
   expect(effects[0]).toMatchObject({
     entries: [{ line: { kind: "closed" } }, { line: { kind: "accepted" } }],
+  });
+});
+
+describe("a selection before any credit", () => {
+  /** Chosen, with somebody asked to pay for it. */
+  function selected(): Till {
+    const till = new Till();
+    till.said({ kind: "mdb", mdb: "vend" });
+    expect(select(till)).toEqual(["selected q1"]);
+    expect(till.hear({ kind: "answered", requestId: "q1", isPayable: true })).toEqual([]);
+    return till;
+  }
+  const select = (till: Till, requestId: string | undefined = "q1", priceMinor = 350): string[] =>
+    till.hear({ kind: "said", said: { kind: "vendRequested", request: 1, item: 7, priceMinor }, requestId });
+  function granted(): Till {
+    const till = selected();
+    expect(till.grant("g1", { requestId: "q1", amountMinor: 350 })).toEqual(["accepted g1"]);
+    return till;
+  }
+
+  test("is approved by the go of its own grant, and vends", () => {
+    const till = granted();
+    expect(till.decide("go")).toEqual(["opened g1", "approved g1", "ask approve 1", "paid q1"]);
+    expect(till.said({ kind: "vendSucceeded" })).toEqual([
+      "succeeded g1",
+      "closed g1 done",
+      "ask closeSession",
+    ]);
+  });
+
+  test("says yes to whoever asks for it, and is busy for everybody else", () => {
+    const till = selected();
+    const reserve = (requestId?: string): string[] =>
+      till.hear({
+        kind: "reserve",
+        reserve: { reservationId: "r", ttlMs: 1, ...(requestId && { requestId }) },
+      });
+    expect([reserve("q1"), reserve("q2"), reserve()]).toEqual([["yes"], ["busy"], ["busy"]]);
+    expect(till.grant("g8")).toEqual(["refused g8 busy"]);
+    expect(till.grant("g9", { requestId: "q2" })).toEqual(["refused g9 withdrawn"]);
+    expect(till.grant("g1", { requestId: "q1", amountMinor: 350 })).toEqual(["accepted g1"]);
+  });
+
+  test.each([
+    ["nobody can be asked", undefined, 350],
+    ["its price could not be read", "q1", 0],
+  ])("is denied when %s", (_why, requestId, priceMinor) => {
+    const till = new Till();
+    till.said({ kind: "mdb", mdb: "vend" });
+    expect(
+      till.hear({
+        kind: "said",
+        said: { kind: "vendRequested", request: 1, item: 7, priceMinor },
+        requestId,
+      }),
+    ).toEqual(["ask deny 1"]);
+    expect(till.reserve()).toEqual(["busy"]); // the bus is still in its vend
+  });
+
+  test("is denied when the backend says that nobody will pay, or says nothing", () => {
+    expect(selected().hear({ kind: "answered", requestId: "q1", isPayable: false })).toEqual([
+      "ask deny 1",
+      "withdrawn q1",
+    ]);
+    const unanswered = new Till();
+    unanswered.said({ kind: "mdb", mdb: "vend" });
+    select(unanswered);
+    expect(unanswered.pass(machine.ANSWER_MS - 1)).toEqual([]);
+    expect(unanswered.pass(1)).toEqual(["ask deny 1", "withdrawn q1"]);
+  });
+
+  test("waits as long as it is told, and a payment that comes later is refused", () => {
+    const till = selected();
+    expect(till.pass(terms.selectionMs)).toEqual(["ask deny 1", "withdrawn q1"]);
+    expect(till.grant("g1", { requestId: "q1" })).toEqual(["refused g1 withdrawn"]);
+  });
+
+  test("lets its grant lapse when the go comes too late, is a void, or the machine has ended it", () => {
+    const late = granted();
+    expect(late.pass(terms.selectionMs)[0]).toMatch(/^lapsed g1/);
+    expect(late.decide("go")).toEqual(["ignored"]);
+    expect(granted().decide("void")).toEqual(["lapsed g1 void", "ask deny 1", "withdrawn q1"]);
+    for (const kind of ["vendCancelled", "reset", "sessionEnded", "lost"] as const) {
+      const till = granted();
+      expect(till.said({ kind })).toEqual(["lapsed g1 withdrawn", "withdrawn q1"]);
+      expect(till.decide("go")).toEqual(["ignored"]);
+    }
+  });
+
+  test("is not approved for less than its price", () => {
+    const till = selected();
+    till.grant("g1", { requestId: "q1", amountMinor: 349 });
+    expect(till.decide("go")).toEqual(["lapsed g1 notReady", "ask deny 1", "withdrawn q1"]);
+  });
+
+  test("does not outlive a power cut: its grant lapses, and a late one is refused", () => {
+    expect(granted().restart().booted).toEqual(["lapsed g1 boot"]);
+    const till = selected().restart();
+    expect(till.booted).toEqual([]);
+    expect(till.grant("g1", { requestId: "q1" })).toEqual(["refused g1 withdrawn"]);
+  });
+
+  test("taken back at the machine is over at once", () => {
+    const till = selected();
+    expect(till.said({ kind: "vendCancelled" })).toEqual(["withdrawn q1"]);
+    expect(till.grant("g1", { requestId: "q1" })).toEqual(["refused g1 withdrawn"]);
   });
 });

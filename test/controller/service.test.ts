@@ -125,8 +125,8 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
   const replay = new ReplayWindows(["cloud-1"], journal.replay());
   service = new Service({
     bootId: "boot",
-    terms: { currency: "NZD", vendResultMs },
-    driver: qibixx({ decimals: 2, settings: [["mdb-decimal-places", "2"]] }),
+    terms: { currency: "NZD", vendResultMs, selectionMs: 45_000 },
+    driver: qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
     journal,
     replay,
     newLink: linksTo(place, 0),

@@ -1,6 +1,6 @@
 /** The scanner and the display: what is asked, once, and what is shown, for how long. */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   dueMs,
   initial,
@@ -112,6 +112,50 @@ test("a display that was just plugged in is told what the others show", () => {
   expect(bench.take({ kind: "displayConnected" })).toEqual([show(WORDS.asking)]);
 });
 
+describe("a selection at the machine", () => {
+  const QR = "https://pay.example/pay/r9";
+  const toPay = { text: "Scan to pay NZD 2.50", qr: QR };
+  function selected(): Bench {
+    const bench = new Bench();
+    expect(bench.take({ kind: "selected", requestId: "r9", forMs: 45_000 })).toEqual([show(WORDS.asking)]);
+    return bench;
+  }
+  function shown(): Bench {
+    const bench = selected();
+    expect(bench.take({ kind: "answered", requestId: "r9", shown: toPay })).toEqual([
+      { kind: "show", shown: toPay },
+    ]);
+    return bench;
+  }
+
+  test("is shown with its code for as long as the machine waits, and nothing is scanned meanwhile", () => {
+    const bench = shown();
+    expect(bench.scan("123")).toEqual([]);
+    bench.nowMs += 44_999;
+    expect(bench.take({ kind: "tick" })).toEqual([]);
+    expect(bench.take({ kind: "displayConnected" })).toEqual([{ kind: "show", shown: toPay }]);
+  });
+
+  test("that is over is shown no longer", () => {
+    expect(shown().take({ kind: "withdrawn", requestId: "r9" })).toEqual([show(WORDS.idle)]);
+    expect(selected().take({ kind: "withdrawn", requestId: "r9" })).toEqual([show(WORDS.idle)]);
+    expect(shown().take({ kind: "withdrawn", requestId: "r8" })).toEqual([]);
+  });
+
+  test("that was refused keeps the words for it a while", () => {
+    const bench = selected();
+    expect(bench.take({ kind: "answered", requestId: "r9", shown: { text: "Out of service" } })).toEqual([
+      show("Out of service"),
+    ]);
+    expect(bench.take({ kind: "withdrawn", requestId: "r9" })).toEqual([]);
+    expect(bench.scan("123")).toHaveLength(2); // asked about, and shown
+  });
+
+  test("that is paid says so", () => {
+    expect(shown().take({ kind: "vending" })).toEqual([show(WORDS.vending)]);
+  });
+});
+
 test("hammered with anything, it asks one thing at a time and always comes back to rest", () => {
   const event = fc.oneof(
     fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
@@ -121,7 +165,9 @@ test("hammered with anything, it asks one thing at a time and always comes back 
       shown: fc.record({ text: fc.string({ maxLength: 64 }) }),
     }),
     fc.record({ kind: fc.constant("unsent" as const), of: fc.nat(40) }),
-    fc.record({ kind: fc.constantFrom("displayConnected" as const, "opened" as const, "tick" as const) }),
+    fc.record({ kind: fc.constant("selected" as const), of: fc.nat(40), forMs: fc.constant(45_000) }),
+    fc.record({ kind: fc.constant("withdrawn" as const), of: fc.nat(40) }),
+    fc.record({ kind: fc.constantFrom("displayConnected", "opened", "vending", "tick") }),
   );
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(20_000), event), { maxLength: 60 }), (walk) => {

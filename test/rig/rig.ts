@@ -69,6 +69,7 @@ export class Rig implements AsyncDisposable {
     options: {
       readonly machines?: number;
       readonly driver?: string;
+      readonly selectFirst?: boolean;
       readonly cloud?: object;
       readonly dir?: string;
       readonly env?: Readonly<Record<string, string>>;
@@ -90,6 +91,7 @@ export class Rig implements AsyncDisposable {
         String(options.machines ?? 1),
         "--driver",
         options.driver ?? "qibixx",
+        ...(options.selectFirst === true ? ["--select-first"] : []),
         "--cloud",
         settings,
         "--json",

@@ -123,6 +123,21 @@ for (const [name, events, state, refundDueMinor] of endings) {
   });
 }
 
+test("a selection taken back before anybody could be shown what to pay is over at once", () => {
+  const selection = { requestId: "q", item: 11, forMs: 45_000 };
+  const chosen = begin(
+    { id: "s", machineId: "m", creditMinor: 250, currency: "NZD", grantId: "g", selection },
+    0,
+  );
+  for (const before of [[], [{ kind: "reserved" }]] as const) {
+    const sale = then(chosen, 1, ...before, { kind: "cancelAsked" });
+    expect(sale.state).toBe("refused");
+    expect(owed(then(sale, 2, { kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }))).toEqual(
+      [],
+    );
+  }
+});
+
 test("more vended than was granted is flagged for a person", () => {
   const over = line({ kind: "approved", grantId, vend: 1, item: 11, priceMinor: 401 });
   const sale = play(...toPayment, paid, accepted, opened, over, succeeded, closed);
