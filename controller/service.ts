@@ -9,15 +9,18 @@
  * Bounded   `MAX_OWED` words of the adapter while the disk is broken; past that it stops, and boot tells the truth.
  * Crash     between any two effects: what was journaled is known, what was not has not happened.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
 import type { Body } from "../broker/protocol/messages.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
 import * as reports from "./bus/reports.js";
+import type { Remote, RemoteEvents } from "./config/remote.js";
+import type { Settings } from "./config/settings.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
-import type { Driver, DriverEffect, DriverEvent } from "./mdb/driver.js";
+import type { Driver, DriverEffect, DriverEvent, Said } from "./mdb/driver.js";
 import { readDurable } from "./sale/durable.js";
 import * as sale from "./sale/machine.js";
 import type { Framing } from "./serial/framing.js";
@@ -43,6 +46,9 @@ export type ServiceOptions<State> = {
   readonly serialBackOff: BackOff;
   readonly reportAgainMs: number;
   readonly statusEveryMs: number;
+  /** What the cloud may set from afar, and a driver that goes by it. Left out, nothing is set. */
+  readonly remote?:
+    { readonly configuration: Remote; readonly driver: (settings: Settings) => Driver<State> } | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -73,12 +79,19 @@ export class Service<State> {
   readonly #devices: Devices | undefined;
   readonly #queue: Work[] = [];
   readonly #owed: ForSale[] = [];
+  readonly #remoteEvents: RemoteEvents = {
+    apply: (settings) => this.#apply(settings),
+    alarm: (code, detail) => this.#queue.push({ to: "sale", event: { kind: "alarm", code, detail } }),
+  };
+  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items" | "adapterSettings">;
+  #drives: Driver<State>;
   #driver: State;
   #sale: sale.Sale;
   #reports: reports.Reports;
   #bootOwes: Extract<sale.SaleEffect, { kind: "journal" }> | undefined;
   #running = false;
   #closed = false;
+  #reservedUntilMs = -Infinity; // somebody may be paying: their grant may come until then
   #retryMs: number | undefined; // set while the journal cannot be written
   #statusSaid = "";
   #statusMs = -Infinity;
@@ -89,6 +102,8 @@ export class Service<State> {
   constructor(options: ServiceOptions<State>) {
     this.#options = options;
     const { driver, journal, terms, clock, random, log } = options;
+    this.#settings = options.remote?.configuration.settings ?? { ...options, items: [], adapterSettings: {} };
+    this.#drives = driver;
     this.#driver = driver.initial;
     const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
     this.#sale = booted;
@@ -119,6 +134,7 @@ export class Service<State> {
     });
     this.#devices = options.openDevices?.((request) => this.#bus.publish("request", request));
     this.#line.open();
+    options.remote?.configuration.begin(this.#remoteEvents);
     const trouble = journal.full ? "journalFull" : "";
     if (this.#retryMs === undefined) this.#queue.push({ to: "sale", event: { kind: "trouble", trouble } });
     this.#take({ to: "sale", event: { kind: "tick" } });
@@ -156,6 +172,10 @@ export class Service<State> {
       case "answer":
         this.#devices?.answered(message.body);
         break;
+      case "config":
+        this.#options.remote?.configuration.received(message.body, this.#remoteEvents);
+        this.#take({ to: "driver", event: { kind: "tick" } }); // what came of it is looked at, and said
+        break;
       default: // the bus subscribes to no other
         break;
     }
@@ -167,11 +187,14 @@ export class Service<State> {
     this.#queue.push(work);
     if (this.#running) return; // said from within a step: its turn comes
     this.#running = true;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.to === "driver") this.#drive(next.event);
-      else if (next.to === "sale") this.#sell(next.event);
-      else this.#report(next.event);
-    }
+    do {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        if (next.to === "driver") this.#drive(next.event);
+        else if (next.to === "sale") this.#sell(next.event);
+        else this.#report(next.event);
+      }
+      this.#lookAtConfiguration();
+    } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
     this.#sayStatus();
     this.#schedule();
@@ -179,7 +202,7 @@ export class Service<State> {
 
   #drive(event: ForDriver): void {
     const timed = { ...event, nowMs: this.#options.clock.monoMs() } as DriverEvent; // Untimed took only nowMs away
-    const [next, effects] = this.#options.driver.step(this.#driver, timed);
+    const [next, effects] = this.#drives.step(this.#driver, timed);
     this.#driver = next;
     for (const effect of effects) this.#perform(effect);
   }
@@ -194,6 +217,7 @@ export class Service<State> {
       case "say":
         this.#queue.push({ to: "sale", event: { kind: "said", said: effect.said } });
         if (effect.said.kind === "opened") this.#devices?.opened();
+        if (effect.said.kind === "vendRequested") this.#comparePrice(effect.said);
         break;
       case "alarm":
         log.warn({ code: effect.code, detail: effect.detail }, "alarm");
@@ -220,14 +244,61 @@ export class Service<State> {
     const [first] = effects; // at most one journal effect, and always the first: see the machine
     if (first?.kind === "journal" && !this.#attempt(() => this.#write(first))) return false;
     this.#sale = next;
+    this.#noticeCustomer(timed, effects);
     for (const effect of effects) {
-      if (effect.kind === "ask") this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
-      else if (effect.kind === "reserved") this.#bus.publish("reserved", effect.reserved);
+      if (effect.kind === "ask") {
+        this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
+        if (effect.ask.kind === "approve" && next.held.kind === "approved")
+          this.#devices?.vending(this.#nameOf(next.held.vend.item));
+      } else if (effect.kind === "reserved") this.#bus.publish("reserved", effect.reserved);
       else if (effect.kind === "ignored" && this.#options.log.debugging)
         this.#options.log.debug(effect, "ignored by the sale");
     }
     if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
     return true;
+  }
+
+  /** Who was told that the machine is theirs is not let down by a configuration while they pay. */
+  #noticeCustomer(event: sale.SaleEvent, effects: readonly sale.SaleEffect[]): void {
+    if (event.kind === "grant") this.#reservedUntilMs = -Infinity; // from here on the sale itself says how long
+    if (
+      event.kind === "reserve" &&
+      effects.some((effect) => effect.kind === "reserved" && effect.reserved.ok)
+    )
+      this.#reservedUntilMs = event.nowMs + event.reserve.ttlMs;
+  }
+
+  #nameOf(item: number): string {
+    return this.#settings.items.find((one) => one.item === item)?.name ?? `Item ${item}`;
+  }
+
+  /** The machine's own price counts. That it is not the one customers were told is somebody's mistake. */
+  #comparePrice({ item, priceMinor }: Extract<Said, { kind: "vendRequested" }>): void {
+    const told = this.#settings.items.find((one) => one.item === item)?.priceMinor;
+    if (told === undefined || priceMinor === undefined || told === priceMinor) return;
+    const detail = `item ${item}: the machine asks ${priceMinor}, customers are told ${told}`;
+    this.#queue.push({ to: "sale", event: { kind: "alarm", code: "priceDiffers", detail } });
+  }
+
+  #lookAtConfiguration(): void {
+    const free =
+      sale.isFree(this.#sale) &&
+      this.#retryMs === undefined &&
+      this.#options.clock.monoMs() >= this.#reservedUntilMs;
+    const ready = sale.selling(this.#sale).canSell && this.#sale.mdb === "enabled";
+    this.#options.remote?.configuration.look({ free, ready }, this.#remoteEvents);
+  }
+
+  #apply(settings: Settings): void {
+    const adapterChanges = !isDeepStrictEqual(settings.adapterSettings, this.#settings.adapterSettings);
+    this.#settings = settings;
+    this.#queue.push({ to: "sale", event: { kind: "terms", terms: settings.terms } });
+    this.#devices?.say(settings.words);
+    if (!adapterChanges || this.#options.remote === undefined) return;
+    this.#drive({ kind: "disconnected" }); // to the sale nothing is ready until the new driver has brought it up
+    this.#drives = this.#options.remote.driver(settings);
+    this.#driver = this.#drives.initial;
+    this.#line.reopen("other adapter settings");
   }
 
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
@@ -252,6 +323,7 @@ export class Service<State> {
         return true;
       case "reserve":
       case "trouble":
+      case "terms":
         return false;
     }
   }
@@ -294,7 +366,8 @@ export class Service<State> {
   }
 
   #report(event: "connected" | "look" | Body["heard"]): void {
-    const { journal, clock, log, reportAgainMs } = this.#options;
+    const { journal, clock, log } = this.#options;
+    const { reportAgainMs } = this.#settings;
     const at = { last: journal.last, nowMs: clock.monoMs() };
     if (typeof event === "string") {
       this.#say({ kind: event, ...at }, reportAgainMs);
@@ -323,7 +396,15 @@ export class Service<State> {
 
   #status(): Body["status"] {
     const { mdb } = this.#sale;
-    return { online: true, bootId: this.#options.bootId, version: VERSION, mdb, ...sale.selling(this.#sale) };
+    const { bootId, remote } = this.#options;
+    return {
+      online: true,
+      bootId,
+      version: VERSION,
+      mdb,
+      ...sale.selling(this.#sale),
+      ...(remote === undefined ? {} : { config: remote.configuration.status() }),
+    };
   }
 
   #sayStatus(): void {
@@ -332,7 +413,7 @@ export class Service<State> {
     const nowMs = this.#options.clock.monoMs();
     if (!this.#bus.connected || (text === this.#statusSaid && nowMs < this.#statusMs)) return;
     // Nobody answers a status, so one that changed is said again soon, in case it was lost, and then ever more slowly.
-    const { reportAgainMs, statusEveryMs } = this.#options;
+    const { reportAgainMs, statusEveryMs } = this.#settings;
     this.#statusAgainMs =
       text === this.#statusSaid ? Math.min(this.#statusAgainMs * 2, statusEveryMs) : reportAgainMs;
     this.#statusMs = nowMs + this.#statusAgainMs;
@@ -341,16 +422,18 @@ export class Service<State> {
 
   /** One alarm clock for all: whoever is due first. */
   #schedule(): void {
-    const { clock, driver } = this.#options;
+    const { clock, remote } = this.#options;
+    const nowMs = clock.monoMs();
     const due = [
-      driver.dueMs(this.#driver),
+      this.#drives.dueMs(this.#driver),
+      remote?.configuration.dueMs(),
+      this.#reservedUntilMs > nowMs ? this.#reservedUntilMs : undefined,
       this.#retryMs ?? sale.dueMs(this.#sale),
       this.#bus.connected ? reports.dueMs(this.#reports) : undefined,
       this.#bus.connected ? this.#statusMs : undefined,
     ].filter((ms) => ms !== undefined);
     this.#cancelWake();
     if (due.length === 0) return;
-    const nowMs = clock.monoMs();
     this.#cancelWake = clock.after(Math.max(0, Math.min(...due) - nowMs), () => this.#wake());
   }
 

@@ -18,6 +18,8 @@ export type Machine = {
   readonly maxVends: number;
   readonly status: Body["status"] | undefined;
   readonly statusAtMs: number;
+  /** The configuration it goes by; 0 is its own file. */
+  readonly configApplied: number;
 };
 export type Item = {
   readonly item: number;
@@ -50,6 +52,7 @@ export async function machineBy(db: Reader, by: "code" | "id", value: string): P
     maxVends: row.max_vends,
     status: row.status === null ? undefined : schemaOf("status").parse(JSON.parse(row.status)),
     statusAtMs: row.status_at_ms,
+    configApplied: row.config_applied,
   };
 }
 

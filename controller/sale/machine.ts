@@ -39,7 +39,12 @@ type Approved = Extract<Held, { kind: "approved" }>;
 
 /** Why the machine cannot sell though its bus is fine. */
 export type Trouble = "" | "journalFull" | "journalFailed";
-export type Terms = { readonly currency: string; readonly vendResultMs: number };
+export type Terms = {
+  readonly currency: string;
+  readonly vendResultMs: number;
+  /** Fewer than a grant may say. */
+  readonly maxVends?: number;
+};
 
 export type Sale = {
   readonly terms: Terms;
@@ -58,6 +63,8 @@ export type SaleEvent = { readonly nowMs: number } & (
   | { readonly kind: "said"; readonly said: Said }
   | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
   | { readonly kind: "trouble"; readonly trouble: Trouble }
+  /** Between two sales. */
+  | { readonly kind: "terms"; readonly terms: Terms }
   | { readonly kind: "tick" }
 );
 
@@ -101,7 +108,7 @@ export function boot(
 }
 
 export function step(sale: Sale, event: SaleEvent): SaleStep {
-  const needsDisk = event.kind !== "reserve" && event.kind !== "trouble"; // these two work while it is broken
+  const needsDisk = event.kind !== "reserve" && event.kind !== "trouble" && event.kind !== "terms"; // these work while it is broken
   if (!needsDisk || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
   const [expired, first] = expire(sale, event.nowMs);
   const [next, second] = act(expired, event);
@@ -134,6 +141,10 @@ const outOfService: Readonly<Record<MdbState, string>> = {
   enabled: "", session: "", vend: "",
 };
 
+/** Between two sales, as far as the machine knows: nothing is held, and the bus has closed the last session. */
+export const isFree = ({ held, mdb }: Sale): boolean =>
+  held.kind === "none" && mdb !== "session" && mdb !== "vend";
+
 /** Busy ends by itself; out of service needs someone. Between two sessions the bus is still closing the last one. */
 function refusal(sale: Sale): "busy" | "outOfService" | undefined {
   if (!selling(sale).canSell) return "outOfService";
@@ -158,6 +169,8 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
       return alarm(sale, event.code, event.detail, event.nowMs);
     case "trouble":
       return [{ ...sale, trouble: event.trouble }, []];
+    case "terms":
+      return [{ ...sale, terms: event.terms }, []];
   }
 }
 
@@ -295,7 +308,12 @@ function sold(sale: Sale, held: Approved, nowMs: number): SaleStep {
   const creditMinor = held.creditMinor - vend.priceMinor;
   const past = { vend, known: true };
   const succeeded: JournalLine = { kind: "succeeded", ...vend, assumed: false, late: false };
-  if (vends < grant.maxVends && creditMinor > 0 && !voided && nowMs < endsMs) {
+  if (
+    vends < Math.min(grant.maxVends, sale.terms.maxVends ?? Infinity) &&
+    creditMinor > 0 &&
+    !voided &&
+    nowMs < endsMs
+  ) {
     const open: Open = { kind: "open", grant, entry, endsMs, creditMinor, vends };
     return commit(sale, { held: open, past, lines: [succeeded] });
   }

@@ -14,12 +14,21 @@ import type { Log } from "../log.js";
 import { anyLines } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
-import { dueMs, initial, step, type TerminalEvent, type Wrapping } from "./terminal.js";
+import {
+  dueMs,
+  startWith,
+  step,
+  type Terminal,
+  type TerminalEvent,
+  type Words,
+  type Wrapping,
+} from "./terminal.js";
 
 export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
   readonly display: (() => SerialLink) | undefined;
   readonly wrapping: Wrapping;
+  readonly words: Words;
   readonly backOff: BackOff;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,12 +46,13 @@ export class Devices {
   readonly #ask: AskBackend;
   readonly #lines: readonly SerialLine[];
   readonly #display: SerialLine | undefined;
-  #state = initial;
+  #state: Terminal;
   #cancelWake: () => void = () => undefined;
   #closed = false;
 
   constructor(options: DevicesOptions, ask: AskBackend) {
     this.#options = options;
+    this.#state = startWith(options.words);
     this.#ask = ask;
     const { scanner, display } = options;
     const scannerLine =
@@ -63,6 +73,15 @@ export class Devices {
 
   opened(): void {
     this.#take({ kind: "opened" });
+  }
+
+  /** What is being given out, as the customer knows it. */
+  vending(item: string): void {
+    this.#take({ kind: "vending", item });
+  }
+
+  say(words: Words): void {
+    this.#take({ kind: "words", words });
   }
 
   close(): void {

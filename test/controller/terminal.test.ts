@@ -83,6 +83,17 @@ test("who has paid is not asked to pay any more", () => {
   expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
 });
 
+test("new words are said from the next text on, and at once where it says nothing but the idle text", () => {
+  const bench = new Bench();
+  const words = { ...WORDS, idle: "Kia ora", vending: "{item} ({item})" };
+  expect(bench.take({ kind: "words", words })).toEqual([show("Kia ora")]);
+  expect(bench.take({ kind: "vending", item: "$& crisps" })).toEqual([show("$& crisps ($& crisps)")]);
+  expect(bench.take({ kind: "words", words: WORDS })).toEqual([]);
+  expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
+  const [said] = bench.take({ kind: "vending", item: "x".repeat(64) });
+  expect(said).toEqual(show(WORDS.vending.replace("{item}", "x".repeat(64)).slice(0, 64)));
+});
+
 test("without a connection it says so, and the same code may be shown again at once", () => {
   const bench = new Bench();
   bench.scan("A");

@@ -156,7 +156,7 @@ export class Rig implements AsyncDisposable {
   }
 
   // ---- the cloud
-  api(method: "GET" | "POST", path: string, body?: unknown, key?: string): Promise<Answer> {
+  api(method: "GET" | "POST" | "PUT", path: string, body?: unknown, key?: string): Promise<Answer> {
     return call(method, `${this.file.cloudUrl}${path}`, body, key);
   }
   async machineState(code = this.code): Promise<string> {
@@ -285,7 +285,7 @@ export class Rig implements AsyncDisposable {
 }
 
 export async function call(
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PUT",
   url: string,
   body?: unknown,
   key?: string,
