@@ -71,7 +71,7 @@ export async function start(argv: readonly string[], io: Io, program: string): P
   }
   const [http = 0, sim = 0, mqtt = 0] = picked.ports; // as many as were asked for
   mkdirSync(read.data, { recursive: true });
-  using held = holdDirectory(read.data);
+  using held = holdDirectory(read.data, "rig.lock");
   if (!held.ok) {
     io.err(
       `scanvend start: another rig is running in ${read.data}. Stop it, or name another directory with --data.`,

@@ -20,6 +20,7 @@ import { readKept, writeKept } from "./config/kept-file.js";
 import { Remote } from "./config/remote.js";
 import { check, settingsOf, type Settings } from "./config/settings.js";
 import { configuration, type Configuration } from "./configuration.js";
+import { openControl } from "./control.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
 import type { Log } from "./log.js";
@@ -157,7 +158,13 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     );
     service.alarm("configDamaged", `set aside as ${keptAside}`);
   }
-  return service;
+  const control = openControl(settings.dataDir, service, log);
+  return {
+    async close() {
+      control.close();
+      await service.close();
+    },
+  };
 }
 
 /** What is wired beside the machine's own line, if anything is. */

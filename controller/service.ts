@@ -54,6 +54,7 @@ export type ServiceOptions<State> = {
   readonly log: Log;
 };
 
+export type Health = Body["status"] & { readonly free: boolean; readonly bus: boolean };
 type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
 type ForDriver = Untimed<DriverEvent>;
 type ForSale = Untimed<sale.SaleEvent>;
@@ -83,6 +84,8 @@ export class Service<State> {
     apply: (settings) => this.#apply(settings),
     alarm: (code, detail) => this.#queue.push({ to: "sale", event: { kind: "alarm", code, detail } }),
   };
+  readonly #holders = new Set<() => void>();
+  readonly #notYetHeld = new Set<() => void>();
   #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items" | "adapterSettings">;
   #drives: Driver<State>;
   #driver: State;
@@ -145,6 +148,23 @@ export class Service<State> {
     this.#take({ to: "sale", event: { kind: "alarm", code, detail } });
   }
 
+  /** For whoever has the box itself: the status, and whether it could be stopped now. */
+  health(): Health {
+    return { ...this.#status(), free: this.#isFree(), bus: this.#bus.connected };
+  }
+
+  /** Calls `held` once nobody is served any more; nobody is then, until what this answers is called. */
+  hold(held: () => void): () => void {
+    this.#holders.add(held);
+    this.#notYetHeld.add(held);
+    this.#take({ to: "driver", event: { kind: "tick" } });
+    return () => {
+      this.#notYetHeld.delete(held);
+      if (this.#holders.delete(held) && this.#holders.size === 0)
+        this.#take({ to: "sale", event: { kind: "paused", paused: false } });
+    };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelWake();
@@ -193,6 +213,7 @@ export class Service<State> {
         else if (next.to === "sale") this.#sell(next.event);
         else this.#report(next.event);
       }
+      this.#lookAtHolders();
       this.#lookAtConfiguration();
     } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
@@ -280,13 +301,24 @@ export class Service<State> {
     this.#queue.push({ to: "sale", event: { kind: "alarm", code: "priceDiffers", detail } });
   }
 
+  /** Nobody is being served or paying, and nothing is owed to the disk. */
+  #isFree(): boolean {
+    const isReserved = this.#options.clock.monoMs() < this.#reservedUntilMs;
+    return sale.isFree(this.#sale) && this.#retryMs === undefined && !isReserved;
+  }
+
+  #lookAtHolders(): void {
+    if (this.#sale.paused) {
+      for (const held of this.#notYetHeld) held();
+      this.#notYetHeld.clear();
+    } else if (this.#notYetHeld.size > 0 && this.#isFree())
+      this.#queue.push({ to: "sale", event: { kind: "paused", paused: true } });
+  }
+
   #lookAtConfiguration(): void {
-    const free =
-      sale.isFree(this.#sale) &&
-      this.#retryMs === undefined &&
-      this.#options.clock.monoMs() >= this.#reservedUntilMs;
-    const ready = sale.selling(this.#sale).canSell && this.#sale.mdb === "enabled";
-    this.#options.remote?.configuration.look({ free, ready }, this.#remoteEvents);
+    const { trouble, mdb } = this.#sale;
+    const ready = sale.selling({ trouble, mdb, paused: false }).canSell && mdb === "enabled";
+    this.#options.remote?.configuration.look({ free: this.#isFree(), ready }, this.#remoteEvents);
   }
 
   #apply(settings: Settings): void {
@@ -324,6 +356,7 @@ export class Service<State> {
       case "reserve":
       case "trouble":
       case "terms":
+      case "paused":
         return false;
     }
   }

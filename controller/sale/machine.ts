@@ -51,6 +51,8 @@ export type Sale = {
   readonly journal: { readonly id: string; readonly last: number };
   readonly mdb: MdbState;
   readonly trouble: Trouble;
+  /** Somebody is about to stop the controller. */
+  readonly paused: boolean;
   readonly held: Held;
   readonly past: Durable["past"];
   readonly alarmedMs: ReadonlyMap<string, number>;
@@ -63,8 +65,9 @@ export type SaleEvent = { readonly nowMs: number } & (
   | { readonly kind: "said"; readonly said: Said }
   | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
   | { readonly kind: "trouble"; readonly trouble: Trouble }
-  /** Between two sales. */
+  /** Between two sales, both. */
   | { readonly kind: "terms"; readonly terms: Terms }
+  | { readonly kind: "paused"; readonly paused: boolean }
   | { readonly kind: "tick" }
 );
 
@@ -87,7 +90,16 @@ export function boot(
   terms: Terms,
 ): SaleStep {
   const { held, past } = durable;
-  const sale: Sale = { terms, journal, mdb: "lost", trouble: "", held: NONE, past, alarmedMs: new Map() };
+  const sale: Sale = {
+    terms,
+    journal,
+    mdb: "lost",
+    trouble: "",
+    paused: false,
+    held: NONE,
+    past,
+    alarmedMs: new Map(),
+  };
   switch (held.kind) {
     case "none":
       return [sale, []];
@@ -108,12 +120,18 @@ export function boot(
 }
 
 export function step(sale: Sale, event: SaleEvent): SaleStep {
-  const needsDisk = event.kind !== "reserve" && event.kind !== "trouble" && event.kind !== "terms"; // these work while it is broken
-  if (!needsDisk || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
+  if (!NEEDS_DISK[event.kind] || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
   const [expired, first] = expire(sale, event.nowMs);
   const [next, second] = act(expired, event);
   return [next, inOneTransaction(first, second)];
 }
+
+/** The others work while it is broken. */
+// prettier-ignore
+const NEEDS_DISK: Readonly<Record<SaleEvent["kind"], boolean>> = {
+  grant: true, go: true, void: true, said: true, alarm: true, tick: true,
+  reserve: false, trouble: false, terms: false, paused: false,
+};
 
 /** When the state wants its next tick. */
 export function dueMs({ held }: Sale): number | undefined {
@@ -130,8 +148,11 @@ export function dueMs({ held }: Sale): number | undefined {
 }
 
 /** What the status says of it: the reason is a code, "" while the machine can sell. */
-export function selling({ trouble, mdb }: Sale): { readonly canSell: boolean; readonly reason: string } {
-  const reason = trouble === "" ? outOfService[mdb] : trouble;
+export function selling({ trouble, paused, mdb }: Pick<Sale, "trouble" | "paused" | "mdb">): {
+  readonly canSell: boolean;
+  readonly reason: string;
+} {
+  const reason = trouble !== "" ? trouble : paused ? "updating" : outOfService[mdb];
   return { canSell: reason === "", reason };
 }
 
@@ -171,6 +192,8 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
       return [{ ...sale, trouble: event.trouble }, []];
     case "terms":
       return [{ ...sale, terms: event.terms }, []];
+    case "paused":
+      return [{ ...sale, paused: event.paused }, []];
   }
 }
 

@@ -32,7 +32,7 @@ async function applies(version: number): Promise<void> {
   let last: unknown;
   await until(
     () => `version ${version} applied: ${JSON.stringify(last)}`,
-    async () => ((last = await config())).applied === version,
+    async () => (last = await config()).applied === version,
   );
 }
 async function shows(text: string): Promise<void> {
