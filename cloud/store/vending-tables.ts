@@ -20,6 +20,7 @@ export type VendingTables = {
     status_at_ms: number;
     created_ms: number;
     config_applied: Generated<number>; // the version the machine goes by; 0: its own file
+    config_max_vends: Generated<number | null>; // what that one sets in the place of max_vends, if it does
   };
   /** What the merchant set in a machine. Rows are only added. */
   machine_config: { machine_id: string; version: number; document: string; created_ms: number };

@@ -103,7 +103,7 @@ export async function followConfig(tx: Tx, machineId: string, applied: number): 
     .set({ config_applied: applied })
     .where("id", "=", machineId)
     .where("config_applied", "<>", applied)
-    .returning("max_vends")
+    .returning("id")
     .executeTakeFirst();
   if (changed === undefined) return;
   const found = await configOf(tx, machineId, applied);
@@ -111,7 +111,7 @@ export async function followConfig(tx: Tx, machineId: string, applied: number): 
   const { items, limits } = found.configuration;
   await tx
     .updateTable("machine")
-    .set({ max_vends: limits.maxVends ?? changed.max_vends })
+    .set({ config_max_vends: limits.maxVends ?? null })
     .where("id", "=", machineId)
     .execute();
   await tx

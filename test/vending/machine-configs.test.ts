@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Body } from "../../broker/protocol/messages.js";
 import { machineConfiguration } from "../../broker/protocol/machine-configuration.js";
+import { machineBy } from "../../cloud/vending/machines.js";
 import { Cloud, Machine, MACHINE, OTHER } from "./cloud.js";
 
 let cloud: Cloud;
@@ -70,12 +71,7 @@ test("a version is told to the machine, and the page follows what the machine ha
   await told(2);
   await says({ applied: 2 });
   await expect.poll(namesOnPage).toEqual(["11 Salt & vinegar"]);
-  const row = await cloud.store.read
-    .selectFrom("machine")
-    .select("max_vends")
-    .where("id", "=", MACHINE)
-    .executeTakeFirstOrThrow();
-  expect(row.max_vends).toBe(3);
+  expect((await machineBy(cloud.store.read, "id", MACHINE))?.maxVends).toBe(3);
   expect(await get("?version=1")).toMatchObject({ version: 1, texts: { idle: "Kia ora" } });
 });
 
@@ -97,6 +93,7 @@ test("what a machine has not decided about it is told again at its next word; wh
   await told(4);
   await says({ applied: 4 });
   await expect.poll(() => get()).toMatchObject({ applied: 4 });
+  expect((await machineBy(cloud.store.read, "id", MACHINE))?.maxVends).toBe(1); // which version 4 leaves as it was set up
   await put({ items: [CRISPS] });
   await told(5); // and not 4 once more
 });

@@ -19,5 +19,6 @@ export const machineConfigs: Migration = {
       .alterTable("machine")
       .addColumn("config_applied", int, (c) => c.notNull().defaultTo(0))
       .execute();
+    await db.schema.alterTable("machine").addColumn("config_max_vends", int).execute();
   },
 };
