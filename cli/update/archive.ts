@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
@@ -44,7 +44,7 @@ export type Unpacking = {
 export async function unpack(source: AsyncIterable<Uint8Array>, unpacking: Unpacking): Promise<Manifest> {
   const { into } = unpacking;
   await rm(into, { recursive: true, force: true });
-  await mkdir(into);
+  await makeOpen(into);
   const gunzip = createGunzip();
   const fed = pipeline(source, gunzip).catch((error: unknown) => error); // an error it passes on to who reads, too
   try {
@@ -102,15 +102,22 @@ async function makeFolder(into: string, path: string, folders: Set<string>): Pro
   const folder = join(into, path);
   if (folders.has(folder)) return;
   await makeFolder(into, dirname(path), folders);
-  await mkdir(folder);
+  await makeOpen(folder);
   folders.add(folder);
+}
+
+/** The controller's user is not the one who updates, and must read it, whatever that one's umask is. */
+async function makeOpen(folder: string): Promise<void> {
+  await mkdir(folder);
+  await chmod(folder, 0o755);
 }
 
 /** Writes a file that is not there yet, to the disk; answers its SHA-256. */
 async function write(path: string, bytes: AsyncIterable<Buffer>): Promise<string> {
   const hash = createHash("sha256");
-  const file = await open(path, "wx", 0o644);
+  const file = await open(path, "wx");
   try {
+    await file.chmod(0o644);
     for await (const part of bytes) {
       hash.update(part);
       await file.writeFile(part);

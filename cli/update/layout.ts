@@ -7,6 +7,7 @@
  * Crash     with `update.json` there, nobody has yet seen the new release in good health; without it, it is settled.
  */
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -41,7 +42,9 @@ export class Layout {
   readonly root: string;
   constructor(root: string) {
     this.root = root;
-    mkdirSync(this.#at("releases"), { recursive: true });
+    const releases = this.#at("releases");
+    const made = mkdirSync(releases, { recursive: true });
+    if (made !== undefined) for (const folder of [made, releases]) chmodSync(folder, 0o755); // whatever the umask is
   }
 
   /** Where the next release is unpacked. */

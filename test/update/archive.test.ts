@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -98,6 +99,17 @@ test("what is packed is what is unpacked, however it comes, and tar itself can r
   }
   const listed = spawnSync("tar", ["-tzf", out], { encoding: "utf8" });
   expect(listed.stdout.trim().split("\n")).toEqual([MANIFEST, ...Object.keys(FILES)]);
+});
+
+test("whoever updates, everybody can read it, and nobody else can write it", async () => {
+  const before = process.umask(0o077);
+  try {
+    await read(await whole());
+  } finally {
+    process.umask(before);
+  }
+  const modes = ["", "dist", "dist/cli.js"].map((path) => statSync(join(into(), path)).mode & 0o777);
+  expect(modes).toEqual([0o755, 0o755, 0o644]);
 });
 
 test("cut short anywhere, it is refused and nothing is left", async () => {
