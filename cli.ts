@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The front door: every command. Loads only the service it is asked for, so that a Pi never loads the cloud. */
 import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Io } from "./cli/io.js";
 
@@ -11,6 +12,8 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend cloud       the payment platform and the vending backend
   scanvend controller  the payment terminal in a machine
   scanvend simulator   simulated machines
+  scanvend release     what is built as one signed file
+  scanvend update      puts such a file in the place of the running release
   scanvend label       a machine's QR sticker
   scanvend listen      payments as they happen, forwarded to a webhook receiver on this computer
   scanvend trigger     makes one of them happen
@@ -52,6 +55,10 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./controller/main.js")).run(argv);
     case "simulator":
       return (await import("./simulator/main.js")).run(argv);
+    case "release":
+      return (await import("./cli/release.js")).release(argv, io, dirname(dirname(program)));
+    case "update":
+      return (await import("./cli/update.js")).update(argv, io);
     case "label":
       return (await import("./cli/label.js")).label(argv, io, process.env["PUBLIC_URL"]);
     case "listen":

@@ -1,5 +1,5 @@
 /**
- * One rig a directory: two would overwrite each other's files and attend the same sales.
+ * One process a directory: two rigs would overwrite each other's files and attend the same sales, two updates each other's links.
  *
  * The lock is SQLite's on a file of its own: the system lets go of it however the process ends.
  */
@@ -9,8 +9,8 @@ import SQLite from "better-sqlite3";
 export type Held = Disposable & { readonly ok: boolean };
 
 /** Not `ok` when another process holds the directory. */
-export function holdDirectory(dir: string): Held {
-  const database = new SQLite(join(dir, "rig.lock"), { timeout: 0 });
+export function holdDirectory(dir: string, lock: string): Held {
+  const database = new SQLite(join(dir, lock), { timeout: 0 });
   const held = (ok: boolean): Held => ({ ok, [Symbol.dispose]: () => database.close() });
   try {
     database.exec("begin exclusive");

@@ -54,7 +54,7 @@ type Options = {
 const selectionFirst = (driver: Driver): object =>
   driver === "qibixx"
     ? { adapterSettings: { "mdb-always-idle": "1" } }
-    : { reader: { level: 3, alwaysIdle: true } };
+    : { reader: { level: 3, alwaysIdle: true, responseSeconds: 60 } };
 
 const READY_WITHIN_MS = 60_000;
 const ORPHAN_LOOK_MS = 500;
@@ -79,7 +79,7 @@ export async function start(argv: readonly string[], io: Io, program: string): P
   }
   const [http = 0, sim = 0, mqtt = 0] = picked.ports; // as many as were asked for
   mkdirSync(read.data, { recursive: true });
-  using held = holdDirectory(read.data);
+  using held = holdDirectory(read.data, "rig.lock");
   if (!held.ok) {
     io.err(
       `scanvend start: another rig is running in ${read.data}. Stop it, or name another directory with --data.`,

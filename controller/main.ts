@@ -16,7 +16,11 @@ import { newId, randomDigits } from "../broker/protocol/id.js";
 import { MqttBus, ReplayWindows } from "./bus/bus.js";
 import { readDurable } from "./sale/durable.js";
 import { connectionNumbers } from "./bus/connection-count.js";
+import { readKept, writeKept } from "./config/kept-file.js";
+import { Remote } from "./config/remote.js";
+import { check, settingsOf, type Settings } from "./config/settings.js";
 import { configuration, type Configuration } from "./configuration.js";
+import { openControl } from "./control.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
 import type { Log } from "./log.js";
@@ -24,6 +28,7 @@ import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
 import { Devices } from "./terminal/devices.js";
+import type { Words } from "./terminal/terminal.js";
 
 const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--display PLACE]
        scanvend controller --config FILE --identify
@@ -92,14 +97,21 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
   );
   const replay = new ReplayWindows(cloudKeys.keys(), journal.replay());
   const adapter = drivers[settings.driver];
+  const driver = ({ adapterSettings }: Settings) => adapter.make({ ...settings, adapterSettings });
+  const { kept, setAside: keptAside } = readKept(settings.dataDir, bootId);
+  const remote = new Remote({
+    kept,
+    write: (value) => writeKept(settings.dataDir, value),
+    check: (body) => check(settings, body),
+    settings: (from) => settingsOf(settings, from),
+    clock,
+    log,
+  });
+  const inForce = remote.settings;
   const service = new Service({
     bootId,
-    terms: {
-      currency: settings.currency,
-      vendResultMs: settings.vendResultMs,
-      selectionMs: settings.selectionMs,
-    },
-    driver: adapter.make(settings),
+    terms: inForce.terms,
+    driver: driver(inForce),
     journal,
     replay,
     newLink: linksTo(settings.serial, settings.baudRate ?? adapter.baudRate),
@@ -122,10 +134,11 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
         },
         events,
       ),
-    openDevices: devicesOf(settings, log),
+    openDevices: devicesOf(settings, inForce.words, log),
     serialBackOff: settings.serialBackOff,
-    reportAgainMs: settings.reportAgainMs,
-    statusEveryMs: settings.statusEveryMs,
+    reportAgainMs: inForce.reportAgainMs,
+    statusEveryMs: inForce.statusEveryMs,
+    remote: { configuration: remote, driver },
     clock,
     random,
     log,
@@ -138,11 +151,24 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     log.error({ setAside }, "the journal was damaged: a new one begins");
     service.alarm("journalDamaged", `set aside as ${setAside}`);
   }
-  return service;
+  if (keptAside !== undefined) {
+    log.error(
+      { setAside: keptAside },
+      "the kept configuration was damaged: the machine's own file is in force",
+    );
+    service.alarm("configDamaged", `set aside as ${keptAside}`);
+  }
+  const control = openControl(settings.dataDir, service, log);
+  return {
+    async close() {
+      control.close();
+      await service.close();
+    },
+  };
 }
 
 /** What is wired beside the machine's own line, if anything is. */
-function devicesOf(settings: Configuration, log: Log): ServiceOptions<unknown>["openDevices"] {
+function devicesOf(settings: Configuration, words: Words, log: Log): ServiceOptions<unknown>["openDevices"] {
   const { scanner, display } = settings;
   if (scanner === undefined && display === undefined) return undefined;
   return (ask) =>
@@ -150,6 +176,7 @@ function devicesOf(settings: Configuration, log: Log): ServiceOptions<unknown>["
       {
         scanner: scanner && linksTo(scanner.serial, scanner.baudRate),
         display: display && linksTo(display.serial, display.baudRate),
+        words,
         wrapping: { prefix: scanner?.prefix ?? "", suffix: scanner?.suffix ?? "" },
         backOff: settings.serialBackOff,
         clock,

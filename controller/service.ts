@@ -9,6 +9,7 @@
  * Bounded   `MAX_OWED` words of the adapter while the disk is broken; past that it stops, and boot tells the truth.
  * Crash     between any two effects: what was journaled is known, what was not has not happened.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
 import { newId } from "../broker/protocol/id.js";
@@ -16,6 +17,8 @@ import type { Body } from "../broker/protocol/messages.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
 import * as reports from "./bus/reports.js";
+import type { Remote, RemoteEvents } from "./config/remote.js";
+import type { Settings } from "./config/settings.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
 import type { Driver, DriverEffect, DriverEvent, Said } from "./mdb/driver.js";
@@ -44,11 +47,15 @@ export type ServiceOptions<State> = {
   readonly serialBackOff: BackOff;
   readonly reportAgainMs: number;
   readonly statusEveryMs: number;
+  /** What the cloud may set from afar, and a driver that goes by it. Left out, nothing is set. */
+  readonly remote?:
+    { readonly configuration: Remote; readonly driver: (settings: Settings) => Driver<State> } | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 };
 
+export type Health = Body["status"] & { readonly free: boolean; readonly bus: boolean };
 type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
 type ForDriver = Untimed<DriverEvent>;
 type ForSale = Untimed<sale.SaleEvent>;
@@ -74,12 +81,21 @@ export class Service<State> {
   readonly #devices: Devices | undefined;
   readonly #queue: Work[] = [];
   readonly #owed: ForSale[] = [];
+  readonly #remoteEvents: RemoteEvents = {
+    apply: (settings) => this.#apply(settings),
+    alarm: (code, detail) => this.#queue.push({ to: "sale", event: { kind: "alarm", code, detail } }),
+  };
+  readonly #holders = new Set<() => void>();
+  readonly #notYetHeld = new Set<() => void>();
+  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items" | "adapterSettings">;
+  #drives: Driver<State>;
   #driver: State;
   #sale: sale.Sale;
   #reports: reports.Reports;
   #bootOwes: Extract<sale.SaleEffect, { kind: "journal" }> | undefined;
   #running = false;
   #closed = false;
+  #reservedUntilMs = -Infinity; // somebody may be paying: their grant may come until then
   #retryMs: number | undefined; // set while the journal cannot be written
   #statusSaid = "";
   #statusMs = -Infinity;
@@ -90,6 +106,8 @@ export class Service<State> {
   constructor(options: ServiceOptions<State>) {
     this.#options = options;
     const { driver, journal, terms, clock, random, log } = options;
+    this.#settings = options.remote?.configuration.settings ?? { ...options, items: [], adapterSettings: {} };
+    this.#drives = driver;
     this.#driver = driver.initial;
     const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
     this.#sale = booted;
@@ -120,6 +138,7 @@ export class Service<State> {
     });
     this.#devices = options.openDevices?.((request) => this.#bus.publish("request", request));
     this.#line.open();
+    options.remote?.configuration.begin(this.#remoteEvents);
     const trouble = journal.full ? "journalFull" : "";
     if (this.#retryMs === undefined) this.#queue.push({ to: "sale", event: { kind: "trouble", trouble } });
     this.#take({ to: "sale", event: { kind: "tick" } });
@@ -128,6 +147,23 @@ export class Service<State> {
   /** For what the start found out: it goes into the journal like any other alarm. */
   alarm(code: string, detail: string): void {
     this.#take({ to: "sale", event: { kind: "alarm", code, detail } });
+  }
+
+  /** For whoever has the box itself: the status, and whether it could be stopped now. */
+  health(): Health {
+    return { ...this.#status(), free: this.#isFree(), bus: this.#bus.connected };
+  }
+
+  /** Calls `held` once nobody is served any more; nobody is then, until what this answers is called. */
+  hold(held: () => void): () => void {
+    this.#holders.add(held);
+    this.#notYetHeld.add(held);
+    this.#take({ to: "driver", event: { kind: "tick" } });
+    return () => {
+      this.#notYetHeld.delete(held);
+      if (this.#holders.delete(held) && this.#holders.size === 0)
+        this.#take({ to: "sale", event: { kind: "paused", paused: false } });
+    };
   }
 
   async close(): Promise<void> {
@@ -158,6 +194,10 @@ export class Service<State> {
         this.#devices?.answered(message.body);
         this.#answered(message.body.requestId, message.body.qr !== undefined); // nothing to scan: nobody will pay
         break;
+      case "config":
+        this.#options.remote?.configuration.received(message.body, this.#remoteEvents);
+        this.#take({ to: "driver", event: { kind: "tick" } }); // what came of it is looked at, and said
+        break;
       default: // the bus subscribes to no other
         break;
     }
@@ -169,11 +209,15 @@ export class Service<State> {
     this.#queue.push(work);
     if (this.#running) return; // said from within a step: its turn comes
     this.#running = true;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.to === "driver") this.#drive(next.event);
-      else if (next.to === "sale") this.#sell(next.event);
-      else this.#report(next.event);
-    }
+    do {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        if (next.to === "driver") this.#drive(next.event);
+        else if (next.to === "sale") this.#sell(next.event);
+        else this.#report(next.event);
+      }
+      this.#lookAtHolders();
+      this.#lookAtConfiguration();
+    } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
     this.#sayStatus();
     this.#schedule();
@@ -181,7 +225,7 @@ export class Service<State> {
 
   #drive(event: ForDriver): void {
     const timed = { ...event, nowMs: this.#options.clock.monoMs() } as DriverEvent; // Untimed took only nowMs away
-    const [next, effects] = this.#options.driver.step(this.#driver, timed);
+    const [next, effects] = this.#drives.step(this.#driver, timed);
     this.#driver = next;
     for (const effect of effects) this.#perform(effect);
   }
@@ -199,6 +243,7 @@ export class Service<State> {
           event: { kind: "said", said: effect.said, requestId: this.#questionFor(effect.said) },
         });
         if (effect.said.kind === "opened") this.#devices?.opened();
+        if (effect.said.kind === "vendRequested") this.#comparePrice(effect.said);
         break;
       case "alarm":
         log.warn({ code: effect.code, detail: effect.detail }, "alarm");
@@ -236,6 +281,7 @@ export class Service<State> {
     const [first] = effects; // at most one journal effect, and always the first: see the machine
     if (first?.kind === "journal" && !this.#attempt(() => this.#write(first))) return false;
     this.#sale = next;
+    this.#noticeCustomer(timed, effects);
     for (const effect of effects) this.#do(effect);
     if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
     return true;
@@ -248,13 +294,15 @@ export class Service<State> {
         break;
       case "ask":
         this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
+        if (effect.ask.kind === "approve" && this.#sale.held.kind === "approved")
+          this.#devices?.vending(this.#nameOf(this.#sale.held.vend.item));
         break;
       case "reserved":
         this.#bus.publish("reserved", effect.reserved);
         break;
       case "selected": {
         const { requestId, item, priceMinor } = effect.selection;
-        const forMs = this.#options.terms.selectionMs;
+        const forMs = this.#sale.terms.selectionMs;
         log.info({ requestId, item, priceMinor }, "selected");
         const asked = this.#bus.publish("request", { kind: "selection", requestId, item, priceMinor, forMs });
         this.#devices?.selected(requestId, forMs);
@@ -264,9 +312,6 @@ export class Service<State> {
         }
         break;
       }
-      case "paid":
-        this.#devices?.vending();
-        break;
       case "withdrawn":
         log.info({ requestId: effect.requestId }, "selection withdrawn");
         this.#bus.publish("request", { kind: "withdrawn", requestId: effect.requestId });
@@ -276,6 +321,60 @@ export class Service<State> {
         if (log.debugging) log.debug(effect, "ignored by the sale");
         break;
     }
+  }
+
+  /** Who was told that the machine is theirs is not let down by a configuration while they pay. */
+  #noticeCustomer(event: sale.SaleEvent, effects: readonly sale.SaleEffect[]): void {
+    if (event.kind === "grant") this.#reservedUntilMs = -Infinity; // from here on the sale itself says how long
+    if (
+      event.kind === "reserve" &&
+      effects.some((effect) => effect.kind === "reserved" && effect.reserved.ok)
+    )
+      this.#reservedUntilMs = event.nowMs + event.reserve.ttlMs;
+  }
+
+  #nameOf(item: number): string {
+    return this.#settings.items.find((one) => one.item === item)?.name ?? `Item ${item}`;
+  }
+
+  /** The machine's own price counts. That it is not the one customers were told is somebody's mistake. */
+  #comparePrice({ item, priceMinor }: Extract<Said, { kind: "vendRequested" }>): void {
+    const told = this.#settings.items.find((one) => one.item === item)?.priceMinor;
+    if (told === undefined || priceMinor === undefined || told === priceMinor) return;
+    const detail = `item ${item}: the machine asks ${priceMinor}, customers are told ${told}`;
+    this.#queue.push({ to: "sale", event: { kind: "alarm", code: "priceDiffers", detail } });
+  }
+
+  /** Nobody is being served or paying, and nothing is owed to the disk. */
+  #isFree(): boolean {
+    const isReserved = this.#options.clock.monoMs() < this.#reservedUntilMs;
+    return sale.isFree(this.#sale) && this.#retryMs === undefined && !isReserved;
+  }
+
+  #lookAtHolders(): void {
+    if (this.#sale.paused) {
+      for (const held of this.#notYetHeld) held();
+      this.#notYetHeld.clear();
+    } else if (this.#notYetHeld.size > 0 && this.#isFree())
+      this.#queue.push({ to: "sale", event: { kind: "paused", paused: true } });
+  }
+
+  #lookAtConfiguration(): void {
+    const { trouble, mdb } = this.#sale;
+    const ready = sale.selling({ trouble, mdb, paused: false }).canSell && mdb === "enabled";
+    this.#options.remote?.configuration.look({ free: this.#isFree(), ready }, this.#remoteEvents);
+  }
+
+  #apply(settings: Settings): void {
+    const adapterChanges = !isDeepStrictEqual(settings.adapterSettings, this.#settings.adapterSettings);
+    this.#settings = settings;
+    this.#queue.push({ to: "sale", event: { kind: "terms", terms: settings.terms } });
+    this.#devices?.say(settings.words);
+    if (!adapterChanges || this.#options.remote === undefined) return;
+    this.#drive({ kind: "disconnected" }); // to the sale nothing is ready until the new driver has brought it up
+    this.#drives = this.#options.remote.driver(settings);
+    this.#driver = this.#drives.initial;
+    this.#line.reopen("other adapter settings");
   }
 
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
@@ -301,6 +400,8 @@ export class Service<State> {
       case "reserve":
       case "answered":
       case "trouble":
+      case "terms":
+      case "paused":
         return false;
     }
   }
@@ -343,7 +444,8 @@ export class Service<State> {
   }
 
   #report(event: "connected" | "look" | Body["heard"]): void {
-    const { journal, clock, log, reportAgainMs } = this.#options;
+    const { journal, clock, log } = this.#options;
+    const { reportAgainMs } = this.#settings;
     const at = { last: journal.last, nowMs: clock.monoMs() };
     if (typeof event === "string") {
       this.#say({ kind: event, ...at }, reportAgainMs);
@@ -372,7 +474,15 @@ export class Service<State> {
 
   #status(): Body["status"] {
     const { mdb } = this.#sale;
-    return { online: true, bootId: this.#options.bootId, version: VERSION, mdb, ...sale.selling(this.#sale) };
+    const { bootId, remote } = this.#options;
+    return {
+      online: true,
+      bootId,
+      version: VERSION,
+      mdb,
+      ...sale.selling(this.#sale),
+      ...(remote === undefined ? {} : { config: remote.configuration.status() }),
+    };
   }
 
   #sayStatus(): void {
@@ -381,7 +491,7 @@ export class Service<State> {
     const nowMs = this.#options.clock.monoMs();
     if (!this.#bus.connected || (text === this.#statusSaid && nowMs < this.#statusMs)) return;
     // Nobody answers a status, so one that changed is said again soon, in case it was lost, and then ever more slowly.
-    const { reportAgainMs, statusEveryMs } = this.#options;
+    const { reportAgainMs, statusEveryMs } = this.#settings;
     this.#statusAgainMs =
       text === this.#statusSaid ? Math.min(this.#statusAgainMs * 2, statusEveryMs) : reportAgainMs;
     this.#statusMs = nowMs + this.#statusAgainMs;
@@ -390,16 +500,18 @@ export class Service<State> {
 
   /** One alarm clock for all: whoever is due first. */
   #schedule(): void {
-    const { clock, driver } = this.#options;
+    const { clock, remote } = this.#options;
+    const nowMs = clock.monoMs();
     const due = [
-      driver.dueMs(this.#driver),
+      this.#drives.dueMs(this.#driver),
+      remote?.configuration.dueMs(),
+      this.#reservedUntilMs > nowMs ? this.#reservedUntilMs : undefined,
       this.#retryMs ?? sale.dueMs(this.#sale),
       this.#bus.connected ? reports.dueMs(this.#reports) : undefined,
       this.#bus.connected ? this.#statusMs : undefined,
     ].filter((ms) => ms !== undefined);
     this.#cancelWake();
     if (due.length === 0) return;
-    const nowMs = clock.monoMs();
     this.#cancelWake = clock.after(Math.max(0, Math.min(...due) - nowMs), () => this.#wake());
   }
 

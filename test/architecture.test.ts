@@ -99,6 +99,8 @@ const PURE = [
   // All but the one that brings the computer's own time and chance.
   ...files.filter((file) => file.startsWith("broker/protocol/") && file !== "broker/protocol/system.ts"),
   "broker/access.ts",
+  "controller/config/configuring.ts",
+  "controller/config/settings.ts",
   "controller/dex/audit.ts",
   "controller/dex/deltas.ts",
   "controller/mdb/cashless-setup.ts",

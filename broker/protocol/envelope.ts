@@ -18,7 +18,7 @@ export type Signer = { readonly kid: string; readonly privateKey: KeyObject };
 /** The public key a `kid` stands for, if that key may speak for (or to) this machine. */
 export type KeyOf = (kid: string, machine: string) => KeyObject | undefined;
 
-/** A JWS of a full report is well under 2 KB; a config of 500 items under 80. Anything larger is nobody's message. */
+/** A JWS of a full report is well under 2 KB; a configuration of 200 items under 90. Anything larger is nobody's message. */
 export const MAX_PAYLOAD_BYTES = 128 * 1024;
 
 export type Refusal =

@@ -41,11 +41,8 @@ export const down = {
   heard: z.strictObject({ journal: id, upTo: z.int().nonnegative() }),
   /** `qr`: what a display that can shows as a QR code beside the text. */
   answer: z.strictObject({ requestId: id, show: z.string().max(64), qr: z.string().max(256).optional() }),
-  config: z.strictObject({
-    version: z.int().positive(),
-    currency,
-    items: z.array(z.strictObject({ item, name: z.string().max(64), priceMinor: price })).max(500),
-  }),
+  /** Read here for its number alone: a machine older than what it is told says which part it does not know (machine-configuration.ts). */
+  config: z.looseObject({ version: z.int().positive() }),
 } as const satisfies Record<Down, z.ZodType>;
 
 const ofGrant = { grantId: id };
@@ -100,6 +97,14 @@ export const up = {
     mdb: z.enum(["lost", "off", "inactive", "disabled", "enabled", "session", "vend"]),
     canSell: z.boolean(),
     reason: z.string().max(64), // "" while it can sell
+    /** Which configuration is in force (0: the machine's own file), which one is being tried, and which one was turned down and why. */
+    config: z
+      .strictObject({
+        applied: z.int().nonnegative(),
+        trying: z.int().positive().optional(),
+        refused: z.strictObject({ version: z.int().positive(), at: z.string().max(256) }).optional(),
+      })
+      .optional(), // a machine that is older than this says nothing of it
   }),
   reserved: z.discriminatedUnion("ok", [
     z.strictObject({ reservationId: id, ok: z.literal(true) }),

@@ -2,6 +2,7 @@
 import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
 import { ownTime } from "./migrations/0007-own-time.js";
+import { machineConfigs } from "./migrations/0009-machine-configs.js";
 import { payments } from "./migrations/0001-payments.js";
 import { uplink } from "./migrations/0006-uplink.js";
 import { pruning } from "./migrations/0008-pruning.js";
@@ -18,4 +19,5 @@ export const migrations: Record<string, Migration> = {
   "0006-uplink": uplink,
   "0007-own-time": ownTime,
   "0008-pruning": pruning,
+  "0009-machine-configs": machineConfigs,
 };

@@ -1,4 +1,6 @@
 /** The merchant backend's tables. Times are ms since 1970 by the cloud's clock; amounts are minor units. */
+import type { Generated } from "kysely";
+
 export type VendingTables = {
   machine: {
     id: string;
@@ -17,7 +19,11 @@ export type VendingTables = {
     status_n: number;
     status_at_ms: number;
     created_ms: number;
+    config_applied: Generated<number>; // the version the machine goes by; 0: its own file
+    config_max_vends: Generated<number | null>; // what that one sets in the place of max_vends, if it does
   };
+  /** What the merchant set in a machine. Rows are only added. */
+  machine_config: { machine_id: string; version: number; document: string; created_ms: number };
   machine_key: { kid: string; machine_id: string; public_key: string; revoked_ms: number | null };
   machine_item: { machine_id: string; item: number; name: string; price_minor: number; failures: number };
   /** How far each journal of a machine has been committed here. */

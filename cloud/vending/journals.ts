@@ -13,6 +13,7 @@ import type { Store, Tx } from "../store/store.js";
 import type { Attendant } from "./attendant.js";
 import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
+import { followConfig, type MachineConfigs } from "./machine-configs.js";
 import { countResult, keepStatus } from "./machines.js";
 import { holderOf } from "./sales.js";
 
@@ -20,6 +21,7 @@ export type JournalsParts = {
   readonly store: Store;
   readonly clock: Clock;
   readonly attendant: Attendant;
+  readonly configs: MachineConfigs;
   readonly bus: () => Bus;
   readonly log: Log;
 };
@@ -59,9 +61,14 @@ export class Journals {
   }
 
   async #status(machine: string, status: Body["status"], n: number): Promise<void> {
-    const { store, clock, attendant } = this.#parts;
-    const newer = await store.write((tx) => keepStatus(tx, machine, status, n, clock.nowMs()));
+    const { store, clock, attendant, configs } = this.#parts;
+    const newer = await store.write(async (tx) => {
+      const kept = await keepStatus(tx, machine, status, n, clock.nowMs());
+      if (kept && status.config !== undefined) await followConfig(tx, machine, status.config.applied);
+      return kept;
+    });
     if (newer && status.online) await attendant.takeUp({ machineId: machine });
+    if (newer && status.config !== undefined) await configs.heard(machine, status.config);
   }
 
   async #reserved(machine: string, answer: Body["reserved"]): Promise<void> {

@@ -18,6 +18,8 @@ export type Machine = {
   readonly maxVends: number;
   readonly status: Body["status"] | undefined;
   readonly statusAtMs: number;
+  /** The configuration it goes by; 0 is its own file. */
+  readonly configApplied: number;
 };
 export type Item = {
   readonly item: number;
@@ -47,9 +49,10 @@ export async function machineBy(db: Reader, by: "code" | "id", value: string): P
     suggestedCreditMinor: z.array(z.int()).parse(JSON.parse(row.suggested_credit)),
     minCreditMinor: row.min_credit_minor,
     maxCreditMinor: row.max_credit_minor,
-    maxVends: row.max_vends,
+    maxVends: row.config_max_vends ?? row.max_vends,
     status: row.status === null ? undefined : schemaOf("status").parse(JSON.parse(row.status)),
     statusAtMs: row.status_at_ms,
+    configApplied: row.config_applied,
   };
 }
 

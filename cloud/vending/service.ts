@@ -15,9 +15,12 @@ import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
 import { Counter } from "./counter.js";
 import { Desk } from "./desk.js";
+import { configRoutes } from "./config-routes.js";
 import { Journals } from "./journals.js";
 import type { Log } from "./log.js";
+import { MachineConfigs } from "./machine-configs.js";
 import { keysInForce } from "./machines.js";
+import { requireOwnerAt } from "./owner.js";
 import { makePaymentsClient } from "./payments-client.js";
 import { vendingRoutes } from "./routes.js";
 
@@ -51,13 +54,22 @@ export function makeVending(parts: VendingParts): Vending {
   const payments = makePaymentsClient(parts.paymentsUrl, parts.paymentsApiKey, parts.http);
   let bus: Bus = { up: false, say: () => Promise.resolve(), close: () => Promise.resolve() }; // until the start
   const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
-  const journals = new Journals({ store, clock, attendant, bus: () => bus, log });
+  const configs = new MachineConfigs({ store, clock, bus: () => bus, log });
+  const journals = new Journals({ store, clock, attendant, configs, bus: () => bus, log });
   const desk = new Desk({ store, clock, random, attendant, terms });
   const counter = new Counter({ store, desk, attendant, bus: () => bus, log });
   let stopKeys: () => void = () => undefined;
 
   return {
-    routes: (app) => vendingRoutes(app, { ...parts, desk, attendant, payments }),
+    routes: (app) => {
+      vendingRoutes(app, { ...parts, desk, attendant, payments });
+      configRoutes(app, {
+        read: store.read,
+        machine: (code) => desk.machine(code),
+        configs,
+        requireOwner: requireOwnerAt(parts.paymentsUrl, parts.http),
+      });
+    },
     ready: () => bus.up,
     async start() {
       const keys = new Map<string, { readonly machineId: string; readonly key: KeyObject }>();

@@ -32,7 +32,7 @@ const CONNECT_MS = 30_000; // from the first packet to the granted subscription,
 const GOODBYE_MS = 1_000;
 
 /** What a machine has a use for. */
-const HEARS: readonly Down[] = ["reserve", "grant", "go", "void", "heard", "answer"];
+const HEARS: readonly Down[] = ["reserve", "grant", "go", "void", "heard", "answer", "config"];
 
 /** What the service needs of a bus. */
 export interface Bus {

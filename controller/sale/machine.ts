@@ -65,6 +65,8 @@ export type Terms = {
   readonly currency: string;
   readonly vendResultMs: number;
   readonly selectionMs: number;
+  /** Fewer than a grant may say. */
+  readonly maxVends?: number;
 };
 
 export type Sale = {
@@ -72,6 +74,8 @@ export type Sale = {
   readonly journal: { readonly id: string; readonly last: number };
   readonly mdb: MdbState;
   readonly trouble: Trouble;
+  /** Somebody is about to stop the controller. */
+  readonly paused: boolean;
   readonly held: Held;
   readonly past: Durable["past"];
   readonly alarmedMs: ReadonlyMap<string, number>;
@@ -87,6 +91,9 @@ export type SaleEvent = { readonly nowMs: number } & (
   | { readonly kind: "answered"; readonly requestId: string; readonly isPayable: boolean }
   | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
   | { readonly kind: "trouble"; readonly trouble: Trouble }
+  /** Between two sales, both. */
+  | { readonly kind: "terms"; readonly terms: Terms }
+  | { readonly kind: "paused"; readonly paused: boolean }
   | { readonly kind: "tick" }
 );
 
@@ -97,8 +104,8 @@ export type SaleEffect =
   | { readonly kind: "ask"; readonly ask: Ask }
   | { readonly kind: "reserved"; readonly reserved: Body["reserved"] }
   | { readonly kind: "selected"; readonly selection: Selection }
-  /** What became of a selection. */
-  | { readonly kind: "paid" | "withdrawn"; readonly requestId: string }
+  /** A selection that nobody is to pay for any more. */
+  | { readonly kind: "withdrawn"; readonly requestId: string }
   | { readonly kind: "ignored"; readonly state: Held["kind"]; readonly event: string };
 export type SaleStep = readonly [next: Sale, effects: readonly SaleEffect[]];
 
@@ -114,7 +121,16 @@ export function boot(
   terms: Terms,
 ): SaleStep {
   const { held, past } = durable;
-  const sale: Sale = { terms, journal, mdb: "lost", trouble: "", held: NONE, past, alarmedMs: new Map() };
+  const sale: Sale = {
+    terms,
+    journal,
+    mdb: "lost",
+    trouble: "",
+    paused: false,
+    held: NONE,
+    past,
+    alarmedMs: new Map(),
+  };
   switch (held.kind) {
     case "none":
       return [sale, []];
@@ -135,12 +151,18 @@ export function boot(
 }
 
 export function step(sale: Sale, event: SaleEvent): SaleStep {
-  const needsDisk = event.kind !== "reserve" && event.kind !== "trouble"; // these two work while it is broken
-  if (!needsDisk || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
+  if (!NEEDS_DISK[event.kind] || event.nowMs < (dueMs(sale) ?? Infinity)) return act(sale, event);
   const [expired, first] = expire(sale, event.nowMs);
   const [next, second] = act(expired, event);
   return [next, inOneTransaction(first, second)];
 }
+
+/** The others work while it is broken. */
+// prettier-ignore
+const NEEDS_DISK: Readonly<Record<SaleEvent["kind"], boolean>> = {
+  grant: true, go: true, void: true, said: true, alarm: true, tick: true,
+  reserve: false, answered: false, trouble: false, terms: false, paused: false,
+};
 
 /** When the state wants its next tick. */
 export function dueMs({ held }: Sale): number | undefined {
@@ -159,8 +181,11 @@ export function dueMs({ held }: Sale): number | undefined {
 }
 
 /** What the status says of it: the reason is a code, "" while the machine can sell. */
-export function selling({ trouble, mdb }: Sale): { readonly canSell: boolean; readonly reason: string } {
-  const reason = trouble === "" ? outOfService[mdb] : trouble;
+export function selling({ trouble, paused, mdb }: Pick<Sale, "trouble" | "paused" | "mdb">): {
+  readonly canSell: boolean;
+  readonly reason: string;
+} {
+  const reason = trouble !== "" ? trouble : paused ? "updating" : outOfService[mdb];
   return { canSell: reason === "", reason };
 }
 
@@ -169,6 +194,10 @@ const outOfService: Readonly<Record<MdbState, string>> = {
   lost: "serialLost", off: "adapterOff", inactive: "mdbInactive", disabled: "mdbDisabled",
   enabled: "", session: "", vend: "",
 };
+
+/** Between two sales, as far as the machine knows: nothing is held, and the bus has closed the last session. */
+export const isFree = ({ held, mdb }: Sale): boolean =>
+  held.kind === "none" && mdb !== "session" && mdb !== "vend";
 
 /**
  * Busy ends by itself; out of service needs someone. Between two sessions the bus is still closing the last one. A selection
@@ -203,7 +232,11 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
     case "alarm":
       return alarm(sale, event.code, event.detail, event.nowMs);
     case "trouble":
-      return [{ ...sale, trouble: event.trouble }, []];
+      return onTrouble({ ...sale, trouble: event.trouble });
+    case "terms":
+      return [{ ...sale, terms: event.terms }, []];
+    case "paused":
+      return [{ ...sale, paused: event.paused }, []];
   }
 }
 
@@ -242,18 +275,15 @@ function onGo(sale: Sale, decision: Decision, nowMs: number): SaleStep {
       lines: [opened],
       asks: [{ kind: "openSession", amountMinor: grant.amountMinor }],
     });
-  const { requestId, request, item, priceMinor } = selection;
+  const { request, item, priceMinor } = selection;
   if (priceMinor > grant.amountMinor) return letGo(sale, held, "notReady");
   const vend: Vend = { grantId: grant.grantId, vend: 1, item, priceMinor };
-  return withMore(
-    commit(sale, {
-      held: approved(sale, session, vend, nowMs),
-      past: null,
-      lines: [opened, { kind: "approved", ...vend }],
-      asks: [{ kind: "approve", request }],
-    }),
-    [{ kind: "paid", requestId }],
-  );
+  return commit(sale, {
+    held: approved(sale, session, vend, nowMs),
+    past: null,
+    lines: [opened, { kind: "approved", ...vend }],
+    asks: [{ kind: "approve", request }],
+  });
 }
 
 function onVoid(sale: Sale, decision: Decision): SaleStep {
@@ -350,6 +380,13 @@ function onVendRequested(
   });
 }
 
+/** While the journal cannot be written nothing could be approved: whoever has chosen is not left waiting. */
+function onTrouble(sale: Sale): SaleStep {
+  const { held, trouble } = sale;
+  if (trouble === "" || held.kind !== "selected") return [sale, []];
+  return withdraw(sale, held.selection, [deny(held.selection)]);
+}
+
 function onAnswered(
   sale: Sale,
   { requestId, isPayable, kind }: Extract<SaleEvent, { kind: "answered" }>,
@@ -379,7 +416,12 @@ function sold(sale: Sale, held: Approved, nowMs: number): SaleStep {
   const creditMinor = held.creditMinor - vend.priceMinor;
   const past = { vend, known: true };
   const succeeded: JournalLine = { kind: "succeeded", ...vend, assumed: false, late: false };
-  if (vends < grant.maxVends && creditMinor > 0 && !voided && nowMs < endsMs) {
+  if (
+    vends < Math.min(grant.maxVends, sale.terms.maxVends ?? Infinity) &&
+    creditMinor > 0 &&
+    !voided &&
+    nowMs < endsMs
+  ) {
     const open: Open = { kind: "open", grant, entry, endsMs, creditMinor, vends };
     return commit(sale, { held: open, past, lines: [succeeded] });
   }

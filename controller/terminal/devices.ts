@@ -14,12 +14,22 @@ import type { Log } from "../log.js";
 import { anyLines } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
-import { dueMs, initial, step, type Shown, type TerminalEvent, type Wrapping } from "./terminal.js";
+import {
+  dueMs,
+  startWith,
+  step,
+  type Shown,
+  type Terminal,
+  type TerminalEvent,
+  type Words,
+  type Wrapping,
+} from "./terminal.js";
 
 export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
   readonly display: (() => SerialLink) | undefined;
   readonly wrapping: Wrapping;
+  readonly words: Words;
   readonly backOff: BackOff;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,12 +50,13 @@ export class Devices {
   readonly #ask: AskBackend;
   readonly #lines: readonly SerialLine[];
   readonly #display: SerialLine | undefined;
-  #state = initial;
+  #state: Terminal;
   #cancelWake: () => void = () => undefined;
   #closed = false;
 
   constructor(options: DevicesOptions, ask: AskBackend) {
     this.#options = options;
+    this.#state = startWith(options.words);
     this.#ask = ask;
     const { scanner, display } = options;
     const scannerLine =
@@ -81,8 +92,13 @@ export class Devices {
     this.#take({ kind: "withdrawn", requestId });
   }
 
-  vending(): void {
-    this.#take({ kind: "vending" });
+  /** What is being given out, as the customer knows it. */
+  vending(item: string): void {
+    this.#take({ kind: "vending", item });
+  }
+
+  say(words: Words): void {
+    this.#take({ kind: "words", words });
   }
 
   close(): void {

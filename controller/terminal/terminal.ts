@@ -18,6 +18,7 @@ export type Terminal = {
   /** When what is shown gives way; `undefined` while it is the idle text. */
   readonly shownUntilMs: number | undefined;
   readonly shown: Shown;
+  readonly words: Words;
 };
 /** What the displays show; `qr` is what a QR code beside the text holds. */
 export type Shown = { readonly text: string; readonly qr?: string | undefined };
@@ -33,8 +34,10 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "selected"; readonly requestId: string; readonly forMs: number }
     /** The selection is over: denied, cancelled or not paid in time. */
     | { readonly kind: "withdrawn"; readonly requestId: string }
-    /** The selection is paid and comes out. */
-    | { readonly kind: "vending" }
+    /** The machine is giving something out. */
+    | { readonly kind: "vending"; readonly item: string }
+    /** From here on it says this. */
+    | { readonly kind: "words"; readonly words: Words }
     /** A display was connected: it knows nothing yet. */
     | { readonly kind: "displayConnected" }
     | { readonly kind: "tick" }
@@ -58,19 +61,23 @@ export const WORDS = {
   idle: "Scan the QR code, or show your barcode",
   asking: "One moment ...",
   choose: "Paid. Choose at the machine",
-  vending: "Paid. Your product comes out",
+  vending: "{item}: one moment ...",
   unreadable: "That was not read. Show it again",
   offline: "No connection. Try again later",
   noAnswer: "No answer. Try again",
 } as const;
+export type Words = Readonly<Record<keyof typeof WORDS, string>>;
+const SHOWN_MOST = 64;
 
-export const initial: Terminal = {
+export const startWith = (words: Words): Terminal => ({
   asking: undefined,
   last: undefined,
   selection: undefined,
   shownUntilMs: undefined,
-  shown: { text: WORDS.idle },
-};
+  shown: { text: words.idle },
+  words,
+});
+export const initial: Terminal = startWith(WORDS);
 
 export function step(before: Terminal, event: TerminalEvent, wrapping: Wrapping): TerminalStep {
   const [state, shown] = settle(before, event.nowMs);
@@ -87,9 +94,9 @@ export function dueMs({ asking, shownUntilMs }: Terminal): number | undefined {
 /** What time alone has ended. */
 function settle(state: Terminal, nowMs: number): TerminalStep {
   if (state.asking !== undefined && nowMs >= state.asking.untilMs)
-    return show({ ...state, asking: undefined }, { text: WORDS.noAnswer }, nowMs + REFUSED_MS);
+    return show({ ...state, asking: undefined }, { text: state.words.noAnswer }, nowMs + REFUSED_MS);
   if (state.shownUntilMs !== undefined && nowMs >= state.shownUntilMs)
-    return show(state, { text: WORDS.idle }, undefined);
+    return show(state, { text: state.words.idle }, undefined);
   return [state, []];
 }
 
@@ -105,16 +112,16 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       if (state.asking?.requestId !== event.requestId) return [state, []];
       return show(
         { ...state, asking: undefined, last: undefined },
-        { text: WORDS.offline },
+        { text: state.words.offline },
         nowMs + REFUSED_MS,
       );
     case "opened":
-      return show(state, { text: WORDS.choose }, nowMs + SHOWN_MS);
+      return show(state, { text: state.words.choose }, nowMs + SHOWN_MS);
     case "selected": {
       const { requestId } = event;
       const asking = { requestId, untilMs: nowMs + ANSWER_MS };
       const selection = { requestId, untilMs: nowMs + event.forMs };
-      return show({ ...state, asking, selection }, { text: WORDS.asking }, undefined);
+      return show({ ...state, asking, selection }, { text: state.words.asking }, undefined);
     }
     case "withdrawn": {
       const { selection, asking } = state;
@@ -122,14 +129,17 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       const over = { ...state, selection: undefined };
       // A refusal stays to be read; what was to be scanned goes at once.
       if (asking === undefined && state.shown.qr === undefined) return [over, []];
-      return show({ ...over, asking: undefined }, { text: WORDS.idle }, undefined);
+      return show({ ...over, asking: undefined }, { text: state.words.idle }, undefined);
     }
-    case "vending":
-      return show(
-        { ...state, selection: undefined, asking: undefined },
-        { text: WORDS.vending },
-        nowMs + SHOWN_MS,
-      );
+    case "vending": {
+      const text = state.words.vending.replaceAll("{item}", () => event.item).slice(0, SHOWN_MOST);
+      return show({ ...state, selection: undefined, asking: undefined }, { text }, nowMs + SHOWN_MS);
+    }
+    case "words": {
+      const { words } = event;
+      const idle = state.shownUntilMs === undefined && state.asking === undefined;
+      return idle ? show({ ...state, words }, { text: words.idle }, undefined) : [{ ...state, words }, []];
+    }
     case "displayConnected":
       return [state, [{ kind: "show", shown: state.shown }]];
     case "tick":
@@ -145,13 +155,13 @@ function scanned(state: Terminal, value: string, requestId: string, nowMs: numbe
   if (state.asking !== undefined || state.selection !== undefined) return [state, []];
   if (state.last?.value === value && nowMs < state.last.untilMs)
     return [{ ...state, last: { value, untilMs: nowMs + SAME_MS } }, []]; // still held there
-  if (!READABLE.test(value)) return show(state, { text: WORDS.unreadable }, nowMs + REFUSED_MS);
+  if (!READABLE.test(value)) return show(state, { text: state.words.unreadable }, nowMs + REFUSED_MS);
   const asked = {
     ...state,
     asking: { requestId, untilMs: nowMs + ANSWER_MS },
     last: { value, untilMs: nowMs + SAME_MS },
   };
-  const [next, effects] = show(asked, { text: WORDS.asking }, undefined);
+  const [next, effects] = show(asked, { text: state.words.asking }, undefined);
   return [next, [...effects, { kind: "ask", requestId, value }]];
 }
 

@@ -12,6 +12,7 @@ export type Command =
   | { readonly kind: "off" }
   | { readonly kind: "on" }
   | { readonly kind: "configure" }
+  | { readonly kind: "address"; readonly value: string }
   | { readonly kind: "start"; readonly funds: string }
   | { readonly kind: "approve" }
   | { readonly kind: "deny" }
@@ -28,6 +29,7 @@ const commands: readonly (readonly [RegExp, (match: RegExpExecArray) => Command]
   [/^X,0$/,                                    () => ({ kind: "sniffOff" })],
   [/^C,0$/,                                    () => ({ kind: "off" })],
   [/^C,1$/,                                    () => ({ kind: "on" })],
+  [/^C,SETCONF,mdb-addr=([0-9A-Za-z.]+)$/,     ([, value = ""]) => ({ kind: "address", value })],
   [/^C,SETCONF,[a-z-]+=[0-9A-Za-z.]+$/,        () => ({ kind: "configure" })],
   [/^C,START,([^,]+)(?:,[^,]*)?$/,             ([, funds = ""]) => ({ kind: "start", funds })],
   [/^C,VEND,-1$/,                              () => ({ kind: "deny" })],

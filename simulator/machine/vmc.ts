@@ -47,18 +47,23 @@ type Session = { readonly funds: string; readonly creditMinor: number | null };
 /** The cashless reader as both sides see it; `dueMs` is when the VMC moves on by itself. */
 type Reader =
   | { readonly kind: "off" }
-  | { readonly kind: "inactive" | "disabled"; readonly dueMs: number }
+  | { readonly kind: "inactive" | "disabled"; readonly dueMs: number | undefined } // undefined: the VMC polls another address
   | { readonly kind: "enabled" }
   | { readonly kind: "session"; readonly session: Session; readonly dueMs: number }
   | { readonly kind: "requested"; readonly session: Session; readonly item: number; readonly dueMs: number }
   | { readonly kind: "approved"; readonly session: Session }
   | { readonly kind: "unreported"; readonly session: Session; readonly dueMs: number };
 
+/** Cashless device #1 (MDB/ICP 4.2, 7.1). */
+const ADDRESS = "0x10";
+
 export type Vmc = {
   readonly settings: VmcSettings;
   readonly coils: readonly Coil[];
   readonly faults: Faults;
   readonly reader: Reader;
+  /** Where the reader's adapter listens on the bus; it forgets with its power, and the VMC polls `ADDRESS`. */
+  readonly address: string;
   /** The one motor that turns. It knows nothing of the reader. */
   readonly turning: { readonly item: number; readonly resetMs: number; readonly endMs: number } | undefined;
   readonly notice: { readonly text: string; readonly dueMs: number } | undefined;
@@ -87,6 +92,7 @@ export function newVmc(settings: VmcSettings, coils: readonly Omit<Coil, "fallen
     coils: coils.map((coil) => ({ ...coil, fallen: 0 })),
     faults,
     reader: { kind: "off" },
+    address: ADDRESS,
     turning: undefined,
     notice: undefined,
   };
@@ -110,7 +116,7 @@ function happen(vmc: Vmc, event: Event): Step {
     case "command":
       return obey(vmc, event.command, event.nowMs);
     case "lineLost":
-      return to(vmc, { kind: "off" }); // the adapter lives on the controller's USB: to the VMC the reader is dead
+      return to({ ...vmc, address: ADDRESS }, { kind: "off" }); // the adapter lives on the controller's USB: to the VMC the reader is dead
     case "select":
       return select(vmc, event.item, event.nowMs);
     case "cancel":
@@ -129,7 +135,7 @@ function happen(vmc: Vmc, event: Event): Step {
 
 /** The adapter's half: a command is carried out in the state it belongs to and refused in any other. */
 function obey(vmc: Vmc, command: Command, nowMs: number): Step {
-  const { reader, settings } = vmc;
+  const { reader } = vmc;
   const refuse = (why: Word): Step => to(vmc, reader, reader.kind === "off" ? word("isOff") : why);
   switch (command.kind) {
     case "blank":
@@ -144,9 +150,12 @@ function obey(vmc: Vmc, command: Command, nowMs: number): Step {
       return to(vmc, { kind: "off" }, word("off"));
     case "on":
       if (reader.kind !== "off") return refuse(word("isOn"));
-      return to(vmc, { kind: "inactive", dueMs: nowMs + settings.setupMs }, word("on"), word("inactive"));
+      return to(vmc, setUp(vmc, nowMs), word("on"), word("inactive"));
     case "configure":
       return to(vmc, reader, reader.kind === "off" ? word("configured") : word("isOn"));
+    case "address":
+      if (reader.kind !== "off") return to(vmc, reader, word("isOn"));
+      return to({ ...vmc, address: command.value }, reader, word("configured"));
     case "badPrice":
       return refuse(word("badPrice"));
     case "start":
@@ -229,7 +238,7 @@ function reset(vmc: Vmc, nowMs: number): Step {
   const { reader } = vmc;
   if (vmc.faults.vmcSilent || reader.kind === "off") return [vmc, []];
   const words = isVend(reader) ? [word("reset"), word("inactive")] : [word("inactive")];
-  return to(vmc, { kind: "inactive", dueMs: nowMs + vmc.settings.setupMs }, ...words);
+  return to(vmc, setUp(vmc, nowMs), ...words);
 }
 
 // ---- what time does -------------------------------------------------------------------------------------------------
@@ -243,7 +252,8 @@ function nextTimer({ reader, turning, notice, faults }: Vmc): Timer | undefined 
     if (faults.vmcReset && reader.kind === "approved" && !faults.vmcSilent)
       timers.push({ dueMs: turning.resetMs, act: reset });
   }
-  if ("dueMs" in reader && !faults.vmcSilent) timers.push({ dueMs: reader.dueMs, act: moveOn });
+  if ("dueMs" in reader && reader.dueMs !== undefined && !faults.vmcSilent)
+    timers.push({ dueMs: reader.dueMs, act: moveOn });
   if (notice !== undefined)
     timers.push({ dueMs: notice.dueMs, act: (vmc) => [{ ...vmc, notice: undefined }, []] });
   const [first, ...others] = timers;
@@ -345,6 +355,12 @@ export function displayOf(vmc: Vmc): string {
 }
 
 // ---- small parts ----------------------------------------------------------------------------------------------------
+
+/** How a set-up begins. A reader at another address than the VMC's waits for ever. */
+const setUp = ({ address, settings }: Vmc, nowMs: number): Reader => ({
+  kind: "inactive",
+  dueMs: address === ADDRESS ? nowMs + settings.setupMs : undefined,
+});
 
 /** In MDB's Vend state: asked for, approved, or done and not yet said. */
 const isVend = ({ kind }: Reader): boolean =>

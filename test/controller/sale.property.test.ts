@@ -144,10 +144,13 @@ test("no approval without its own go, above the credit or beyond the number; eve
           }
           if (effect.kind === "ask" && effect.ask.kind === "deny" && effect.ask.request === waits?.request)
             waits.denied = true;
-          if (effect.kind === "paid" || effect.kind === "withdrawn") {
+          if (effect.kind === "withdrawn") {
             expect(effect.requestId).toBe(waits?.requestId);
-            if (effect.kind === "paid") paid += 1;
-            expect(effect.kind === "paid" && waits?.denied).toBe(false);
+            waits = undefined;
+          }
+          if (effect.kind === "ask" && effect.ask.kind === "approve" && waits !== undefined) {
+            expect([effect.ask.request, waits.denied]).toEqual([waits.request, false]);
+            paid += 1;
             waits = undefined;
           }
           if (effect.kind === "ask" && effect.ask.kind === "approve") {

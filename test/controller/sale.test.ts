@@ -45,9 +45,8 @@ class Till {
           return [effect.reserved.ok ? "yes" : effect.reserved.reason];
         case "selected":
           return [`selected ${effect.selection.requestId}`];
-        case "paid":
         case "withdrawn":
-          return [`${effect.kind} ${effect.requestId}`];
+          return [`withdrawn ${effect.requestId}`];
         case "ignored":
           return ["ignored"];
       }
@@ -370,7 +369,7 @@ describe("a selection before any credit", () => {
 
   test("is approved by the go of its own grant, and vends", () => {
     const till = granted();
-    expect(till.decide("go")).toEqual(["opened g1", "approved g1", "ask approve 1", "paid q1"]);
+    expect(till.decide("go")).toEqual(["opened g1", "approved g1", "ask approve 1"]);
     expect(till.said({ kind: "vendSucceeded" })).toEqual([
       "succeeded g1",
       "closed g1 done",
@@ -448,6 +447,13 @@ describe("a selection before any credit", () => {
     const till = selected().restart();
     expect(till.booted).toEqual([]);
     expect(till.grant("g1", { requestId: "q1" })).toEqual(["refused g1 withdrawn"]);
+  });
+
+  test("is denied at once when the journal can no longer be written", () => {
+    expect(selected().hear({ kind: "trouble", trouble: "journalFailed" })).toEqual([
+      "ask deny 1",
+      "withdrawn q1",
+    ]);
   });
 
   test("taken back at the machine is over at once", () => {

@@ -2,10 +2,11 @@
  * The whole controller but its process: a scripted adapter on a real TCP line, a real broker, a journal on a real disk.
  * What leaves on the line and on the bus is checked against what the journal holds at that moment.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Secret } from "../../broker/protocol/configuration.js";
@@ -13,8 +14,13 @@ import type { Body } from "../../broker/protocol/messages.js";
 import { readDurable } from "../../controller/sale/durable.js";
 import { connectionNumbers } from "../../controller/bus/connection-count.js";
 import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
+import { readKept, writeKept } from "../../controller/config/kept-file.js";
+import { Remote } from "../../controller/config/remote.js";
+import { check, settingsOf, type Settings } from "../../controller/config/settings.js";
+import { configuration } from "../../controller/configuration.js";
 import { Journal } from "../../controller/journal/journal.js";
 import { qibixx } from "../../controller/mdb/qibixx.js";
+import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
@@ -27,6 +33,9 @@ const [machine, cloudKeys] = [newKeys("machine"), newKeys("cloud-1")];
 /** An adapter that comes up by itself; the rest of its lines are the test's. */
 class Adapter {
   readonly received: string[] = [];
+  /** Told to listen there, it hears nothing of the machine. */
+  readonly #elsewhere = "C,SETCONF,mdb-addr=0x60";
+  #deaf = false;
   readonly #server: Server;
   #socket: Socket | undefined;
 
@@ -68,11 +77,13 @@ class Adapter {
   }
   #hear(line: string): void {
     this.received.push(line);
+    if (line === "C,0") this.#deaf = false;
+    else if (line === this.#elsewhere) this.#deaf = true;
     if (line === "V") this.say("v,4.0.2.0,01");
     else if (line === "X,0") this.say("x,ACK");
     else if (line === "C,0") this.say("c,0");
     else if (line.startsWith("C,SETCONF")) this.say("c,SET,OK");
-    else if (line === "C,1") this.say("c,1", "c,STATUS,ENABLED");
+    else if (line === "C,1") this.say("c,1", this.#deaf ? "c,STATUS,INACTIVE" : "c,STATUS,ENABLED");
     else if (line.startsWith("C,START")) this.say(`c,STATUS,IDLE,${line.slice(8)}`);
     else if (line === "C,STOP") this.say("c,STATUS,ENABLED");
   }
@@ -115,7 +126,33 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
+/** What the machine's own file says, for the tests that set something from afar. */
+const own = configuration.parse({
+  machineId: MACHINE,
+  dataDir: "data",
+  serial: "tcp://127.0.0.1:1",
+  mqttUrl: "mqtt://127.0.0.1",
+  cloudKeys: [{ kid: "cloud-1", publicKey: cloudKeys.publicKey.export({ format: "jwk" }) }],
+  currency: "NZD",
+  reportAgainMs: 200,
+});
+const driverOf = (settings: Settings) => qibixx(qibixxSetup("NZD", 2, settings.adapterSettings));
+function remoteFrom(folder: string): Remote {
+  return new Remote({
+    kept: readKept(folder, "x").kept,
+    write: (kept) => {
+      if (diskFull) throw new Error("ENOSPC: no space left on device");
+      writeKept(folder, kept);
+    },
+    check: (body) => check(own, body),
+    settings: (from) => settingsOf(own, from),
+    clock,
+    log: quiet,
+  });
+}
+
+function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {}): void {
+  const from = remote ? remoteFrom(dir) : undefined;
   journal = new JournalOnFullDisk({
     path: join(dir, "journal.db"),
     capacity,
@@ -125,8 +162,11 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
   const replay = new ReplayWindows(["cloud-1"], journal.replay());
   service = new Service({
     bootId: "boot",
-    terms: { currency: "NZD", vendResultMs, selectionMs: 45_000 },
-    driver: qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
+    terms: from?.settings.terms ?? { currency: "NZD", vendResultMs, selectionMs: 45_000 },
+    driver: from
+      ? driverOf(from.settings)
+      : qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
+    remote: from && { configuration: from, driver: driverOf },
     journal,
     replay,
     newLink: linksTo(place, 0),
@@ -332,4 +372,119 @@ test("half a line at a hang-up is nobody's line", async () => {
   await adapter.heard("C,START,4.00");
   adapter.hangUpAfter("c,STATUS,VEND,1");
   await told("g1", "accepted opened closed");
+});
+
+const CRISPS = { item: 7, name: "Crisps", priceMinor: 350 };
+/** Puts a configuration on the bus. */
+const configured = (version: number, more: object = {}): Promise<string> =>
+  cloud.say("config", { version, currency: "NZD", items: [CRISPS], readyWithinMs: 5_000, ...more });
+const configSaid = (): Body["status"]["config"] => cloud.statuses().at(-1)?.config;
+async function saysOfConfig(said: NonNullable<Body["status"]["config"]>): Promise<void> {
+  await until(`the status ${JSON.stringify(said)}`, () => isDeepStrictEqual(configSaid(), said));
+}
+const alarms = (): string[] =>
+  journal.read(0, 99).flatMap(({ line }) => (line.kind === "alarm" ? [`${line.code} ${line.detail}`] : []));
+
+test("a configuration waits for the end of the sale, is in force from then on, and after a restart", async () => {
+  await started({ remote: true });
+  await saysOfConfig({ applied: 0 });
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  await configured(1, { limits: { maxVends: 1, vendResultMs: 30_000 } });
+  adapter.say("c,STATUS,VEND,3.00,7");
+  await adapter.heard("C,VEND,3.00");
+  expect(configSaid()).toEqual({ applied: 0 });
+  expect(alarms()).toEqual([]);
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await saysOfConfig({ applied: 1 });
+  await told("g1", "accepted opened approved succeeded closed");
+
+  await grant("g2", { maxVends: 9 });
+  await told("g2", "accepted");
+  const entry =
+    cloud.reports().find(({ line }) => line.kind === "accepted" && line.grantId === "g2")?.entry ?? 0;
+  await cloud.say("go", { grantId: "g2", journal: journal.id, entry });
+  await adapter.heard("C,START,4.00", 2);
+  adapter.say("c,STATUS,VEND,3.00,7");
+  await adapter.heard("C,VEND,3.00", 2);
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await told("g2", "accepted opened approved succeeded closed"); // one vend, whatever the grant allows
+  expect(alarms()).toEqual(["priceDiffers item 7: the machine asks 300, customers are told 350"]);
+
+  await service?.close();
+  await started({ remote: true });
+  await saysOfConfig({ applied: 1 });
+});
+
+test("while somebody pays nothing is applied, and then it is", async () => {
+  await started({ remote: true });
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 3_600_000 });
+  await configured(1);
+  await cloud.say("reserve", { reservationId: "r2", ttlMs: 3_600_000 }); // the bus is in order: what is said next follows both
+  await until("reserved", () => cloud.reserved().length === 2);
+  expect(configSaid()).toEqual({ applied: 0 });
+  await grant("g1", { currency: "AUD" });
+  await saysOfConfig({ applied: 1 });
+  expect(story("g1")).toBe("refused");
+});
+
+test("one that is wrong says which part, and the one before stays; an old one changes nothing", async () => {
+  await started({ remote: true });
+  await configured(2);
+  await saysOfConfig({ applied: 2 });
+  await configured(1, { limits: { vendResultMs: 2_000 } });
+  await configured(3, { limits: { maxVends: 0 } });
+  const tooFew = "limits.maxVends: Too small: expected number to be >=1";
+  await saysOfConfig({ applied: 2, refused: { version: 3, at: tooFew } });
+  await configured(4, { currency: "AUD" });
+  const refused = { version: 4, at: "currency: this machine sells in NZD" };
+  await saysOfConfig({ applied: 2, refused });
+  await configured(5, { mqttUrl: "mqtt://elsewhere" });
+  await saysOfConfig({ applied: 2, refused: { version: 5, at: "mqttUrl: no such key" } });
+  expect(alarms()).toEqual([`configRefused 3: ${tooFew}`]);
+  await configured(6);
+  await saysOfConfig({ applied: 6 });
+});
+
+test("one under which the machine is not ready is taken back, though the controller starts again in between", async () => {
+  await started({ remote: true });
+  await configured(1);
+  await saysOfConfig({ applied: 1 });
+  const deaf = { adapterSettings: { "mdb-addr": "0x60" } };
+  await configured(2, deaf);
+  await adapter.heard("C,SETCONF,mdb-addr=0x60");
+  await saysOfConfig({ applied: 1, trying: 2 });
+  expect(cloud.statuses().at(-1)?.canSell).toBe(false);
+  await service?.close();
+  start({ remote: true });
+  await adapter.heard("C,SETCONF,mdb-addr=0x60", 2);
+  const refused = { version: 2, at: "the machine did not become ready" };
+  await saysOfConfig({ applied: 1, refused });
+  await until("selling", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(alarms()).toEqual(["configRestored 2: the machine did not become ready"]);
+  await configured(2, deaf); // as the broker says it at every connection
+  await configured(3, { adapterSettings: { "mdb-addr": "0x10" } });
+  await saysOfConfig({ applied: 3 });
+});
+
+test("on a full disk nothing is applied; with room it is, when it is said again", async () => {
+  await started({ remote: true });
+  diskFull = true;
+  await configured(1);
+  await configured(2, { limits: { maxVends: 0 } });
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 1 });
+  await until("all of it heard", () => cloud.reserved().length === 1);
+  expect(readKept(dir, "x").kept.newest).toBe(0);
+  expect(configSaid()).toEqual({ applied: 0 });
+  diskFull = false;
+  await configured(2, { limits: { maxVends: 0 } });
+  await until("kept", () => readKept(dir, "x").kept.newest === 2);
+});
+
+test("a kept file that cannot be read is set aside, and nothing is in force but the machine's own", () => {
+  writeKept(dir, { newest: 3, applied: null, trial: null, refused: null });
+  expect(readKept(dir, "x")).toEqual({ kept: { newest: 3, applied: null, trial: null, refused: null } });
+  writeFileSync(join(dir, "configuration.json"), '{"newest":3,"appl');
+  expect(readKept(dir, "x").kept.newest).toBe(0);
+  expect(readdirSync(dir)).toContain("configuration.json.damaged-x");
 });

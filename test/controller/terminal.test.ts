@@ -83,6 +83,17 @@ test("who has paid is not asked to pay any more", () => {
   expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
 });
 
+test("new words are said from the next text on, and at once where it says nothing but the idle text", () => {
+  const bench = new Bench();
+  const words = { ...WORDS, idle: "Kia ora", vending: "{item} ({item})" };
+  expect(bench.take({ kind: "words", words })).toEqual([show("Kia ora")]);
+  expect(bench.take({ kind: "vending", item: "$& crisps" })).toEqual([show("$& crisps ($& crisps)")]);
+  expect(bench.take({ kind: "words", words: WORDS })).toEqual([]);
+  expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
+  const [said] = bench.take({ kind: "vending", item: "x".repeat(64) });
+  expect(said).toEqual(show(WORDS.vending.replace("{item}", "x".repeat(64)).slice(0, 64)));
+});
+
 test("without a connection it says so, and the same code may be shown again at once", () => {
   const bench = new Bench();
   bench.scan("A");
@@ -152,7 +163,7 @@ describe("a selection at the machine", () => {
   });
 
   test("that is paid says so", () => {
-    expect(shown().take({ kind: "vending" })).toEqual([show(WORDS.vending)]);
+    expect(shown().take({ kind: "vending", item: "Crisps" })).toEqual([show("Crisps: one moment ...")]);
   });
 });
 
@@ -167,7 +178,8 @@ test("hammered with anything, it asks one thing at a time and always comes back 
     fc.record({ kind: fc.constant("unsent" as const), of: fc.nat(40) }),
     fc.record({ kind: fc.constant("selected" as const), of: fc.nat(40), forMs: fc.constant(45_000) }),
     fc.record({ kind: fc.constant("withdrawn" as const), of: fc.nat(40) }),
-    fc.record({ kind: fc.constantFrom("displayConnected", "opened", "vending", "tick") }),
+    fc.record({ kind: fc.constant("vending" as const), item: fc.string({ maxLength: 64 }) }),
+    fc.record({ kind: fc.constantFrom("displayConnected", "opened", "tick") }),
   );
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(20_000), event), { maxLength: 60 }), (walk) => {

@@ -158,7 +158,7 @@ export class Rig implements AsyncDisposable {
   }
 
   // ---- the cloud
-  api(method: "GET" | "POST", path: string, body?: unknown, key?: string): Promise<Answer> {
+  api(method: "GET" | "POST" | "PUT", path: string, body?: unknown, key?: string): Promise<Answer> {
     return call(method, `${this.file.cloudUrl}${path}`, body, key);
   }
   async machineState(code = this.code): Promise<string> {
@@ -287,7 +287,7 @@ export class Rig implements AsyncDisposable {
 }
 
 export async function call(
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PUT",
   url: string,
   body?: unknown,
   key?: string,

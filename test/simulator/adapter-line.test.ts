@@ -12,6 +12,7 @@ const golden: readonly [line: string, command: Command][] = [
   ["C,1",                               { kind: "on" }],
   ["C,SETCONF,mdb-currency-code=0x1978", { kind: "configure" }],
   ["C,SETCONF,mdb-scale-factor=1",      { kind: "configure" }],
+  ["C,SETCONF,mdb-addr=0x60",           { kind: "address", value: "0x60" }],
   ["C,START,4.00",                      { kind: "start", funds: "4.00" }],
   ["C,START,-",                         { kind: "start", funds: "-" }],
   ["C,START,4.00,1",                    { kind: "start", funds: "4.00" }],

@@ -105,6 +105,18 @@ test("is brought up: off, configured, on, inactive, disabled, enabled", () => {
   expect([bench.word, bench.shows]).toEqual(["enabled", "READY"]);
 });
 
+test("a reader at another address than the machine polls is never set up, until its adapter has lost power", () => {
+  const bench = new Bench();
+  expect(bench.send("C,SETCONF,mdb-addr=0x60")).toEqual(["c,SET,OK"]);
+  bench.send("C,1");
+  expect(bench.wait(60_000)).toEqual([]);
+  expect([bench.word, bench.shows]).toEqual(["inactive", "OUT OF ORDER"]);
+  bench.loseLine();
+  bench.send("C,1");
+  bench.wait(200);
+  expect(bench.word).toBe("enabled");
+});
+
 test("sells: session, request, approval, coil, drop, success, session complete", () => {
   const bench = new Bench().session();
   expect([bench.word, bench.shows, creditOf(bench.vmc)]).toEqual(["session", "CREDIT 4.00", 400]);

@@ -266,7 +266,7 @@ export class Cloud implements AsyncDisposable {
   }
 
   async call(
-    method: "GET" | "POST",
+    method: "GET" | "POST" | "PUT",
     path: string,
     body?: unknown,
     key?: string,
@@ -396,7 +396,7 @@ export class Machine implements AsyncDisposable {
     });
     const machine = new Machine(cloud, id, client);
     await client.subscribeAsync(
-      (["reserve", "grant", "go", "void", "heard"] as const).map((leaf) => topicOf(id, leaf)),
+      (["reserve", "grant", "go", "void", "heard", "config"] as const).map((leaf) => topicOf(id, leaf)),
       { qos: 1 },
     );
     return machine;

@@ -7,6 +7,7 @@ import type { Store } from "../../cloud/store/store.js";
 import { Attendant } from "../../cloud/vending/attendant.js";
 import type { Bus } from "../../cloud/vending/bus.js";
 import { Journals } from "../../cloud/vending/journals.js";
+import { MachineConfigs } from "../../cloud/vending/machine-configs.js";
 import { makePaymentsClient } from "../../cloud/vending/payments-client.js";
 import { begin, type Sale } from "../../cloud/vending/sale.js";
 import { insertSale, lockUnknownRefunds, saleByKey } from "../../cloud/vending/sales.js";
@@ -97,7 +98,7 @@ test("a journal that two processes hear is committed line by line, each once, an
     const bus: Bus = {
       up: true,
       say: (_machine, leaf, body) => {
-        if (leaf === "heard" && "upTo" in body) heard[n] = Math.max(heard[n] ?? 0, body.upTo);
+        if (leaf === "heard" && "upTo" in body) heard[n] = Math.max(heard[n] ?? 0, Number(body.upTo));
         return Promise.resolve();
       },
       close: () => Promise.resolve(),
@@ -105,7 +106,8 @@ test("a journal that two processes hear is committed line by line, each once, an
     const payments = makePaymentsClient("http://127.0.0.1:1", new Secret("none"), fetch);
     const terms = { policy, sessionMs: 1, goMs: 1, expirySeconds: 1 };
     const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
-    return new Journals({ store, clock, attendant, bus: () => bus, log });
+    const configs = new MachineConfigs({ store, clock, bus: () => bus, log });
+    return new Journals({ store, clock, attendant, configs, bus: () => bus, log });
   });
   // A machine says again what was not heard, and both hear all of it.
   let n = 0;

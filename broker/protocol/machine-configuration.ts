@@ -1,0 +1,62 @@
+/**
+ * What the cloud may set in a machine from afar: names and prices, texts, limits. Pure.
+ *
+ * Never     a key, an address or a login: whose word counts is decided at the machine alone.
+ */
+import { z } from "zod";
+import { amountMinor, currency } from "./money.js";
+
+/** What a display takes: a control character would end its line, or clear it. */
+const text = z
+  .string()
+  .regex(/^[^\p{Cc}]{1,64}$/u, "must be 1 to 64 characters, none of them a control character");
+const ms = (least: number, most: number) => z.int().min(least).max(most);
+
+/** What the machine's own terminal says, where it is not what it says by itself. `{item}` is the item's name. */
+const texts = z.strictObject({
+  idle: text.optional(),
+  asking: text.optional(),
+  choose: text.optional(),
+  vending: text.optional(),
+  unreadable: text.optional(),
+  offline: text.optional(),
+  noAnswer: text.optional(),
+});
+/** What is left out is as the machine's own file says. */
+const limits = z.strictObject({
+  maxVends: z.int().min(1).max(99).optional(),
+  vendResultMs: ms(1_000, 300_000).optional(),
+  reportAgainMs: ms(500, 60_000).optional(),
+  statusEveryMs: ms(5_000, 60_000).optional(), // a machine that misses three counts as gone
+});
+const item = z.strictObject({ item: z.int().min(0).max(0xffff), name: text, priceMinor: amountMinor });
+
+/** As the merchant gives it: its number and its currency are the cloud's to say. */
+export const settable = z.strictObject({
+  // So many that the longest names still fit in one message.
+  items: z
+    .array(item)
+    .max(200)
+    .refine((all) => new Set(all.map((one) => one.item)).size === all.length, "must not hold an item twice"),
+  texts: texts.default({}),
+  limits: limits.default({}),
+  /** Further settings of a Qibixx adapter, in the place of those in the machine's file. */
+  adapterSettings: z
+    .record(
+      z.string().regex(/^[a-z-]{1,32}$/, "must be 1 to 32 of a-z and -"),
+      z.string().regex(/^[A-Za-z0-9.]{1,16}$/, "must be 1 to 16 letters, digits and dots"),
+    )
+    .optional(),
+  /** How soon the machine must be able to sell again; else it goes back to what it had before. */
+  readyWithinMs: ms(5_000, 600_000).default(60_000),
+});
+export const machineConfiguration = settable.extend({ version: z.int().positive(), currency });
+export type MachineConfiguration = z.infer<typeof machineConfiguration>;
+
+/** The first thing that is wrong, and what it should be: `limits.maxVends: …`. As much of it as a report takes. */
+export function firstProblem({ issues }: z.ZodError): string {
+  const [issue] = issues;
+  const at = [...(issue?.path ?? []), ...(issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [])];
+  const what = issue?.code === "unrecognized_keys" ? "no such key" : issue?.message;
+  return `${at.join(".") || "configuration"}: ${what ?? "wrong"}`.slice(0, 200);
+}

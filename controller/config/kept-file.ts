@@ -1,0 +1,63 @@
+/**
+ * The configuration from afar, as it is kept.
+ *
+ * Owns      `{dataDir}/configuration.json`.
+ * Promises  what is written is on disk before `write` returns.
+ * Crash     the file is the old one or the new one, whole: it is written beside its place, synced, then renamed. One that cannot
+ *           be read is set aside, and the machine's own file alone is in force until the cloud has said its word again.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { machineConfiguration } from "../../broker/protocol/machine-configuration.js";
+import { NOTHING_KEPT, type Kept } from "./configuring.js";
+
+const kept = z.strictObject({
+  newest: z.int().nonnegative(),
+  applied: machineConfiguration.nullable(),
+  trial: z
+    .strictObject({
+      previous: machineConfiguration.nullable(),
+      judged: z.boolean(),
+      boots: z.int().nonnegative(),
+    })
+    .nullable(),
+  refused: z.strictObject({ version: z.int().positive(), at: z.string() }).nullable(),
+});
+
+/** `setAside`: where a file was put that could not be read, if there was one. */
+export function readKept(
+  dataDir: string,
+  newId: string,
+): { readonly kept: Kept; readonly setAside?: string } {
+  const path = place(dataDir);
+  if (!existsSync(path)) return { kept: NOTHING_KEPT };
+  const text = readFileSync(path, "utf8"); // a disk that cannot be read is not a damaged file
+  const parsed = kept.safeParse(parse(text));
+  if (parsed.success) return { kept: parsed.data };
+  const setAside = `${path}.damaged-${newId}`;
+  renameSync(path, setAside);
+  return { kept: NOTHING_KEPT, setAside };
+}
+
+export function writeKept(dataDir: string, value: Kept): void {
+  const path = place(dataDir);
+  writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
+  const folder = openSync(dataDir, "r"); // the rename, too, must be on disk
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+const place = (dataDir: string): string => join(dataDir, "configuration.json");
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the schema refuses it
+  }
+}
