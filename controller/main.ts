@@ -25,13 +25,14 @@ import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
 import { Devices } from "./terminal/devices.js";
 
-const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--display PLACE]
+const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--keypad PLACE]
+                           [--display PLACE]
        scanvend controller --config FILE --identify
 
   --config FILE   the configuration, as JSON
   --serial PLACE  a device path or tcp://host:port, instead of the configuration's
   --mqtt URL      the broker, instead of the configuration's
-  --scanner PLACE the scanner's line, instead of the configuration's; --display PLACE the display's
+  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
@@ -139,13 +140,17 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
 
 /** What is wired beside the machine's own line, if anything is. */
 function devicesOf(settings: Configuration, log: Log): ServiceOptions<unknown>["openDevices"] {
-  const { scanner, display } = settings;
-  if (scanner === undefined && display === undefined) return undefined;
+  const { scanner, keypad, display } = settings;
+  if (scanner === undefined && keypad === undefined && display === undefined) return undefined;
   return (ask) =>
     new Devices(
       {
         scanner: scanner && linksTo(scanner.serial, scanner.baudRate),
-        display: display && linksTo(display.serial, display.baudRate),
+        keypad: keypad && linksTo(keypad.serial, keypad.baudRate),
+        display: display && {
+          newLink: linksTo(display.serial, display.baudRate),
+          columns: display.kind === "escpos" ? display.columns : undefined,
+        },
         wrapping: { prefix: scanner?.prefix ?? "", suffix: scanner?.suffix ?? "" },
         backOff: settings.serialBackOff,
         clock,
@@ -161,6 +166,7 @@ type Call = {
   readonly serial?: string | undefined;
   readonly mqtt?: string | undefined;
   readonly scanner?: string | undefined;
+  readonly keypad?: string | undefined;
   readonly display?: string | undefined;
   readonly identify: boolean;
 };
@@ -174,6 +180,7 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
         serial: { type: "string" },
         mqtt: { type: "string" },
         scanner: { type: "string" },
+        keypad: { type: "string" },
         display: { type: "string" },
         identify: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -193,6 +200,7 @@ function readFile(call: Call): Configured<Configuration> {
     serial: call.serial,
     mqttUrl: call.mqtt,
     scanner: call.scanner,
+    keypad: call.keypad,
     display: call.display,
   });
   if (!read.ok) return read;

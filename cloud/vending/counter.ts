@@ -1,8 +1,9 @@
 /**
- * What a machine's own terminal asks: a code was held to its scanner. The answer is what its display shows.
+ * What a machine's own terminal asks: a code was held to its scanner, or typed at its keypad. The answer is what its display
+ * shows.
  *
  * Promises  the same request is one sale, however often it is heard; whatever comes of it, the display is told.
- * Never     gives credit: a sale that a barcode begins is paid, granted and settled like any other.
+ * Never     gives credit: a sale that a barcode or a voucher begins is paid, granted and settled like any other.
  * Crash     the machine's display says by itself that no answer came; the sale, if one was begun, goes on from its row.
  */
 import { fromMinor } from "../../broker/protocol/money.js";
@@ -12,8 +13,8 @@ import type { Store } from "../store/store.js";
 import type { Bus } from "./bus.js";
 import type { Desk } from "./desk.js";
 import type { Log } from "./log.js";
-import { machineBy } from "./machines.js";
-import { moneyText, onDisplay } from "./words.js";
+import { machineBy, type Machine } from "./machines.js";
+import { moneyText, onDisplay, waitText } from "./words.js";
 
 export type CounterParts = {
   readonly store: Store;
@@ -36,23 +37,43 @@ export class Counter {
       .catch((error: unknown) => log.error({ err: error, machine: machineId }, "request not answered"));
   }
 
-  async #answer(machineId: string, { requestId, kind, value }: Body["request"]): Promise<string> {
+  async #answer(machineId: string, request: Body["request"]): Promise<string> {
     const machine = await machineBy(this.#parts.store.read, "id", machineId);
     if (machine === undefined) throw new Error(`machine ${machineId} has a key and no row`);
-    if (kind !== "scan") return onDisplay("notHere");
-    // The highest usual credit buys anything usual, and what is not spent goes back.
-    const creditMinor = Math.max(...machine.suggestedCreditMinor, machine.minCreditMinor);
     try {
-      await this.#parts.desk.startAt(machine, {
-        amount: fromMinor(creditMinor, machine.currency).amount,
-        idempotencyKey: `scan ${requestId}`,
-        barcode: value,
-      });
-      return onDisplay("pay", moneyText(creditMinor, machine.currency, machine.decimals));
+      switch (request.kind) {
+        case "scan":
+          return await this.#scanned(machine, request);
+        case "voucher":
+          return await this.#typed(machine, request);
+        default:
+          return onDisplay("notHere");
+      }
     } catch (error) {
-      if (error instanceof Fault) return onDisplay(error.code);
-      this.#parts.log.error({ err: error, machine: machineId }, "a scanned code came to nothing");
+      if (error instanceof Fault)
+        return onDisplay(error.code, error.retryAfterMs === undefined ? "" : waitText(error.retryAfterMs));
+      this.#parts.log.error({ err: error, machine: machineId }, `a ${request.kind} came to nothing`);
       return onDisplay("UNAVAILABLE");
     }
+  }
+
+  async #scanned(machine: Machine, { requestId, value }: Body["request"]): Promise<string> {
+    // The highest usual credit buys anything usual, and what is not spent goes back.
+    const creditMinor = Math.max(...machine.suggestedCreditMinor, machine.minCreditMinor);
+    await this.#parts.desk.startAt(machine, {
+      amount: fromMinor(creditMinor, machine.currency).amount,
+      idempotencyKey: `scan ${requestId}`,
+      barcode: value,
+    });
+    return onDisplay("pay", moneyText(creditMinor, machine.currency, machine.decimals));
+  }
+
+  async #typed(machine: Machine, { requestId, value }: Body["request"]): Promise<string> {
+    const { sale } = await this.#parts.desk.startAt(machine, {
+      amount: fromMinor(machine.maxCreditMinor, machine.currency).amount,
+      idempotencyKey: `voucher ${requestId}`,
+      voucher: value,
+    });
+    return onDisplay("voucher", moneyText(sale.creditMinor, machine.currency, machine.decimals));
   }
 }
