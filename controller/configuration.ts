@@ -68,6 +68,8 @@ const settings = z.strictObject({
     kind: z.enum(["text", "escpos"]).default("text"),
     columns: z.int().min(16).max(80).default(32), // 58 mm paper
   }).optional(),
+  /** Where the machine's own pages are, on its loopback. */
+  kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
   cloudKeys: z

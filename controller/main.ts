@@ -19,6 +19,8 @@ import { connectionNumbers } from "./bus/connection-count.js";
 import { configuration, type Configuration } from "./configuration.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
+import { KioskServer } from "./kiosk/server.js";
+import type { Snapshot } from "./kiosk/status-page.js";
 import type { Log } from "./log.js";
 import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
@@ -127,6 +129,13 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     random,
     log,
   });
+  const startedMs = clock.monoMs();
+  const snapshot = (): Snapshot => ({
+    machineId: settings.machineId,
+    ...service.snapshot(),
+    upSeconds: Math.floor((clock.monoMs() - startedMs) / 1000),
+  });
+  const pages = settings.kiosk && new KioskServer(settings.kiosk.port, snapshot, log);
   log.info(
     { machineId: settings.machineId, bootId, journal: journal.id, last: journal.last },
     "controller started",
@@ -135,7 +144,12 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     log.error({ setAside }, "the journal was damaged: a new one begins");
     service.alarm("journalDamaged", `set aside as ${setAside}`);
   }
-  return service;
+  return {
+    close() {
+      pages?.close();
+      return service.close();
+    },
+  };
 }
 
 /** What is wired beside the machine's own line, if anything is. */

@@ -14,6 +14,7 @@ import type { Message } from "../broker/protocol/envelope.js";
 import type { Body } from "../broker/protocol/messages.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
+import type { Snapshot } from "./kiosk/status-page.js";
 import * as reports from "./bus/reports.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
@@ -80,6 +81,9 @@ export class Service<State> {
   #running = false;
   #closed = false;
   #retryMs: number | undefined; // set while the journal cannot be written
+  #serialLost = 0;
+  #alarms = 0;
+  #lastAlarm = "";
   #statusSaid = "";
   #statusMs = -Infinity;
   #statusAgainMs = 0;
@@ -104,7 +108,10 @@ export class Service<State> {
       backOff: options.serialBackOff,
       log,
       onConnected: () => this.#take({ to: "driver", event: { kind: "connected" } }),
-      onDisconnected: () => this.#take({ to: "driver", event: { kind: "disconnected" } }),
+      onDisconnected: () => {
+        this.#serialLost += 1;
+        this.#take({ to: "driver", event: { kind: "disconnected" } });
+      },
       onLine: (text) => {
         if (log.debugging) log.debug({ dir: "rx", line: text }, "serial");
         this.#take({ to: "driver", event: { kind: "line", text } });
@@ -127,6 +134,17 @@ export class Service<State> {
   /** For what the start found out: it goes into the journal like any other alarm. */
   alarm(code: string, detail: string): void {
     this.#take({ to: "sale", event: { kind: "alarm", code, detail } });
+  }
+
+  /** As it is now, for whoever looks at the machine. */
+  snapshot(): Omit<Snapshot, "machineId" | "upSeconds"> {
+    const { id, last, heard, capacity } = this.#options.journal;
+    return {
+      status: this.#status(),
+      broker: this.#bus.connected,
+      journal: { id, last, heard, unheard: last - heard, capacity },
+      serial: { lost: this.#serialLost, alarms: this.#alarms, lastAlarm: this.#lastAlarm },
+    };
   }
 
   async close(): Promise<void> {
@@ -197,6 +215,8 @@ export class Service<State> {
         break;
       case "alarm":
         log.warn({ code: effect.code, detail: effect.detail }, "alarm");
+        this.#alarms += 1;
+        this.#lastAlarm = `${effect.code} ${effect.detail}`;
         this.#queue.push({ to: "sale", event: { kind: "alarm", code: effect.code, detail: effect.detail } });
         break;
       case "reopen":

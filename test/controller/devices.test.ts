@@ -1,15 +1,14 @@
 /** What is wired beside the machine, on real sockets: what a keypad's line becomes, and what a display or a printer is sent. */
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
-import { systemClock as clock, systemRandom as random } from "../../broker/protocol/system.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { Devices } from "../../controller/terminal/devices.js";
 import { escpos } from "../../controller/terminal/escpos.js";
 import { WORDS } from "../../controller/terminal/terminal.js";
+import { clock, quiet, random } from "./real-clock.js";
 
 const nothing = (): undefined => undefined;
-const log = { debugging: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** One end of a serial server: what it was sent, and its newest connection. */
 class Wire implements AsyncDisposable {
@@ -54,7 +53,7 @@ test.each([
       backOff: { firstMs: 10, maxMs: 100 },
       clock,
       random,
-      log,
+      log: quiet,
     },
     (request) => asked.push(request) > 0,
   );

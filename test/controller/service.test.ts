@@ -333,3 +333,17 @@ test("half a line at a hang-up is nobody's line", async () => {
   adapter.hangUpAfter("c,STATUS,VEND,1");
   await told("g1", "accepted opened closed");
 });
+
+test("whoever looks at the machine is told what is the matter with it", async () => {
+  await started();
+  expect(service?.snapshot()).toMatchObject({
+    status: { canSell: true, mdb: "enabled" },
+    broker: true,
+    serial: { lost: 0 },
+  });
+  await grant("g1");
+  await until("heard of", () => service?.snapshot().journal.last === 1);
+  expect(service?.snapshot().journal).toEqual({ id: "j1", last: 1, heard: 0, unheard: 1, capacity: 1_000 });
+  adapter.unplug();
+  await until("the line lost", () => service?.snapshot().serial.lost === 1);
+});
