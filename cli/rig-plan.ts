@@ -3,6 +3,8 @@ export const CURRENCY = "NZD";
 export const DECIMALS = 2;
 export const WALLETS = 3;
 export const TOP_UP_MINOR = 10_000;
+/** What the rig's vouchers are worth. */
+export const VOUCHERS_MINOR: readonly number[] = [1_000, 500, 500];
 
 const ITEMS = [
   { item: 11, name: "Salted crisps", priceMinor: 250 },

@@ -1,5 +1,5 @@
 /**
- * The rig's first rows: a merchant, wallets with test money, machines with identities of their own.
+ * The rig's first rows: a merchant, wallets with test money, vouchers, machines with identities of their own.
  *
  * Promises  the same accounts, keys and machines at every start in the same directory; more machines when more are asked for.
  * Crash     keys are shown once, when they are made, so the note of them is written right after the commit. Should the
@@ -10,9 +10,11 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { randomDigits } from "../broker/protocol/id.js";
+import { fromMinor, money } from "../broker/protocol/money.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
 import {
   provisionMerchant,
+  provisionVoucher,
   provisionWallet,
   setWebhookUrl,
   type Making,
@@ -28,10 +30,12 @@ import {
   rigMachine,
   SUGGESTED_CREDIT_MINOR,
   TOP_UP_MINOR,
+  VOUCHERS_MINOR,
   WALLETS,
 } from "./rig-plan.js";
 
 const wallet = z.strictObject({ accountId: z.string(), apiKey: z.string(), assetId: z.string() });
+const voucher = z.strictObject({ code: z.string(), value: money });
 const seedFile = z.strictObject({
   ownerAccountId: z.string(),
   merchantId: z.string(),
@@ -40,6 +44,7 @@ const seedFile = z.strictObject({
   ownerKey: z.string(),
   terminalKey: z.string(),
   wallets: z.array(wallet),
+  vouchers: z.array(voucher).default([]),
   mqttPassword: z.string(),
 });
 export type Seed = z.infer<typeof seedFile>;
@@ -124,6 +129,7 @@ async function plant(store: Store, dir: string, making: Making): Promise<Seed> {
       country: "NZ",
       currency: CURRENCY,
       allowedRedirectUrls: [],
+      vouchers: true,
     });
     const wallets = [];
     for (let n = 1; n <= WALLETS; n += 1)
@@ -134,7 +140,13 @@ async function plant(store: Store, dir: string, making: Making): Promise<Seed> {
           topUpMinor: TOP_UP_MINOR,
         }),
       );
-    return { ...merchant, wallets };
+    const vouchers = [];
+    for (const minor of VOUCHERS_MINOR) {
+      const value = fromMinor(minor, CURRENCY);
+      const code = await provisionVoucher(tx, making, { accountId: merchant.ownerAccountId, value });
+      vouchers.push({ code, value });
+    }
+    return { ...merchant, wallets, vouchers };
   });
   const seed = seedFile.parse({ ...made, mqttPassword: randomDigits(43, making.random) });
   writePrivately(noteOf(dir), seed);

@@ -9,6 +9,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile } from "../broker/protocol/configuration.js";
+import { toMinor } from "../broker/protocol/money.js";
+import { moneyText } from "../cloud/vending/words.js";
 import { cloudConfiguration } from "../cloud/configuration.js";
 import { webhookUrl } from "../cloud/main.js";
 import { openStore } from "../cloud/store/open-store.js";
@@ -118,6 +120,7 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
     merchantWalletId: seeded.seed.walletId,
     keys: { owner: seeded.seed.ownerKey, terminal: seeded.seed.terminalKey },
     wallets: seeded.seed.wallets,
+    vouchers: seeded.seed.vouchers,
     machines: machines.map(({ id, code, name }) => ({ id, code, name, url: `${cloudUrl}/m/${code}` })),
   };
 
@@ -162,6 +165,7 @@ function sayWhere(
     readonly cloudUrl: string;
     readonly simulatorUrl: string;
     readonly machines: readonly { readonly url: string }[];
+    readonly vouchers: Seeded["seed"]["vouchers"];
   },
   rigFile: string,
 ): void {
@@ -169,6 +173,8 @@ function sayWhere(
   io.out("scanvend is ready. Open in a browser:");
   io.out(`  the machine beside a customer's phone   ${rig.simulatorUrl}/`);
   for (const { url } of rig.machines) io.out(`  what a machine's sticker leads to       ${url}`);
+  for (const { code, value } of rig.vouchers)
+    io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
   io.out(`For scripts: ${rigFile} (addresses, keys, wallets). Ctrl-C stops everything.`);
 }
 

@@ -61,8 +61,15 @@ const settings = z.strictObject({
     prefix: z.string().max(16).default(""),
     suffix: z.string().max(16).default(""),
   }).optional(),
-  /** A customer display that takes lines of text. */
-  display: wired({}).optional(),
+  /** A keypad that voucher codes are typed at; it sends a line at its OK key. */
+  keypad: wired({}).optional(),
+  /** A customer display that takes lines of text, or a receipt printer (ESC/POS): then `columns` are its paper's. */
+  display: wired({
+    kind: z.enum(["text", "escpos"]).default("text"),
+    columns: z.int().min(16).max(80).default(32), // 58 mm paper
+  }).optional(),
+  /** Where the machine's own pages are, on its loopback. */
+  kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
   cloudKeys: z

@@ -23,6 +23,8 @@ import { configuration, type Configuration } from "./configuration.js";
 import { openControl } from "./control.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
+import { KioskServer } from "./kiosk/server.js";
+import type { Snapshot } from "./kiosk/status-page.js";
 import type { Log } from "./log.js";
 import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
@@ -30,13 +32,14 @@ import { offline, Service, type ServiceOptions } from "./service.js";
 import { Devices } from "./terminal/devices.js";
 import type { Words } from "./terminal/terminal.js";
 
-const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--display PLACE]
+const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--keypad PLACE]
+                           [--display PLACE]
        scanvend controller --config FILE --identify
 
   --config FILE   the configuration, as JSON
   --serial PLACE  a device path or tcp://host:port, instead of the configuration's
   --mqtt URL      the broker, instead of the configuration's
-  --scanner PLACE the scanner's line, instead of the configuration's; --display PLACE the display's
+  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
@@ -143,6 +146,13 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     random,
     log,
   });
+  const startedMs = clock.monoMs();
+  const snapshot = (): Snapshot => ({
+    machineId: settings.machineId,
+    ...service.snapshot(),
+    upSeconds: Math.floor((clock.monoMs() - startedMs) / 1000),
+  });
+  const pages = settings.kiosk && new KioskServer(settings.kiosk.port, snapshot, log);
   log.info(
     { machineId: settings.machineId, bootId, journal: journal.id, last: journal.last },
     "controller started",
@@ -162,6 +172,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
   return {
     async close() {
       control.close();
+      pages?.close();
       await service.close();
     },
   };
@@ -169,13 +180,17 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
 
 /** What is wired beside the machine's own line, if anything is. */
 function devicesOf(settings: Configuration, words: Words, log: Log): ServiceOptions<unknown>["openDevices"] {
-  const { scanner, display } = settings;
-  if (scanner === undefined && display === undefined) return undefined;
+  const { scanner, keypad, display } = settings;
+  if (scanner === undefined && keypad === undefined && display === undefined) return undefined;
   return (ask) =>
     new Devices(
       {
         scanner: scanner && linksTo(scanner.serial, scanner.baudRate),
-        display: display && linksTo(display.serial, display.baudRate),
+        keypad: keypad && linksTo(keypad.serial, keypad.baudRate),
+        display: display && {
+          newLink: linksTo(display.serial, display.baudRate),
+          columns: display.kind === "escpos" ? display.columns : undefined,
+        },
         words,
         wrapping: { prefix: scanner?.prefix ?? "", suffix: scanner?.suffix ?? "" },
         backOff: settings.serialBackOff,
@@ -192,6 +207,7 @@ type Call = {
   readonly serial?: string | undefined;
   readonly mqtt?: string | undefined;
   readonly scanner?: string | undefined;
+  readonly keypad?: string | undefined;
   readonly display?: string | undefined;
   readonly identify: boolean;
 };
@@ -205,6 +221,7 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
         serial: { type: "string" },
         mqtt: { type: "string" },
         scanner: { type: "string" },
+        keypad: { type: "string" },
         display: { type: "string" },
         identify: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -224,6 +241,7 @@ function readFile(call: Call): Configured<Configuration> {
     serial: call.serial,
     mqttUrl: call.mqtt,
     scanner: call.scanner,
+    keypad: call.keypad,
     display: call.display,
   });
   if (!read.ok) return read;

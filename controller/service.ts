@@ -16,6 +16,7 @@ import { newId } from "../broker/protocol/id.js";
 import type { Body } from "../broker/protocol/messages.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
+import type { Snapshot } from "./kiosk/status-page.js";
 import * as reports from "./bus/reports.js";
 import type { Remote, RemoteEvents } from "./config/remote.js";
 import type { Settings } from "./config/settings.js";
@@ -97,6 +98,9 @@ export class Service<State> {
   #closed = false;
   #reservedUntilMs = -Infinity; // somebody may be paying: their grant may come until then
   #retryMs: number | undefined; // set while the journal cannot be written
+  #serialLost = 0;
+  #alarms = 0;
+  #lastAlarm = "";
   #statusSaid = "";
   #statusMs = -Infinity;
   #statusAgainMs = 0;
@@ -123,7 +127,10 @@ export class Service<State> {
       backOff: options.serialBackOff,
       log,
       onConnected: () => this.#take({ to: "driver", event: { kind: "connected" } }),
-      onDisconnected: () => this.#take({ to: "driver", event: { kind: "disconnected" } }),
+      onDisconnected: () => {
+        this.#serialLost += 1;
+        this.#take({ to: "driver", event: { kind: "disconnected" } });
+      },
       onLine: (text) => {
         if (log.debugging) log.debug({ dir: "rx", line: text }, "serial");
         this.#take({ to: "driver", event: { kind: "line", text } });
@@ -163,6 +170,17 @@ export class Service<State> {
       this.#notYetHeld.delete(held);
       if (this.#holders.delete(held) && this.#holders.size === 0)
         this.#take({ to: "sale", event: { kind: "paused", paused: false } });
+    };
+  }
+
+  /** As it is now, for whoever looks at the machine. */
+  snapshot(): Omit<Snapshot, "machineId" | "upSeconds"> {
+    const { id, last, heard, capacity } = this.#options.journal;
+    return {
+      status: this.#status(),
+      broker: this.#bus.connected,
+      journal: { id, last, heard, unheard: last - heard, capacity },
+      serial: { lost: this.#serialLost, alarms: this.#alarms, lastAlarm: this.#lastAlarm },
     };
   }
 
@@ -247,6 +265,8 @@ export class Service<State> {
         break;
       case "alarm":
         log.warn({ code: effect.code, detail: effect.detail }, "alarm");
+        this.#alarms += 1;
+        this.#lastAlarm = `${effect.code} ${effect.detail}`;
         this.#queue.push({ to: "sale", event: { kind: "alarm", code: effect.code, detail: effect.detail } });
         break;
       case "reopen":

@@ -19,6 +19,7 @@ const texts = z.strictObject({
   choose: text.optional(),
   vending: text.optional(),
   unreadable: text.optional(),
+  incomplete: text.optional(),
   offline: text.optional(),
   noAnswer: text.optional(),
 });

@@ -55,6 +55,7 @@ function parse(type: string): AssetType | undefined {
 /** Whether a provider elsewhere has to be called before it is known that the money moved. */
 export const isElsewhere = (type: string): boolean => readAssetType(type)?.category === "uplink";
 
+export const testVoucher = (currency: string): string => `voucher.${currency.toLowerCase()}.test`;
 export const testMoney = (currency: string): string => `centrapay.${currency.toLowerCase()}.test`;
 
 const NAMES: Partial<Record<AssetType["category"], string>> = {

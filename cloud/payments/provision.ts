@@ -3,17 +3,20 @@
  *
  * API keys are answered in full here and nowhere again: whoever calls keeps them.
  */
+import type { Money } from "../../broker/protocol/money.js";
 import { newId } from "../../broker/protocol/id.js";
 import type { Tx } from "../store/store.js";
 import { regions } from "./account-form.js";
 import { insertAccount } from "./account-rows.js";
 import { insertApiKey } from "./api-key.js";
-import { testMoney } from "./asset-type.js";
+import { testMoney, testVoucher } from "./asset-type.js";
 import { insertWallet, issueTestMoney } from "./assets.js";
+import { openTestIssuance } from "./ledger.js";
 import type { Making } from "./making.js";
 import { toSearchName } from "./merchants.js";
 import type { NotificationType } from "./request.js";
 import { lockSubscriptions } from "./webhook-subscriptions.js";
+import { issueVoucher } from "./vouchers.js";
 import type { AccountRow } from "./wire.js";
 
 export type { Making };
@@ -26,6 +29,8 @@ export type NewMerchant = {
   readonly currency: string;
   /** Where a customer's browser may be sent back to. */
   readonly allowedRedirectUrls: readonly string[];
+  /** Whether it is paid with vouchers too. */
+  readonly vouchers?: boolean;
 };
 export type ProvisionedMerchant = {
   readonly ownerAccountId: string;
@@ -66,13 +71,17 @@ export async function provisionMerchant(
       modified_ms: nowMs,
     })
     .execute();
+  const types = [
+    testMoney(asked.currency),
+    ...(asked.vouchers === true ? [testVoucher(asked.currency)] : []),
+  ];
   const configId = `mc_${newId(nowMs, making.random)}`;
   await tx
     .insertInto("merchant_config")
     .values({
       id: configId,
       merchant_id: merchantId,
-      payment_options: JSON.stringify([{ type: testMoney(asked.currency), walletId }]),
+      payment_options: JSON.stringify(types.map((type) => ({ type, walletId }))),
       allowed_redirect_urls: JSON.stringify(asked.allowedRedirectUrls),
       created_ms: nowMs,
       modified_ms: nowMs,
@@ -99,6 +108,17 @@ export async function provisionWallet(tx: Tx, making: Making, asked: NewWallet):
   if (asked.topUpMinor > 0)
     await issueTestMoney(tx, making, { id: asset.id, currency: asked.currency }, asked.topUpMinor);
   return { accountId: ownerAccountId, apiKey: ownerKey, assetId: asset.id };
+}
+
+/** A voucher of test money that this account issues; answers its code. */
+export async function provisionVoucher(
+  tx: Tx,
+  making: Making,
+  { accountId, value }: { readonly accountId: string; readonly value: Money },
+): Promise<string> {
+  const type = testVoucher(value.currency);
+  const funded = await openTestIssuance(tx, value.currency);
+  return (await issueVoucher(tx, making, { accountId, type, value }, funded)).code;
 }
 
 /**

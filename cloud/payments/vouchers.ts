@@ -43,43 +43,14 @@ export class Vouchers {
   /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
   create(caller: Caller, asked: NewVoucher): Promise<object> {
     permit(caller, "vouchers:write", asked.accountId);
-    const { clock, random, store } = this.#parts;
+    const { clock, store } = this.#parts;
     const type = readAssetType(asked.type);
     if (type?.category !== "giftcard") throw new Fault("INVALID_ASSET_TYPE");
     if (type.currency !== asked.value.currency) throw new Fault("INVALID_AMOUNT", "not the type's currency");
-    const code = newVoucherCode(random);
     return store.write(async (tx) => {
-      const nowMs = clock.nowMs();
-      const id = newId(nowMs, random);
       const funded = await this.#source(tx, asked, type.liveness === "test");
-      const valueMinor = toMinor(asked.value);
-      const { currency } = asked.value;
-      await openAccount(tx, "voucher", id, currency);
-      await post(tx, {
-        id: newId(nowMs, random),
-        kind: "issue",
-        ref: id,
-        createdMs: nowMs,
-        entries: [
-          { accountId: funded, currency, amountMinor: -valueMinor },
-          { accountId: id, currency, amountMinor: valueMinor },
-        ],
-      });
-      await tx
-        .insertInto("voucher")
-        .values({
-          id,
-          account_id: asked.accountId,
-          type: asked.type,
-          code_hash: hashOf(code.replaceAll(" ", "")),
-          value_minor: valueMinor,
-          funded_by: funded,
-          status: "active",
-          expires_ms: asked.expiresAt === undefined ? null : Date.parse(asked.expiresAt),
-          created_ms: nowMs,
-        })
-        .execute();
-      const atMs = await accountNowMs(tx, asked.accountId, nowMs);
+      const { id, code } = await issueVoucher(tx, this.#parts, asked, funded);
+      const atMs = await accountNowMs(tx, asked.accountId, clock.nowMs());
       return { ...renderVoucher(await findVoucher(tx, "voucher.id", id), atMs), code };
     });
   }
@@ -168,6 +139,46 @@ export class Vouchers {
     if ((wallet.balance_minor ?? 0) < toMinor(value)) throw new Fault("INSUFFICIENT_ASSET_VALUE");
     return walletId;
   }
+}
+
+/** A new voucher, filled from `funded`; its code is answered here and nowhere again. */
+export async function issueVoucher(
+  tx: Tx,
+  { clock, random }: Making,
+  asked: NewVoucher,
+  funded: string,
+): Promise<{ readonly id: string; readonly code: string }> {
+  const nowMs = clock.nowMs();
+  const id = newId(nowMs, random);
+  const code = newVoucherCode(random);
+  const valueMinor = toMinor(asked.value);
+  const { currency } = asked.value;
+  await openAccount(tx, "voucher", id, currency);
+  await post(tx, {
+    id: newId(nowMs, random),
+    kind: "issue",
+    ref: id,
+    createdMs: nowMs,
+    entries: [
+      { accountId: funded, currency, amountMinor: -valueMinor },
+      { accountId: id, currency, amountMinor: valueMinor },
+    ],
+  });
+  await tx
+    .insertInto("voucher")
+    .values({
+      id,
+      account_id: asked.accountId,
+      type: asked.type,
+      code_hash: hashOf(code.replaceAll(" ", "")),
+      value_minor: valueMinor,
+      funded_by: funded,
+      status: "active",
+      expires_ms: asked.expiresAt === undefined ? null : Date.parse(asked.expiresAt),
+      created_ms: nowMs,
+    })
+    .execute();
+  return { id, code };
 }
 
 /** A code that is none. Whoever catches it counts it. */

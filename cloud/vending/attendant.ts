@@ -15,8 +15,16 @@ import type { Store, Tx } from "../store/store.js";
 import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
 import { itemsOf, machineBy } from "./machines.js";
-import type { PaymentRequest, PaymentsClient } from "./payments-client.js";
-import { owed, refundReference, type Event, type Owed, type Policy, type Sale } from "./sale.js";
+import type { Answer, PaymentRequest, PaymentsClient } from "./payments-client.js";
+import {
+  owed,
+  refundReference,
+  type Event,
+  type Owed,
+  type Policy,
+  type Refusal,
+  type Sale,
+} from "./sale.js";
 import {
   changeSale,
   dueSales,
@@ -196,6 +204,8 @@ export class Attendant {
         });
       case "createRequest":
         return this.#createRequest(sale);
+      case "payByVoucher":
+        return this.#payByVoucher(sale, act.code);
       case "pollRequest":
         return this.#pollRequest(sale);
       case "voidRequest":
@@ -214,15 +224,17 @@ export class Attendant {
   async #createRequest(sale: Sale): Promise<void> {
     const { payments, terms, log } = this.#parts;
     const machine = await this.#machine(sale);
+    const value = fromMinor(sale.creditMinor, sale.currency);
     const answer = await payments.create({
       configId: machine.configId,
-      value: fromMinor(sale.creditMinor, sale.currency),
+      value,
       externalRef: sale.id,
       deviceId: machine.id,
       terminalId: machine.code,
       expirySeconds: expirySecondsOf(sale, terms),
       name: await this.#nameOf(sale),
       ...(sale.barcode === null ? {} : { barcode: sale.barcode }),
+      ...(sale.byVoucher ? { partialAllowed: true, basketAmount: value.amount } : {}),
     });
     if (answer.kind === "done") {
       const { id } = answer.value;
@@ -250,6 +262,46 @@ export class Attendant {
     if (selection === null) return CREDIT_NAME;
     const items = await itemsOf(this.#parts.store.read, machineId);
     return items.find(({ item }) => item === selection.item)?.name ?? `Item ${selection.item}`;
+  }
+
+  /** Its key is the sale's id: however often it is asked, and by whomever, the voucher pays once. */
+  async #payByVoucher(sale: Sale, code: string): Promise<void> {
+    if (sale.paymentRequestId === null) return;
+    const { payments, log } = this.#parts;
+    const request = await payments.get(sale.paymentRequestId);
+    if (request.kind !== "done") return; // tried again
+    const { status, paymentOptions = [] } = request.value;
+    if (status !== "new") return this.#pollRequest(sale); // an earlier try, whose answer was lost
+    const assetType = paymentOptions.find((option) => option.assetType.startsWith("voucher."))?.assetType;
+    if (assetType === undefined) return this.#refuseVoucher(sale, "INVALID_ASSET_TYPE");
+    const answer = await payments.pay(sale.paymentRequestId, {
+      assetType,
+      authorization: code,
+      idempotencyKey: sale.id,
+    });
+    if (answer.kind === "done") return this.#pollRequest(sale);
+    if (answer.kind === "unknown" && answer.retryAfterSeconds === undefined) {
+      log.warn(
+        { sale: sale.id, reason: answer.reason },
+        "voucher not answered; asked again under the same key",
+      );
+      return;
+    }
+    const refusal = voucherRefusal(answer);
+    if (refusal === "PAYMENTS_UNAVAILABLE") log.error({ sale: sale.id, answer }, "voucher refused");
+    await this.#refuseVoucher(
+      sale,
+      refusal,
+      answer.kind === "unknown" ? answer.retryAfterSeconds : undefined,
+    );
+  }
+
+  async #refuseVoucher({ id }: Sale, code: Refusal, retryAfterSeconds?: number): Promise<void> {
+    await this.apply("id", id, {
+      kind: "voucherRefused",
+      code,
+      retryAfterSeconds: retryAfterSeconds ?? null,
+    });
   }
 
   async #pollRequest(sale: Sale): Promise<void> {
@@ -313,6 +365,21 @@ const expirySecondsOf = ({ selection }: Sale, { expirySeconds }: Terms): number 
     : Math.max(1, Math.min(expirySeconds, Math.floor(selection.forMs / 1000)));
 const forSelection = ({ selection }: Sale): { readonly requestId?: string } =>
   selection === null ? {} : { requestId: selection.requestId };
+
+/** What the platform's word about a voucher is in ours. */
+function voucherRefusal(answer: Exclude<Answer<unknown>, { kind: "done" }>): Refusal {
+  if (answer.kind === "unknown") return "RATE_LIMIT_EXCEEDED";
+  switch (answer.code) {
+    case "ASSET_REDEMPTION_DENIED":
+    case "INVALID_ASSET_TYPE":
+    case "INACTIVE_ASSET":
+      return answer.code;
+    case "INSUFFICIENT_ASSET_VALUE": // nothing is left on it
+      return "INACTIVE_ASSET";
+    default:
+      return "PAYMENTS_UNAVAILABLE";
+  }
+}
 
 /** What a payment request's own state says happened: the fall-back for a webhook that does not come. */
 function fromRequest(request: PaymentRequest): Untimed | undefined {

@@ -1,6 +1,6 @@
 /**
- * What a machine's own terminal asks: a code was held to its scanner, or something was chosen before anything was paid. The
- * answer is what its display shows.
+ * What a machine's own terminal asks: a code was held to its scanner or typed at its keypad, or something was chosen before
+ * anything was paid. The answer is what its display shows.
  *
  * Promises  the same request is one sale, however often it is heard; whatever comes of it, the display is told. A selection
  *           that the machine has withdrawn is cancelled like any sale its customer gives up.
@@ -18,7 +18,7 @@ import type { Log } from "./log.js";
 import { machineBy, type Machine } from "./machines.js";
 import { paymentRequest } from "./payments-client.js";
 import { saleByKey } from "./sales.js";
-import { moneyText, onDisplay } from "./words.js";
+import { moneyText, onDisplay, waitText } from "./words.js";
 
 export type CounterParts = {
   readonly store: Store;
@@ -29,6 +29,8 @@ export type CounterParts = {
 };
 type Request = Body["request"];
 type Of<K extends Request["kind"]> = Extract<Request, { kind: K }>;
+/** A code that was scanned or typed. */
+type Typed = Extract<Request, { readonly value: string }>;
 type Answer = Omit<Body["answer"], "requestId">;
 
 const keyOf = (requestId: string): string => `selection ${requestId}`;
@@ -62,10 +64,10 @@ export class Counter {
         case "selection":
           return await this.#selected(machine, request);
         case "voucher":
-          return { show: onDisplay("notHere") };
+          return await this.#typed(machine, request);
       }
     } catch (error) {
-      if (error instanceof Fault) return { show: onDisplay(error.code) };
+      if (error instanceof Fault) return { show: refusalText(error) };
       this.#parts.log.error(
         { err: error, machine: machineId, kind: request.kind },
         "a request came to nothing",
@@ -75,10 +77,16 @@ export class Counter {
   }
 
   /** The highest usual credit buys anything usual, and what is not spent goes back. */
-  async #scanned(machine: Machine, { requestId, value }: Of<"scan" | "voucher">): Promise<Answer> {
+  async #scanned(machine: Machine, { requestId, value }: Typed): Promise<Answer> {
     const creditMinor = Math.max(...machine.suggestedCreditMinor, machine.minCreditMinor);
     await this.#begin(machine, creditMinor, { idempotencyKey: `scan ${requestId}`, barcode: value });
     return { show: onDisplay("pay", moneyText(creditMinor, machine.currency, machine.decimals)) };
+  }
+
+  async #typed(machine: Machine, { requestId, value }: Typed): Promise<Answer> {
+    const asked = { idempotencyKey: `voucher ${requestId}`, voucher: value };
+    const { sale } = await this.#begin(machine, machine.maxCreditMinor, asked);
+    return { show: onDisplay("voucher", moneyText(sale.creditMinor, machine.currency, machine.decimals)) };
   }
 
   async #selected(
@@ -101,3 +109,6 @@ export class Counter {
     return this.#parts.desk.startAt(machine, { ...asked, amount });
   }
 }
+
+const refusalText = ({ code, retryAfterMs }: Fault): string =>
+  onDisplay(code, retryAfterMs === undefined ? "" : waitText(retryAfterMs));

@@ -31,6 +31,8 @@ export type Asked = {
   readonly barcode?: string;
   /** What was chosen at the machine, and has exactly this price. */
   readonly selection?: NonNullable<Sale["selection"]>;
+  /** What was typed at the machine's own keypad: it pays at once, and the credit is what it holds, up to the amount. */
+  readonly voucher?: string;
 };
 
 /** How often a waiting customer's sale is looked at again: another process may have changed it, and tells nobody here. */
@@ -51,14 +53,25 @@ export class Desk {
     return this.startAt(await this.machine(code), asked);
   }
 
-  /** The same; with a barcode also CHECKSUM_FAILED, PATRON_CODE_INVALID. */
+  /**
+   * The same; with a barcode also CHECKSUM_FAILED, PATRON_CODE_INVALID. With a voucher it answers when that has paid, or
+   * ASSET_REDEMPTION_DENIED, INVALID_ASSET_TYPE, INACTIVE_ASSET, RATE_LIMIT_EXCEEDED (and how long to wait).
+   */
   async startAt(machine: Machine, asked: Asked): Promise<StoredSale> {
     const id = await this.#claim(machine, asked);
-    const made = await this.#when(id, ({ state }) => state !== "reserving" && state !== "requesting");
-    const { state, refusal } = made.sale;
+    const isTried = ({ state, voucherCode }: Sale): boolean =>
+      state !== "reserving" && state !== "requesting" && voucherCode === null;
+    const made = await this.#when(id, isTried);
+    const { state, refusal, retryAfterSeconds } = made.sale;
+    if (retryAfterSeconds !== null)
+      throw new Fault("RATE_LIMIT_EXCEEDED", "too many wrong codes", {
+        retryAfterMs: retryAfterSeconds * 1000,
+      });
     if (state === "refused") throw new Fault((refusal ?? "MACHINE_OFFLINE") as Refusal); // `step` writes only these
     if (state === "reserving") throw new Fault("MACHINE_OFFLINE");
-    if (state === "requesting") throw new Fault("PAYMENTS_UNAVAILABLE");
+    if (state === "requesting" || !isTried(made.sale)) throw new Fault("PAYMENTS_UNAVAILABLE");
+    if (made.sale.byVoucher && ["cancelling", "cancelled", "expired"].includes(state))
+      throw new Fault((refusal ?? "PAYMENTS_UNAVAILABLE") as Refusal); // as above
     return made;
   }
 
@@ -109,6 +122,7 @@ export class Desk {
         currency,
         ...(asked.barcode === undefined ? {} : { barcode: asked.barcode }),
         ...(asked.selection === undefined ? {} : { selection: asked.selection }),
+        ...(asked.voucher === undefined ? {} : { voucher: asked.voucher }),
       },
       nowMs,
     );
@@ -149,8 +163,8 @@ export class Desk {
   }
 }
 
-/** A machine has one currency, so the amount is all that can differ. */
+/** A machine has one currency, so the amount is all that can differ; a voucher's is its own. */
 function sameContent(sale: Sale, creditMinor: number): Sale {
-  if (sale.creditMinor === creditMinor) return sale;
+  if (sale.creditMinor === creditMinor || sale.byVoucher) return sale;
   throw new Fault("IDEMPOTENT_OPERATION_FAILED", "this idempotencyKey was used for another credit");
 }

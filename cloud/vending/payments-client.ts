@@ -15,6 +15,7 @@ export const paymentRequest = z.looseObject({
   url: z.string(),
   value: money,
   expiresAt: z.iso.datetime(),
+  paymentOptions: z.array(z.looseObject({ assetType: z.string() })).optional(),
   remainingAmount: z.string().optional(),
   paidBy: z
     .looseObject({ assetTotals: z.array(z.looseObject({ payerAccountId: z.string().optional() })) })
@@ -28,7 +29,8 @@ export type Activity = z.infer<typeof activity>;
 export type Answer<T> =
   | { readonly kind: "done"; readonly value: T }
   | { readonly kind: "refused"; readonly code: string }
-  | { readonly kind: "unknown"; readonly reason: string };
+  /** `retryAfterSeconds`: it was not done, because it was asked too often. */
+  | { readonly kind: "unknown"; readonly reason: string; readonly retryAfterSeconds?: number };
 
 export type NewRequest = {
   readonly configId: string;
@@ -40,11 +42,21 @@ export type NewRequest = {
   readonly barcode?: string;
   /** What is bought, as the customer reads it. */
   readonly name: string;
+  /** Less than the value may pay it. */
+  readonly partialAllowed?: true;
+  readonly basketAmount?: string;
+};
+export type VoucherPayment = {
+  readonly assetType: string;
+  readonly authorization: string;
+  readonly idempotencyKey: string;
 };
 
 export interface PaymentsClient {
   create(request: NewRequest): Promise<Answer<PaymentRequest>>;
   get(id: string): Promise<Answer<PaymentRequest>>;
+  /** Pays with what a voucher holds, up to the request's value. */
+  pay(id: string, voucher: VoucherPayment): Promise<Answer<Activity>>;
   refund(id: string, value: Money, externalRef: string): Promise<Answer<Activity>>;
   void(id: string): Promise<Answer<Activity>>;
   /** What was done to a request, newest first. */
@@ -89,7 +101,10 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
     const refusal = z.looseObject({ message: z.string() }).safeParse(json);
     const definite = response.status === 400 || response.status === 403 || response.status === 404;
     if (definite && refusal.success) return { kind: "refused", code: refusal.data.message };
-    return { kind: "unknown", reason: `status ${response.status}` };
+    const unknown = { kind: "unknown", reason: `status ${response.status}` } as const;
+    if (response.status !== 429) return unknown;
+    const wait = Number(response.headers.get("retry-after"));
+    return { ...unknown, retryAfterSeconds: Number.isSafeInteger(wait) && wait > 0 ? wait : 60 };
   }
   const at = (id: string, verb: string): string => `/${encodeURIComponent(id)}${verb}`;
   return {
@@ -99,6 +114,7 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
         lineItems: [{ name, qty: "1", price: request.value.amount }],
       }),
     get: (id) => call(paymentRequest, "GET", at(id, "")),
+    pay: (id, voucher) => call(activity, "POST", at(id, "/pay"), { ...voucher, mode: "partial-payment" }),
     refund: (id, value, externalRef) => call(activity, "POST", at(id, "/refund"), { value, externalRef }),
     void: (id) => call(activity, "POST", at(id, "/void")),
     activities: async (id) => {

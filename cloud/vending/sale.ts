@@ -56,12 +56,18 @@ export const sale = z.strictObject({
     .strictObject({ requestId: z.string(), item: z.int(), forMs: z.int() })
     .nullable()
     .default(null),
+  /** Paid by a voucher whose code was typed at the machine: it gives what it holds, up to the credit. */
+  byVoucher: z.boolean().default(false),
+  /** The voucher's code: here only until it has been tried. */
+  voucherCode: z.string().nullable().default(null),
   state: saleState,
   sinceMs: z.int(), // when the state was entered, by the cloud's clock
   newsMs: z.int(), // when the machine was last heard about this sale
   paymentRequestId: z.string().nullable(),
   payer: z.string().nullable(), // the account that paid, if the platform says it
   refusal: z.string().nullable(),
+  /** With the refusal of a voucher: how long the terminal must wait before the next. */
+  retryAfterSeconds: z.int().nullable().default(null),
   /** The journal entry that `go` answered: the one `accepted` that opened this sale. */
   go: mark.nullable(),
   opened: z.boolean(), // the machine has said that it heard the go
@@ -89,6 +95,13 @@ export type Event =
       readonly amountMinor: number;
       readonly currency: string;
       readonly payer: string | null;
+      readonly nowMs: number;
+    }
+  /** The voucher pays nothing; its payment request is still to be voided. */
+  | {
+      readonly kind: "voucherRefused";
+      readonly code: Refusal;
+      readonly retryAfterSeconds: number | null;
       readonly nowMs: number;
     }
   | { readonly kind: "requestExpired"; readonly nowMs: number }
@@ -125,7 +138,12 @@ export type Refusal =
   | "PAYMENTS_UNAVAILABLE"
   /** Of a barcode: not read well, or nobody's (any more). */
   | "CHECKSUM_FAILED"
-  | "PATRON_CODE_INVALID";
+  | "PATRON_CODE_INVALID"
+  /** Of a voucher: no such code, none for this merchant, used up or run out; or too many wrong codes here. */
+  | "ASSET_REDEMPTION_DENIED"
+  | "INVALID_ASSET_TYPE"
+  | "INACTIVE_ASSET"
+  | "RATE_LIMIT_EXCEEDED";
 
 /** The merchant's stated policy, and the patience of each wait. All in ms but the cap. */
 export type Policy = {
@@ -146,17 +164,21 @@ export type Step = readonly [next: Sale, notes: readonly Note[]];
 export type NewSale = Pick<Sale, "id" | "machineId" | "creditMinor" | "currency" | "grantId"> & {
   readonly barcode?: string;
   readonly selection?: Sale["selection"];
+  readonly voucher?: string;
 };
-export const begin = (what: NewSale, nowMs: number): Sale => ({
+export const begin = ({ barcode, selection, voucher, ...what }: NewSale, nowMs: number): Sale => ({
   ...what,
-  barcode: what.barcode ?? null,
-  selection: what.selection ?? null,
+  barcode: barcode ?? null,
+  selection: selection ?? null,
+  byVoucher: voucher !== undefined,
+  voucherCode: voucher ?? null,
   state: "reserving",
   sinceMs: nowMs,
   newsMs: nowMs,
   paymentRequestId: null,
   payer: null,
   refusal: null,
+  retryAfterSeconds: null,
   go: null,
   opened: false,
   voiding: false,
@@ -178,6 +200,12 @@ export const isFinal = ({ state }: Sale): boolean =>
   ["refused", "settled", "cancelled", "expired"].includes(state);
 
 export function step(s: Sale, event: Event, policy: Policy): Step {
+  const [next, notes] = decide(s, event, policy);
+  const isTried = !["reserving", "requesting", "awaitingPayment"].includes(next.state);
+  return [next.voucherCode !== null && isTried ? { ...next, voucherCode: null } : next, notes];
+}
+
+function decide(s: Sale, event: Event, policy: Policy): Step {
   switch (event.kind) {
     case "reserved":
       return s.state === "reserving" ? [enter(s, "requesting", event.nowMs), []] : same(s);
@@ -194,6 +222,11 @@ export function step(s: Sale, event: Event, policy: Policy): Step {
         : same(s);
     case "paid":
       return paid(s, event);
+    case "voucherRefused": {
+      if (s.state !== "awaitingPayment" || !s.byVoucher) return same(s);
+      const { code: refusal, retryAfterSeconds } = event;
+      return [{ ...enter(s, "cancelling", event.nowMs), refusal, retryAfterSeconds }, []];
+    }
     case "requestExpired":
       return s.state === "awaitingPayment" || s.state === "cancelling"
         ? [enter(s, "expired", event.nowMs), [{ code: "expired" }]]
@@ -236,18 +269,24 @@ export function step(s: Sale, event: Event, policy: Policy): Step {
   }
 }
 
-/** The payment's amount must be this sale's: anything else is nobody's grant, goes back, and is a person's business. */
+/**
+ * The payment's amount must be this sale's (a voucher's no more than that, and then it is the credit): anything else is nobody's
+ * grant, goes back, and is a person's business.
+ */
 function paid(s: Sale, event: Extract<Event, { kind: "paid" }>): Step {
   const wasOver = s.state === "expired" || (s.state === "cancelled" && s.refundedMinor === 0);
   if (s.state !== "awaitingPayment" && !wasOver) return same(s); // while cancelling, the void under way gives it back
-  if (event.amountMinor !== s.creditMinor || event.currency !== s.currency)
+  const { amountMinor } = event;
+  const isRight = s.byVoucher
+    ? amountMinor > 0 && amountMinor <= s.creditMinor
+    : amountMinor === s.creditMinor;
+  if (!isRight || event.currency !== s.currency)
     return [flag(enter(s, "cancelling", event.nowMs), "amountMismatch"), []];
+  const credited = { ...s, creditMinor: amountMinor, payer: event.payer };
   // The platform took money for a sale that was given up: nothing can vend under it any more, so all of it goes back.
   if (wasOver)
-    return settle({ ...flag(s, "latePayment"), payer: event.payer }, event.nowMs, [
-      { code: "latePayment", minor: s.creditMinor },
-    ]);
-  return [{ ...enter(s, "paid", event.nowMs), payer: event.payer }, [{ code: "paid", minor: s.creditMinor }]];
+    return settle(flag(credited, "latePayment"), event.nowMs, [{ code: "latePayment", minor: amountMinor }]);
+  return [enter(credited, "paid", event.nowMs), [{ code: "paid", minor: amountMinor }]];
 }
 
 /** Before payment a cancel voids; with no go said it refunds at once; after that it is a wish, and the journal decides. */
@@ -365,11 +404,19 @@ function tick(s: Sale, { nowMs, unknownRefunds }: Extract<Event, { kind: "tick" 
   switch (s.state) {
     case "reserving":
       return waited >= policy.reserveMs
-        ? step(s, { kind: "refused", code: "MACHINE_OFFLINE", nowMs }, policy)
+        ? decide(s, { kind: "refused", code: "MACHINE_OFFLINE", nowMs }, policy)
         : same(s);
     case "requesting":
       return waited >= policy.requestMs
-        ? step(s, { kind: "refused", code: "PAYMENTS_UNAVAILABLE", nowMs }, policy)
+        ? decide(s, { kind: "refused", code: "PAYMENTS_UNAVAILABLE", nowMs }, policy)
+        : same(s);
+    case "awaitingPayment": // a voucher that cannot be tried is not tried later, when its customer has gone
+      return s.byVoucher && waited >= policy.requestMs
+        ? decide(
+            s,
+            { kind: "voucherRefused", code: "PAYMENTS_UNAVAILABLE", retryAfterSeconds: null, nowMs },
+            policy,
+          )
         : same(s);
     case "paid":
       return waited >= policy.grantMs ? settle(s, nowMs, [{ code: "machineSilent" }]) : same(s);
@@ -431,6 +478,7 @@ export const refundReference = ({ id, refunds }: Sale): string =>
 /** What this sale owes to others right now. Saying it twice does no harm; not saying it would. */
 export type Owed =
   | { readonly kind: "reserve" | "createRequest" | "pollRequest" | "voidRequest" | "grant" | "refund" }
+  | { readonly kind: "payByVoucher"; readonly code: string }
   | { readonly kind: "go" | "void"; readonly journal: string; readonly entry: number };
 
 export function owed(s: Sale): readonly Owed[] {
@@ -441,7 +489,9 @@ export function owed(s: Sale): readonly Owed[] {
     case "requesting":
       return [{ kind: "createRequest" }];
     case "awaitingPayment":
-      return [{ kind: "pollRequest" }];
+      return [
+        s.voucherCode === null ? { kind: "pollRequest" } : { kind: "payByVoucher", code: s.voucherCode },
+      ];
     case "cancelling":
       return [{ kind: "voidRequest" }];
     case "paid":
@@ -465,13 +515,14 @@ export function attendAfterMs(s: Sale, nowMs: number, policy: Policy): number | 
   const deadlines: Partial<Record<SaleState, number>> = {
     reserving: s.sinceMs + policy.reserveMs,
     requesting: s.sinceMs + policy.requestMs,
+    ...(s.byVoucher ? { awaitingPayment: s.sinceMs + policy.requestMs } : {}),
     paid: s.sinceMs + policy.grantMs,
     open: s.newsMs + policy.darkAfterMs,
     vending: s.newsMs + policy.darkAfterMs,
     unknown: s.sinceMs + policy.unknownAfterMs,
   };
   const deadline = deadlines[s.state];
-  const hurried = s.state === "reserving" || s.state === "requesting"; // somebody is waiting for the answer
+  const hurried = s.state === "reserving" || s.state === "requesting" || s.voucherCode !== null; // somebody is waiting for the answer
   const soon = hurried ? Math.min(policy.againMs, 500) : Math.max((nowMs - s.sinceMs) / 4, policy.againMs);
   const again = owed(s).length === 0 ? undefined : Math.min(soon, SLOWEST_AGAIN_MS);
   const waits = [again, deadline === undefined ? undefined : Math.max(deadline - nowMs, 0)].filter(

@@ -152,7 +152,6 @@ export async function insertSale(
       machine_id: fresh.machineId,
       grant_id: fresh.grantId,
       idempotency_key: key,
-      credit_minor: fresh.creditMinor,
       payment_request: null,
       created_ms: nowMs,
       version: 1,
@@ -232,6 +231,7 @@ function columns(value: Sale, nowMs: number, policy: Policy) {
     holds_machine: holdsMachine(value) ? 1 : 0,
     payment_request_id: value.paymentRequestId,
     payer: value.payer,
+    credit_minor: value.creditMinor, // a voucher's is known when it has paid
     refunded_minor: value.refundedMinor,
     unknown_refunded: value.flags.includes("unknownRefunded") ? 1 : 0,
     next_at_ms: afterMs === undefined ? null : nowMs + afterMs,

@@ -47,10 +47,22 @@ export const sentence = (told: Told): string =>
 export const moneyText = (minor: number, currency: string, decimals: number): string =>
   `${currency} ${minorToDecimal(minor, decimals)}`;
 
-/** What a machine's display says of a scanned code or a selection: at most 64 characters (messages.ts). */
-const display: Readonly<Record<string, (money: string) => string>> = {
+/** "30 seconds", "2 minutes". */
+export function waitText(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds <= 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+}
+
+/** What a machine's display says of a scanned or typed code, or of a selection: at most 64 characters (messages.ts). */
+const display: Readonly<Record<string, (detail: string) => string>> = {
   scan: (money) => `Scan to pay ${money}`,
   pay: (money) => `Pay ${money} in your wallet now`,
+  voucher: (money) => `Voucher taken: ${money}. What you do not spend stays on it`,
+  ASSET_REDEMPTION_DENIED: () => "No voucher has this code. Check it and try again",
+  INVALID_ASSET_TYPE: () => "This machine does not take that voucher",
+  INACTIVE_ASSET: () => "That voucher is used up or has expired",
+  RATE_LIMIT_EXCEEDED: (wait) =>
+    wait === "" ? "Too many tries. Wait a little" : `Too many tries. Wait ${wait}`,
   notHere: () => "This machine does not take that",
   CHECKSUM_FAILED: () => "That was not read well. Show it again",
   PATRON_CODE_INVALID: () => "That code is unknown or too old",
@@ -58,5 +70,6 @@ const display: Readonly<Record<string, (money: string) => string>> = {
   MACHINE_OUT_OF_SERVICE: () => "Out of service. Nothing was charged",
   PAYMENTS_UNAVAILABLE: () => "Cannot pay just now. Try again",
 };
-export const onDisplay = (code: string, money = ""): string =>
-  (display[code] ?? (() => "That did not work. Try again"))(money);
+/** `detail`: the amount or the wait that the words name. */
+export const onDisplay = (code: string, detail = ""): string =>
+  (display[code] ?? (() => "That did not work. Try again"))(detail);

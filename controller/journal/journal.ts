@@ -132,6 +132,9 @@ export class Journal {
   get state(): string {
     return this.#state;
   }
+  get capacity(): number {
+    return this.#capacity;
+  }
   get full(): boolean {
     return this.#last - this.#heard >= this.#capacity;
   }

@@ -23,6 +23,9 @@ export const lines: Framing = {
 /** The same from a device that ends its lines as it likes: with CR, LF or both. */
 export const anyLines: Framing = { ...lines, carriageReturnEnds: true };
 
+/** Lines in; what is written goes out byte for byte. */
+export const bytesOut: Framing = { ...anyLines, write: (text) => Buffer.from(text, "latin1") };
+
 /** Hex in, between STX and ETX; the bytes themselves out (reference/mdb.md, 2.2: WAFER). */
 export const stxEtx: Framing = {
   end: ETX,

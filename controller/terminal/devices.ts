@@ -1,19 +1,20 @@
 /**
- * The scanner and the display, as they are wired: two serial lines, either of which may be missing.
+ * The scanner, the keypad and the display, as they are wired: serial lines, any of which may be missing.
  *
- * Owns      both lines, and the one alarm clock of the terminal's step.
- * Promises  the display shows what the step last said, also after it was unplugged and plugged in again.
+ * Owns      the lines, and the one alarm clock of the terminal's step.
+ * Promises  the display shows what the step last said, also after it was unplugged and plugged in again; a printer prints it once.
  * Never     decides anything: terminal.ts does.
- * Bounded   a scanned line by the serial line's own limit; a display that takes nothing is not waited for.
+ * Bounded   a scanned or typed line by the serial line's own limit; a display that takes nothing is not waited for.
  */
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import type { BackOff } from "../back-off.js";
 import type { Log } from "../log.js";
-import { anyLines } from "../serial/framing.js";
+import { anyLines, bytesOut, type Framing } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
+import { escpos } from "./escpos.js";
 import {
   dueMs,
   startWith,
@@ -27,7 +28,8 @@ import {
 
 export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
-  readonly display: (() => SerialLink) | undefined;
+  readonly keypad: (() => SerialLink) | undefined;
+  readonly display: DisplayOptions | undefined;
   readonly wrapping: Wrapping;
   readonly words: Words;
   readonly backOff: BackOff;
@@ -35,6 +37,8 @@ export type DevicesOptions = {
   readonly random: Random;
   readonly log: Log;
 };
+/** `columns`: of a printer's paper; without them it is a customer display. */
+export type DisplayOptions = { readonly newLink: () => SerialLink; readonly columns: number | undefined };
 /** False when it was not sent. */
 export type AskBackend = (request: Body["request"]) => boolean;
 type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
@@ -58,16 +62,22 @@ export class Devices {
     this.#options = options;
     this.#state = startWith(options.words);
     this.#ask = ask;
-    const { scanner, display } = options;
-    const scannerLine =
-      scanner && this.#line(scanner, { onConnected: () => undefined, onLine: (text) => this.#scanned(text) });
+    const { scanner, keypad, display } = options;
+    const reader = (link: () => SerialLink, kind: "scanned" | "typed"): SerialLine =>
+      this.#line(link, anyLines, { onConnected: () => undefined, onLine: (text) => this.#read(kind, text) });
     this.#display =
       display &&
-      this.#line(display, {
-        onConnected: () => this.#take({ kind: "displayConnected" }),
+      this.#line(display.newLink, display.columns === undefined ? anyLines : bytesOut, {
+        onConnected: () => {
+          if (display.columns === undefined) this.#take({ kind: "displayConnected" });
+        },
         onLine: () => undefined,
       });
-    this.#lines = [scannerLine, this.#display].filter((line) => line !== undefined);
+    this.#lines = [
+      scanner && reader(scanner, "scanned"),
+      keypad && reader(keypad, "typed"),
+      this.#display,
+    ].filter((line) => line !== undefined);
     for (const line of this.#lines) line.open();
   }
 
@@ -109,13 +119,14 @@ export class Devices {
 
   #line(
     newLink: () => SerialLink,
+    framing: Framing,
     on: { readonly onConnected: () => void; readonly onLine: (text: string) => void },
   ): SerialLine {
     const { backOff, clock, random, log } = this.#options;
     return new SerialLine({
       ...on,
       newLink,
-      framing: anyLines,
+      framing,
       backOff,
       clock,
       random,
@@ -124,10 +135,10 @@ export class Devices {
     });
   }
 
-  #scanned(text: string): void {
+  #read(kind: "scanned" | "typed", text: string): void {
     if (text === "") return; // the second half of a CR LF
     const { clock, random } = this.#options;
-    this.#take({ kind: "scanned", text, requestId: newId(clock.nowMs(), random) });
+    this.#take({ kind, text, requestId: newId(clock.nowMs(), random) });
   }
 
   #take(event: Untimed<TerminalEvent>): void {
@@ -140,10 +151,20 @@ export class Devices {
     for (const effect of effects) {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
-        this.#display?.write(textOf(effect.shown));
-      } else if (!this.#ask({ requestId: effect.requestId, kind: "scan", value: effect.value }))
+        this.#show(effect.shown);
+      } else if (!this.#ask({ requestId: effect.requestId, kind: effect.about, value: effect.value }))
         this.unsent(effect.requestId);
     }
+  }
+
+  #show(shown: Shown): void {
+    const columns = this.#options.display?.columns;
+    if (columns === undefined) {
+      this.#display?.write(textOf(shown));
+      return;
+    }
+    const bytes = escpos(shown, columns);
+    if (bytes !== undefined) this.#display?.write(Buffer.from(bytes).toString("latin1"));
   }
 
   #schedule(): void {

@@ -1,6 +1,6 @@
 /**
- * The terminal: a scanner that reads a customer's barcode, and a display that says what came of it, or what is to be paid for
- * a selection at the machine. Pure.
+ * The terminal: a scanner that reads a customer's barcode, a keypad a voucher's code is typed at, and a display that says what
+ * came of it, or what is to be paid for a selection at the machine. Pure.
  *
  * Owns      which question the display waits for the answer of, and what it shows.
  * Promises  one question at a time; a code that is still held to the scanner is asked about once; whatever is shown gives
@@ -26,6 +26,7 @@ export type TerminalEvent = { readonly nowMs: number } &
   /** `requestId`: for the question this may become. */
   (
     | { readonly kind: "scanned"; readonly text: string; readonly requestId: string }
+    | { readonly kind: "typed"; readonly text: string; readonly requestId: string }
     | { readonly kind: "answered"; readonly requestId: string; readonly shown: Shown }
     /** The question could not be sent. */
     | { readonly kind: "unsent"; readonly requestId: string }
@@ -43,7 +44,12 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "tick" }
   );
 export type TerminalEffect =
-  | { readonly kind: "ask"; readonly requestId: string; readonly value: string }
+  | {
+      readonly kind: "ask";
+      readonly about: "scan" | "voucher";
+      readonly requestId: string;
+      readonly value: string;
+    }
   | { readonly kind: "show"; readonly shown: Shown };
 export type TerminalStep = readonly [next: Terminal, effects: readonly TerminalEffect[]];
 
@@ -56,6 +62,8 @@ const SHOWN_MS = 20_000;
 const REFUSED_MS = 6_000;
 /** Printable ASCII, and no longer than the bus takes. */
 const READABLE = /^[ -~]{1,256}$/;
+/** A code as it may be typed. Which codes there are is the merchant's backend's to say. */
+const TYPED = /^[0-9A-Za-z -]{4,40}$/;
 
 export const WORDS = {
   idle: "Scan the QR code, or show your barcode",
@@ -63,6 +71,7 @@ export const WORDS = {
   choose: "Paid. Choose at the machine",
   vending: "{item}: one moment ...",
   unreadable: "That was not read. Show it again",
+  incomplete: "Type the whole code, then OK",
   offline: "No connection. Try again later",
   noAnswer: "No answer. Try again",
 } as const;
@@ -105,6 +114,8 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
   switch (event.kind) {
     case "scanned":
       return scanned(state, unwrapped(event.text, wrapping), event.requestId, nowMs);
+    case "typed":
+      return typed(state, event.text.trim(), event.requestId, nowMs);
     case "answered":
       if (state.asking?.requestId !== event.requestId) return [state, []]; // late, or somebody else's
       return show({ ...state, asking: undefined }, event.shown, shownUntil(state, event.shown, nowMs));
@@ -156,13 +167,21 @@ function scanned(state: Terminal, value: string, requestId: string, nowMs: numbe
   if (state.last?.value === value && nowMs < state.last.untilMs)
     return [{ ...state, last: { value, untilMs: nowMs + SAME_MS } }, []]; // still held there
   if (!READABLE.test(value)) return show(state, { text: state.words.unreadable }, nowMs + REFUSED_MS);
-  const asked = {
-    ...state,
-    asking: { requestId, untilMs: nowMs + ANSWER_MS },
-    last: { value, untilMs: nowMs + SAME_MS },
-  };
-  const [next, effects] = show(asked, { text: state.words.asking }, undefined);
-  return [next, [...effects, { kind: "ask", requestId, value }]];
+  const asked = { ...state, last: { value, untilMs: nowMs + SAME_MS } };
+  return ask(asked, { about: "scan", requestId, value }, nowMs);
+}
+
+function typed(state: Terminal, value: string, requestId: string, nowMs: number): TerminalStep {
+  if (state.asking !== undefined || state.selection !== undefined) return [state, []];
+  if (!TYPED.test(value)) return show(state, { text: state.words.incomplete }, nowMs + REFUSED_MS);
+  return ask(state, { about: "voucher", requestId, value }, nowMs);
+}
+
+type Question = Omit<Extract<TerminalEffect, { kind: "ask" }>, "kind">;
+function ask(state: Terminal, question: Question, nowMs: number): TerminalStep {
+  const asking = { requestId: question.requestId, untilMs: nowMs + ANSWER_MS };
+  const [next, effects] = show({ ...state, asking }, { text: state.words.asking }, undefined);
+  return [next, [...effects, { kind: "ask", ...question }]];
 }
 
 const show = (state: Terminal, shown: Shown, untilMs: number | undefined): TerminalStep => [

@@ -61,6 +61,7 @@ export class Station implements AsyncDisposable {
   readonly #proxy: FaultProxy;
   readonly #controller: ControllerProcess;
   readonly #scanner: DevicePort;
+  readonly #keypad: DevicePort;
   readonly #display: DevicePort;
   readonly #listening: readonly Listening[];
 
@@ -73,6 +74,7 @@ export class Station implements AsyncDisposable {
     proxy: FaultProxy,
     controller: ControllerProcess,
     scanner: DevicePort,
+    keypad: DevicePort,
     display: DevicePort,
     listening: readonly Listening[],
   ) {
@@ -84,6 +86,7 @@ export class Station implements AsyncDisposable {
     this.#proxy = proxy;
     this.#controller = controller;
     this.#scanner = scanner;
+    this.#keypad = keypad;
     this.#display = display;
     this.#listening = listening;
   }
@@ -114,21 +117,25 @@ export class Station implements AsyncDisposable {
     const serial = await listen(0, (socket) => port.accept(socket));
     const mqtt = await listen(0, (socket) => proxy.accept(socket));
     const scanner = new DevicePort();
+    const keypad = new DevicePort();
     const display = new DevicePort();
     const scannerLine = await listen(0, (socket) => scanner.accept(socket));
+    const keypadLine = await listen(0, (socket) => keypad.accept(socket));
     const displayLine = await listen(0, (socket) => display.accept(socket));
     const argv = [
       ...plan.controller.command,
       ...["--serial", `tcp://127.0.0.1:${serial.port}`],
       ...["--mqtt", `mqtt://127.0.0.1:${mqtt.port}`],
       ...["--scanner", `tcp://127.0.0.1:${scannerLine.port}`],
+      ...["--keypad", `tcp://127.0.0.1:${keypadLine.port}`],
       ...["--display", `tcp://127.0.0.1:${displayLine.port}`],
     ];
     const log = parts.openLog(plan.id);
     const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
     controller.powerOn();
-    const listening = [serial, mqtt, scannerLine, displayLine];
-    return new Station(plan, trace, machine, adapter, port, proxy, controller, scanner, display, listening);
+    const listening = [serial, mqtt, scannerLine, keypadLine, displayLine];
+    const wired = [scanner, keypad, display] as const;
+    return new Station(plan, trace, machine, adapter, port, proxy, controller, ...wired, listening);
   }
 
   view(): StationView {
@@ -164,7 +171,7 @@ export class Station implements AsyncDisposable {
 
   code(from: "scanned" | "typed", code: string): void {
     this.#machine.code(from, code);
-    if (from === "scanned") this.#scanner.say(code);
+    (from === "scanned" ? this.#scanner : this.#keypad).say(code);
   }
 
   async power(on: boolean): Promise<void> {
@@ -183,6 +190,7 @@ export class Station implements AsyncDisposable {
     await this.#controller[Symbol.asyncDispose](); // first, so that it may still say goodbye on both lines
     this.#proxy[Symbol.dispose]();
     this.#scanner[Symbol.dispose]();
+    this.#keypad[Symbol.dispose]();
     this.#display[Symbol.dispose]();
     for (const one of this.#listening) await one[Symbol.asyncDispose]();
     this.#adapter[Symbol.dispose]();

@@ -75,10 +75,9 @@ export class Machine implements Disposable {
     this.#take({ kind: "cancel" });
   }
 
-  /** A code held to the scanner, which is the controller's, or typed at the machine's own keypad: that takes none, and says so. */
+  /** A code held to the scanner or typed at the keypad: both are the controller's, and the machine hears of neither. */
   code(from: "scanned" | "typed", code: string): void {
     this.#trace.add({ kind: "machine", what: from, detail: { code } });
-    if (from === "typed") this.#take({ kind: "code" });
   }
 
   setFaults(asked: FaultsAsked): void {

@@ -74,7 +74,6 @@ export type Event = { readonly nowMs: number } & (
   | { readonly kind: "lineLost" }
   | { readonly kind: "select"; readonly item: number }
   | { readonly kind: "cancel" }
-  | { readonly kind: "code" }
   | { readonly kind: "faults"; readonly asked: FaultsAsked }
   | { readonly kind: "tick" }
 );
@@ -121,8 +120,6 @@ function happen(vmc: Vmc, event: Event): Step {
       return select(vmc, event.item, event.nowMs);
     case "cancel":
       return pullLever(vmc);
-    case "code":
-      return [notify(vmc, "CODE NOT ACCEPTED", event.nowMs), []];
     case "faults": {
       const next = { ...vmc, faults: withFaults(vmc.faults, event.asked) };
       const speaksAgain = vmc.faults.vmcSilent && !next.faults.vmcSilent; // as after its own power-up

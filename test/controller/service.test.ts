@@ -488,3 +488,17 @@ test("a kept file that cannot be read is set aside, and nothing is in force but 
   expect(readKept(dir, "x").kept.newest).toBe(0);
   expect(readdirSync(dir)).toContain("configuration.json.damaged-x");
 });
+
+test("whoever looks at the machine is told what is the matter with it", async () => {
+  await started();
+  expect(service?.snapshot()).toMatchObject({
+    status: { canSell: true, mdb: "enabled" },
+    broker: true,
+    serial: { lost: 0 },
+  });
+  await grant("g1");
+  await until("heard of", () => service?.snapshot().journal.last === 1);
+  expect(service?.snapshot().journal).toEqual({ id: "j1", last: 1, heard: 0, unheard: 1, capacity: 1_000 });
+  adapter.unplug();
+  await until("the line lost", () => service?.snapshot().serial.lost === 1);
+});

@@ -32,6 +32,10 @@ class Bench {
     this.#asked += 1;
     return this.take({ kind: "scanned", text, requestId: `r${this.#asked}` });
   }
+  type(text: string): readonly TerminalEffect[] {
+    this.#asked += 1;
+    return this.take({ kind: "typed", text, requestId: `r${this.#asked}` });
+  }
   after(ms: number): readonly TerminalEffect[] {
     this.nowMs += ms;
     return this.take({ kind: "tick" });
@@ -43,7 +47,7 @@ test("a code becomes one question, and its answer is shown for a while", () => {
   const bench = new Bench();
   expect(bench.scan("9990001234567890")).toEqual([
     show(WORDS.asking),
-    { kind: "ask", requestId: "r1", value: "9990001234567890" },
+    { kind: "ask", about: "scan", requestId: "r1", value: "9990001234567890" },
   ]);
   expect(bench.take({ kind: "answered", requestId: "r1", shown: { text: "Pay now" } })).toEqual([
     show("Pay now"),
@@ -62,7 +66,7 @@ test("a code that is still held there is asked about once, and again when it was
     expect(bench.scan("A").some(({ kind }) => kind === "ask")).toBe(false);
   }
   bench.nowMs += 5_000;
-  expect(bench.scan("A")).toContainEqual({ kind: "ask", requestId: "r12", value: "A" });
+  expect(bench.scan("A")).toContainEqual({ kind: "ask", about: "scan", requestId: "r12", value: "A" });
 });
 
 test("while one is being asked about, others wait for the customer to show them again", () => {
@@ -72,7 +76,7 @@ test("while one is being asked about, others wait for the customer to show them 
   expect(bench.take({ kind: "answered", requestId: "r2", shown: { text: "not ours" } })).toEqual([]);
   expect(bench.after(15_000)).toEqual([show(WORDS.noAnswer)]);
   expect(bench.take({ kind: "answered", requestId: "r1", shown: { text: "too late" } })).toEqual([]);
-  expect(bench.scan("B")).toContainEqual({ kind: "ask", requestId: "r3", value: "B" });
+  expect(bench.scan("B")).toContainEqual({ kind: "ask", about: "scan", requestId: "r3", value: "B" });
 });
 
 test("who has paid is not asked to pay any more", () => {
@@ -94,11 +98,27 @@ test("new words are said from the next text on, and at once where it says nothin
   expect(said).toEqual(show(WORDS.vending.replace("{item}", "x".repeat(64)).slice(0, 64)));
 });
 
+test("a typed code is asked about as a voucher, and again as soon as the last answer is there", () => {
+  const bench = new Bench({ prefix: "12", suffix: "90" }); // a scanner's, and no keypad's
+  const ask = { kind: "ask", about: "voucher", value: "1234 5678-90" } as const;
+  expect(bench.type(" 1234 5678-90\t")).toEqual([show(WORDS.asking), { ...ask, requestId: "r1" }]);
+  expect(bench.type("9999")).toEqual([]);
+  expect(bench.scan("A")).toEqual([]);
+  bench.take({ kind: "answered", requestId: "r1", shown: { text: "No such voucher" } });
+  expect(bench.type("1234 5678-90")).toContainEqual({ ...ask, requestId: "r4" });
+});
+
+test.each(["123", "a".repeat(41), "12;34", "\u00e9\u00e9\u00e9\u00e9"])("%j is no whole code", (text) => {
+  const bench = new Bench();
+  expect(bench.type(text)).toEqual([show(WORDS.incomplete)]);
+  expect(bench.after(6_000)).toEqual([show(WORDS.idle)]);
+});
+
 test("without a connection it says so, and the same code may be shown again at once", () => {
   const bench = new Bench();
   bench.scan("A");
   expect(bench.take({ kind: "unsent", requestId: "r1" })).toEqual([show(WORDS.offline)]);
-  expect(bench.scan("A")).toContainEqual({ kind: "ask", requestId: "r2", value: "A" });
+  expect(bench.scan("A")).toContainEqual({ kind: "ask", about: "scan", requestId: "r2", value: "A" });
 });
 
 test.each([
@@ -107,7 +127,12 @@ test.each([
   ["  123 \t", "", "", "123"],
   ["123", "X", "Y", "123"],
 ])("%j between %j and %j is %j", (text, prefix, suffix, value) => {
-  expect(new Bench({ prefix, suffix }).scan(text)).toContainEqual({ kind: "ask", requestId: "r1", value });
+  expect(new Bench({ prefix, suffix }).scan(text)).toContainEqual({
+    kind: "ask",
+    about: "scan",
+    requestId: "r1",
+    value,
+  });
 });
 
 test.each(["", "\u0007", "caf\u00e9", "a".repeat(257)])("%j is not read", (text) => {
@@ -170,6 +195,7 @@ describe("a selection at the machine", () => {
 test("hammered with anything, it asks one thing at a time and always comes back to rest", () => {
   const event = fc.oneof(
     fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
+    fc.record({ kind: fc.constant("typed" as const), text: fc.string({ maxLength: 45 }) }),
     fc.record({
       kind: fc.constant("answered" as const),
       of: fc.nat(40),
@@ -190,9 +216,11 @@ test("hammered with anything, it asks one thing at a time and always comes back 
         const effects =
           happens.kind === "scanned"
             ? bench.scan(happens.text)
-            : "of" in happens
-              ? bench.take({ ...happens, requestId: `r${happens.of}` })
-              : bench.take(happens);
+            : happens.kind === "typed"
+              ? bench.type(happens.text)
+              : "of" in happens
+                ? bench.take({ ...happens, requestId: `r${happens.of}` })
+                : bench.take(happens);
         if (bench.state.asking?.requestId !== open) open = undefined;
         for (const effect of effects)
           if (effect.kind === "ask") {

@@ -43,14 +43,6 @@ test("runs on any clock, and holds one timer at most", () => {
   expect(clock.waiting).toBe(0);
 });
 
-test("a code is not accepted, and the display says so for a while", () => {
-  const { machine, clock } = bench();
-  machine.code("typed", "1234");
-  expect(machine.face().display).toBe("CODE NOT ACCEPTED");
-  clock.advance(2_000);
-  expect(machine.face().display).toBe("OUT OF ORDER");
-});
-
 test("put away, it waits for nothing", () => {
   const { machine, clock } = bench();
   machine.obey({ kind: "on" });

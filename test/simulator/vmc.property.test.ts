@@ -62,12 +62,7 @@ const alone = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(1, 2, 3).map((item): Untimed => ({ kind: "select", item })) },
   {
     weight: 1,
-    arbitrary: fc.constantFrom<Untimed>(
-      { kind: "cancel" },
-      { kind: "lineLost" },
-      { kind: "code" },
-      { kind: "tick" },
-    ),
+    arbitrary: fc.constantFrom<Untimed>({ kind: "cancel" }, { kind: "lineLost" }, { kind: "tick" }),
   },
   { weight: 1, arbitrary: faults.map((asked): Untimed => ({ kind: "faults", asked })) },
 );

@@ -131,6 +131,7 @@ export class Cloud implements AsyncDisposable {
         country: "NZ",
         currency: "NZD",
         allowedRedirectUrls: [],
+        vouchers: true,
       });
       const payer = await provisionWallet(tx, making, { name: "w", currency: "NZD", topUpMinor: 10_000 });
       if (options.webhooks)
@@ -308,6 +309,15 @@ export class Cloud implements AsyncDisposable {
     );
     return Number(body["balance"]);
   }
+  /** The code of a new voucher. */
+  async voucher(minor: number): Promise<string> {
+    const value = { amount: String(minor), currency: "NZD" };
+    const { ownerAccountId, ownerKey } = this.merchant;
+    const asked = { accountId: ownerAccountId, type: "voucher.nzd.test", value };
+    const { status, body } = await this.call("POST", "/api/vouchers", asked, ownerKey);
+    if (status !== 200) throw new Error(JSON.stringify(body));
+    return String(body["code"]);
+  }
   /** The header the platform would send with these bytes, by its own key. */
   async signWebhook(bytes: Uint8Array): Promise<string> {
     const row = await this.store.read.selectFrom("signing_key").selectAll().executeTakeFirstOrThrow();
@@ -360,6 +370,7 @@ function pass(
     answer.writeHead(reply.statusCode ?? 500, reply.headers);
     reply.pipe(answer);
   });
+  onward.on("error", () => answer.destroy()); // the platform is gone: a test is over
   incoming.pipe(onward);
 }
 
@@ -396,7 +407,9 @@ export class Machine implements AsyncDisposable {
     });
     const machine = new Machine(cloud, id, client);
     await client.subscribeAsync(
-      (["reserve", "grant", "go", "void", "heard", "config"] as const).map((leaf) => topicOf(id, leaf)),
+      (["reserve", "grant", "go", "void", "heard", "config", "answer"] as const).map((leaf) =>
+        topicOf(id, leaf),
+      ),
       { qos: 1 },
     );
     return machine;

@@ -262,3 +262,48 @@ test("what is owed is said again soon at first and then ever more slowly, but ne
   expect(attendAfterMs(refunding, 100_000 + 100_000, policy)).toBe(25_000);
   expect(attendAfterMs(then(refunding, 101_000, refunded()), 102_000, policy)).toBeUndefined();
 });
+
+/** Plays events one a second from a new sale by voucher, of a machine that takes 20.00. */
+function voucher(...events: readonly Untimed[]): Sale {
+  const what = { id: "s", machineId: "machine-1", creditMinor: 2_000, currency: "NZD", grantId: "g" };
+  return then(begin({ ...what, voucher: "1234" }, 0), 1_000, ...events);
+}
+const asked = [{ kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }] as const;
+const gives = (amountMinor: number): Untimed => ({ kind: "paid", amountMinor, currency: "NZD", payer: null });
+
+test("a voucher is tried until its sale knows what came of it, and then its code is forgotten", () => {
+  expect(owed(voucher(...asked))).toEqual([{ kind: "payByVoucher", code: "1234" }]);
+  const unknown = {
+    kind: "voucherRefused",
+    code: "ASSET_REDEMPTION_DENIED",
+    retryAfterSeconds: null,
+  } as const;
+  for (const end of [gives(400), unknown, { kind: "requestExpired" }, { kind: "cancelAsked" }] as const)
+    expect(voucher(...asked, end).voucherCode).toBeNull();
+  expect(owed(voucher(...asked, unknown))).toEqual([{ kind: "voidRequest" }]);
+  expect(holdsMachine(voucher(...asked, unknown))).toBe(false);
+});
+
+test("what a voucher paid is the credit, and no more than was asked for", () => {
+  expect(voucher(...asked, gives(400))).toMatchObject({ state: "paid", creditMinor: 400 });
+  expect(voucher(...asked, gives(2_000))).toMatchObject({ state: "paid", creditMinor: 2_000 });
+  expect(voucher(...asked, gives(2_001))).toMatchObject({ state: "cancelling", flags: ["amountMismatch"] });
+});
+
+test("a voucher that paid after its sale was given up gets all of it back", () => {
+  const over = voucher(...asked, { kind: "cancelAsked" }, { kind: "requestVoided", refundedMinor: 0 });
+  expect(then(over, 2_000, gives(400))).toMatchObject({ state: "settling", refundDueMinor: 400 });
+});
+
+test("a voucher that could not be tried in time is not tried later", () => {
+  const waiting = voucher(...asked);
+  expect(attendAfterMs(waiting, 1_000, policy)).toBeLessThanOrEqual(500);
+  const late = then(waiting, 1_000 + policy.requestMs, { kind: "tick", unknownRefunds: 0 });
+  expect(late).toMatchObject({ state: "cancelling", refusal: "PAYMENTS_UNAVAILABLE", voucherCode: null });
+});
+
+test("nobody else's sale is refused for a voucher", () => {
+  const sale = play(...asked);
+  const event = { kind: "voucherRefused", code: "INACTIVE_ASSET", retryAfterSeconds: null } as const;
+  expect(then(sale, 3_000, event)).toBe(sale);
+});

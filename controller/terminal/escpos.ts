@@ -1,0 +1,68 @@
+/**
+ * What a receipt printer is sent so that a customer reads it: ESC/POS, text and QR code. Pure.
+ *
+ * Promises  a text can command nothing: what the code page has no letter for is a question mark.
+ * Never     prints what nobody is to act on: paper is not a screen.
+ *
+ * The commands are those of Epson's ESC/POS command reference, which other makers follow.
+ */
+import { WORDS, type Shown } from "./terminal.js";
+
+/** A code of 200 characters at this many dots a module is still narrower than 58 mm paper. */
+const QR_DOTS = 4;
+const LINES_TO_THE_EDGE = 4;
+
+const INITIALIZE = [0x1b, 0x40]; // ESC @
+const PAGE_WPC1252 = [0x1b, 0x74, 16]; // ESC t
+const CENTRED = [0x1b, 0x61, 1]; // ESC a
+const FEED = [0x1b, 0x64, LINES_TO_THE_EDGE]; // ESC d
+const LINE_FEED = 0x0a;
+const QR = 0x31; // cn of every GS ( k for a QR code
+
+/** The bytes for this text and code, on paper of so many columns; `undefined` for what is not printed. */
+export function escpos({ text, qr }: Shown, columns: number): Uint8Array | undefined {
+  if (text === WORDS.idle || text === WORDS.asking) return undefined;
+  const lines = wrapped(text, columns).flatMap((line) => [...Array.from(line, byteOf), LINE_FEED]);
+  const code = qr === undefined ? [] : [...qrCode(qr), LINE_FEED];
+  return Uint8Array.from([...INITIALIZE, ...PAGE_WPC1252, ...CENTRED, ...lines, ...code, ...FEED]);
+}
+
+function qrCode(holds: string): readonly number[] {
+  return [
+    ...symbol(0x41, 50, 0), // model 2
+    ...symbol(0x43, QR_DOTS),
+    ...symbol(0x45, 49), // error correction M
+    ...symbol(0x50, 48, ...new TextEncoder().encode(holds)), // store
+    ...symbol(0x51, 48), // print
+  ];
+}
+
+/** GS ( k pL pH cn fn … */
+function symbol(fn: number, ...parameters: readonly number[]): readonly number[] {
+  const length = parameters.length + 2;
+  return [0x1d, 0x28, 0x6b, length & 0xff, length >> 8, QR, fn, ...parameters];
+}
+
+/** Windows-1252, as far as prices and sentences need it. */
+function byteOf(letter: string): number {
+  if (letter === "€") return 0x80;
+  const code = letter.codePointAt(0) ?? 0;
+  return (code >= 0x20 && code < 0x7f) || (code >= 0xa0 && code <= 0xff) ? code : 0x3f;
+}
+
+/** Lines no longer than that, broken between words; a word that is longer is broken inside. */
+export function wrapped(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/).filter((part) => part !== "")) {
+    const joined = line === "" ? word : `${line} ${word}`;
+    if (joined.length <= columns) {
+      line = joined;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    line = word;
+    for (; line.length > columns; line = line.slice(columns)) lines.push(line.slice(0, columns));
+  }
+  return line === "" ? lines : [...lines, line];
+}
