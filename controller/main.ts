@@ -72,13 +72,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const service = start(settings, identity);
+  const { service, journal, log } = start(settings, identity);
   await ending();
   await service.close();
+  log.info({ commits: journal.commits }, "controller ended");
   return 0;
 }
 
-function start(settings: Configuration, identity: Identity): { close(): Promise<void> } {
+function start(settings: Configuration, identity: Identity) {
   const log = makeLog(settings.logLevel);
   const { journal, setAside } = openJournal({
     path: join(settings.dataDir, "journal.db"),
@@ -134,7 +135,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
     log.error({ setAside }, "the journal was damaged: a new one begins");
     service.alarm("journalDamaged", `set aside as ${setAside}`);
   }
-  return service;
+  return { service, journal, log };
 }
 
 /** What is wired beside the machine's own line, if anything is. */

@@ -54,7 +54,7 @@ type ForSale = Untimed<sale.SaleEvent>;
 type Work =
   | { readonly to: "driver"; readonly event: ForDriver }
   | { readonly to: "sale"; readonly event: ForSale }
-  | { readonly to: "reports"; readonly event: "connected" | "look" | Body["heard"] };
+  | { readonly to: "reports"; readonly event: "connected" | Body["heard"] };
 
 /** What a status says of a machine that is not there: the last will's, and the goodbye's. */
 export const offline = (bootId: string): Body["status"] => ({
@@ -173,7 +173,11 @@ export class Service<State> {
       else this.#report(next.event);
     }
     this.#running = false;
-    this.#sayStatus();
+    // The machine waits for an answer that leaves in a moment: what the cloud is told can wait for that.
+    if ((this.#options.driver.dueMs(this.#driver) ?? Infinity) > this.#options.clock.monoMs()) {
+      this.#report("look");
+      this.#sayStatus();
+    }
     this.#schedule();
   }
 
@@ -226,7 +230,6 @@ export class Service<State> {
       else if (effect.kind === "ignored" && this.#options.log.debugging)
         this.#options.log.debug(effect, "ignored by the sale");
     }
-    if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
     return true;
   }
 
@@ -304,7 +307,8 @@ export class Service<State> {
         { ...event, id: journal.id, last: journal.last, forgotten: journal.heard },
         "heard does not fit",
       );
-    } else if (this.#attempt(() => journal.forget(event.upTo))) {
+    } else {
+      journal.forget(event.upTo);
       this.#noticeFull();
       this.#say({ kind: "heard", upTo: event.upTo, ...at }, reportAgainMs);
     }
@@ -358,7 +362,6 @@ export class Service<State> {
     const nowMs = this.#options.clock.monoMs();
     if (this.#retryMs !== undefined && nowMs >= this.#retryMs) this.#retry();
     this.#queue.push({ to: "driver", event: { kind: "tick" } });
-    this.#queue.push({ to: "reports", event: "look" });
     this.#take({ to: "sale", event: { kind: "tick" } });
   }
 }

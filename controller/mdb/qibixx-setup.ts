@@ -6,6 +6,7 @@ import type { QibixxSetup } from "./qibixx.js";
 export function qibixxSetup(
   currency: string,
   decimals: number,
+  drainMs: number,
   further: Readonly<Record<string, string>>,
 ): QibixxSetup {
   const country = countryOf(currency);
@@ -16,5 +17,5 @@ export function qibixxSetup(
     "mdb-scale-factor": "1",
     ...further,
   };
-  return { decimals, settings: Object.entries(settings) };
+  return { decimals, drainMs, settings: Object.entries(settings) };
 }

@@ -123,6 +123,22 @@ test("it runs in WAL with synchronous FULL, in strict tables", () => {
   db.close();
 });
 
+test("what is heard leaves the disk with the next write, and costs no commit of its own", () => {
+  const { journal } = open();
+  journal.write(entries(1, 3), "", none);
+  journal.forget(2);
+  expect([journal.commits, journal.heard, journal.read(0, 9)]).toEqual([1, 2, entries(3, 1)]);
+  const cut = (name: string): Journal => {
+    for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, join(dir, name) + suffix);
+    return open("other", 100, join(dir, name)).journal;
+  };
+  const before = cut("before.db"); // a power cut in between: said again, to a cloud that knows them
+  expect([before.heard, before.read(0, 9)]).toEqual([0, entries(1, 3)]);
+  journal.write(entries(4, 1), "", none);
+  const after = cut("after.db");
+  expect([journal.commits, after.heard, after.read(0, 9)]).toEqual([2, 2, entries(3, 2)]);
+});
+
 test("a second controller cannot open it", () => {
   open();
   expect(() => open("second")).toThrow(/locked/);

@@ -126,7 +126,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
   service = new Service({
     bootId: "boot",
     terms: { currency: "NZD", vendResultMs },
-    driver: qibixx({ decimals: 2, settings: [["mdb-decimal-places", "2"]] }),
+    driver: qibixx({ decimals: 2, drainMs: 0, settings: [["mdb-decimal-places", "2"]] }),
     journal,
     replay,
     newLink: linksTo(place, 0),
