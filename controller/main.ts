@@ -23,6 +23,8 @@ import type { Log } from "./log.js";
 import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
+import { beginSupervision } from "./supervision.js";
+import { isWritable, systemdNotify, watchdogMs } from "./systemd.js";
 import { Devices } from "./terminal/devices.js";
 
 const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--display PLACE]
@@ -73,7 +75,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const { service, journal, log } = start(settings, identity);
+  const endSupervision = beginSupervision({
+    notify: systemdNotify(process.env["NOTIFY_SOCKET"], log),
+    watchdogMs: watchdogMs(process.env["WATCHDOG_USEC"]),
+    works: () => isWritable(settings.dataDir),
+    clock,
+  });
   await ending();
+  endSupervision();
   await service.close();
   log.info({ commits: journal.commits }, "controller ended");
   return 0;
