@@ -15,6 +15,7 @@ import { readConfigurationFile, type Configured } from "../broker/protocol/confi
 import { newId, randomDigits } from "../broker/protocol/id.js";
 import { MqttBus, ReplayWindows } from "./bus/bus.js";
 import { readDurable } from "./sale/durable.js";
+import { boxHealth } from "./box-health.js";
 import { connectionNumbers } from "./bus/connection-count.js";
 import { configuration, type Configuration } from "./configuration.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
@@ -129,6 +130,7 @@ function start(settings: Configuration, identity: Identity) {
         events,
       ),
     openDevices: devicesOf(settings, log),
+    box: () => boxHealth(settings.dataDir),
     serialBackOff: settings.serialBackOff,
     reportAgainMs: settings.reportAgainMs,
     statusEveryMs: settings.statusEveryMs,

@@ -12,6 +12,7 @@
 import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
 import type { Body } from "../broker/protocol/messages.js";
+import type { BoxHealth } from "./box-health.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
 import * as reports from "./bus/reports.js";
@@ -40,6 +41,8 @@ export type ServiceOptions<State> = {
   readonly openBus: OpenBus;
   /** The scanner and the display, where there are any. */
   readonly openDevices?: ((ask: AskBackend) => Devices) | undefined;
+  /** How the box is; without it a status says nothing of it. */
+  readonly box?: (() => BoxHealth) | undefined;
   readonly serialBackOff: BackOff;
   readonly reportAgainMs: number;
   readonly statusEveryMs: number;
@@ -83,6 +86,7 @@ export class Service<State> {
   #statusSaid = "";
   #statusMs = -Infinity;
   #statusAgainMs = 0;
+  readonly #counted = { serialLosses: 0, mdbResets: 0, succeeded: 0, failed: 0, unknown: 0 };
   #cancelWake: () => void = () => undefined;
 
   /** Ends what an earlier run left open, then begins. */
@@ -104,7 +108,10 @@ export class Service<State> {
       backOff: options.serialBackOff,
       log,
       onConnected: () => this.#take({ to: "driver", event: { kind: "connected" } }),
-      onDisconnected: () => this.#take({ to: "driver", event: { kind: "disconnected" } }),
+      onDisconnected: () => {
+        this.#counted.serialLosses += 1;
+        this.#take({ to: "driver", event: { kind: "disconnected" } });
+      },
       onLine: (text) => {
         if (log.debugging) log.debug({ dir: "rx", line: text }, "serial");
         this.#take({ to: "driver", event: { kind: "line", text } });
@@ -197,6 +204,7 @@ export class Service<State> {
         break;
       case "say":
         this.#queue.push({ to: "sale", event: { kind: "said", said: effect.said } });
+        if (effect.said.kind === "reset") this.#counted.mdbResets += 1;
         if (effect.said.kind === "opened") this.#devices?.opened();
         break;
       case "alarm":
@@ -236,7 +244,11 @@ export class Service<State> {
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
     const { journal, replay, log } = this.#options;
     journal.write(entries, JSON.stringify(durable), replay.highest());
-    for (const { n, line } of entries) log.info({ entry: { n, ...line } }, "journal");
+    for (const { n, line } of entries) {
+      log.info({ entry: { n, ...line } }, "journal");
+      if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown")
+        this.#counted[line.kind] += 1;
+    }
     this.#noticeFull();
   }
 
@@ -340,7 +352,16 @@ export class Service<State> {
     this.#statusAgainMs =
       text === this.#statusSaid ? Math.min(this.#statusAgainMs * 2, statusEveryMs) : reportAgainMs;
     this.#statusMs = nowMs + this.#statusAgainMs;
-    if (this.#bus.publish("status", status)) this.#statusSaid = text;
+    const telemetry = this.#telemetry(); // changes all the time: no reason to say a status sooner
+    const whole = telemetry === undefined ? status : { ...status, telemetry };
+    if (this.#bus.publish("status", whole)) this.#statusSaid = text;
+  }
+
+  #telemetry(): Body["status"]["telemetry"] {
+    const health = this.#options.box?.();
+    if (health === undefined) return undefined;
+    const { serialLosses, mdbResets, ...vends } = this.#counted;
+    return { ...health, commits: this.#options.journal.commits, serialLosses, mdbResets, vends };
   }
 
   /** One alarm clock for all: whoever is due first. */

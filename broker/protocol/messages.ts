@@ -88,6 +88,21 @@ export const journalLine = z.discriminatedUnion("kind", [
 ]);
 export type JournalLine = z.infer<typeof journalLine>;
 
+const count = z.int().nonnegative();
+/** How a machine's box is, and what it has counted since its controller started. */
+const telemetry = z.strictObject({
+  uptimeSeconds: count,
+  boxUptimeSeconds: count,
+  residentMb: count,
+  freeDiskMb: count.optional(),
+  temperatureC: z.int().min(-200).max(200).optional(),
+  commits: count, // to the card: what wears it out
+  serialLosses: count,
+  mdbResets: count,
+  vends: z.strictObject({ succeeded: count, failed: count, unknown: count }),
+});
+export type Telemetry = z.infer<typeof telemetry>;
+
 export const up = {
   status: z.strictObject({
     online: z.boolean(),
@@ -96,6 +111,7 @@ export const up = {
     mdb: z.enum(["lost", "off", "inactive", "disabled", "enabled", "session", "vend"]),
     canSell: z.boolean(),
     reason: z.string().max(64), // "" while it can sell
+    telemetry: telemetry.optional(),
   }),
   reserved: z.discriminatedUnion("ok", [
     z.strictObject({ reservationId: id, ok: z.literal(true) }),

@@ -10,6 +10,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Secret } from "../../broker/protocol/configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
+import { boxHealth } from "../../controller/box-health.js";
 import { readDurable } from "../../controller/sale/durable.js";
 import { connectionNumbers } from "../../controller/bus/connection-count.js";
 import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
@@ -149,6 +150,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000 } = {}): void {
         },
         events,
       ),
+    box: () => boxHealth(dir),
     serialBackOff: { firstMs: 10, maxMs: 50 },
     reportAgainMs: 200,
     statusEveryMs: 60_000,
@@ -189,6 +191,25 @@ test("a status that changed is said again soon, long before the next one is due:
   await started();
   const able = (): number => cloud.statuses().filter(({ canSell }) => canSell).length;
   await until("said again", () => able() >= 3);
+});
+
+test("a status carries how the box is and what was counted", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  adapter.unplug();
+  await told("g1", "accepted opened approved unknown closed");
+  await until("able again", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(cloud.statuses().at(-1)?.telemetry).toMatchObject({
+    commits: 4,
+    serialLosses: 1,
+    mdbResets: 0,
+    vends: { succeeded: 0, failed: 0, unknown: 1 },
+  });
+  expect(cloud.statuses().at(-1)?.telemetry?.residentMb).toBeGreaterThan(0);
+  expect(cloud.statuses().at(-1)?.telemetry?.freeDiskMb).toBeGreaterThan(0);
 });
 
 test("one sale, from the reservation to the forgotten journal", async () => {
