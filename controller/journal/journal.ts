@@ -46,6 +46,7 @@ const windowRow = z.object({ kid: z.string(), highest: z.int() });
 const PROBE_BYTES = 65_536; // some sixteen pages; a write takes six
 const READ_AT_ONCE = 500;
 const VERSION = 1;
+const MAX_VERSION = 999; // what is above it was never written by a later program
 const schema = `
   CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -65,7 +66,7 @@ export function openJournal(options: JournalOptions): OpenedJournal {
   try {
     return { journal: new Journal(options) };
   } catch (error) {
-    if (!existed || !isDamage(error)) throw error;
+    if (!existed || !(isDamage(error) || isNotOurs(error))) throw error;
   }
   const setAside = `${options.path}.damaged-${options.newId}`;
   for (const suffix of ["", "-wal", "-shm"]) {
@@ -118,6 +119,10 @@ export function makeDurable(db: Database.Database): void {
       `the journal needs WAL and synchronous FULL, not ${String(mode)}, ${String(synchronous)}`,
     );
 }
+
+/** While a file is opened: SQLite does not know its form, or a table that we made is not in it. */
+const isNotOurs = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && error.code === "SQLITE_ERROR";
 
 export class Journal {
   readonly id: string;
@@ -246,6 +251,8 @@ export class Journal {
       .transaction(() => {
         const version = this.#db.pragma("user_version", { simple: true });
         if (version === VERSION) return;
+        if (typeof version !== "number" || version < 0 || version > MAX_VERSION)
+          throw new DamagedJournal(`no journal is of version ${String(version)}`);
         if (version !== 0)
           throw new Error(`the journal is of version ${String(version)}, not ${String(VERSION)}`);
         this.#db.exec(schema);
