@@ -19,6 +19,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend trigger     makes one of them happen
   scanvend mdb         what a block of the MDB bus says
   scanvend dex         what a machine's audit file says
+  scanvend install     puts a controller in its place on this box; uninstall takes it away
 
   scanvend COMMAND --help says more.`;
 
@@ -69,6 +70,10 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./cli/mdb.js")).mdb(argv, io);
     case "dex":
       return (await import("./cli/dex.js")).dex(argv, io);
+    case "install":
+      return (await import("./cli/install.js")).install(argv, io);
+    case "uninstall":
+      return (await import("./cli/install.js")).uninstall(argv, io);
     case undefined:
     case "help":
     case "--help":

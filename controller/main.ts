@@ -15,6 +15,7 @@ import { readConfigurationFile, type Configured } from "../broker/protocol/confi
 import { newId, randomDigits } from "../broker/protocol/id.js";
 import { MqttBus, ReplayWindows } from "./bus/bus.js";
 import { readDurable } from "./sale/durable.js";
+import { boxHealth } from "./box-health.js";
 import { connectionNumbers } from "./bus/connection-count.js";
 import { readKept, writeKept } from "./config/kept-file.js";
 import { Remote } from "./config/remote.js";
@@ -29,6 +30,8 @@ import type { Log } from "./log.js";
 import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
+import { beginSupervision } from "./supervision.js";
+import { isWritable, systemdNotify, watchdogMs } from "./systemd.js";
 import { Devices } from "./terminal/devices.js";
 import type { Words } from "./terminal/terminal.js";
 
@@ -80,13 +83,21 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const service = start(settings, identity);
+  const { journal, log, close } = start(settings, identity);
+  const endSupervision = beginSupervision({
+    notify: systemdNotify(process.env["NOTIFY_SOCKET"], log),
+    watchdogMs: watchdogMs(process.env["WATCHDOG_USEC"]),
+    works: () => isWritable(settings.dataDir),
+    clock,
+  });
   await ending();
-  await service.close();
+  endSupervision();
+  await close();
+  log.info({ commits: journal.commits }, "controller ended");
   return 0;
 }
 
-function start(settings: Configuration, identity: Identity): { close(): Promise<void> } {
+function start(settings: Configuration, identity: Identity) {
   const log = makeLog(settings.logLevel);
   const { journal, setAside } = openJournal({
     path: join(settings.dataDir, "journal.db"),
@@ -138,6 +149,7 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
         events,
       ),
     openDevices: devicesOf(settings, inForce.words, log),
+    box: () => boxHealth(settings.dataDir),
     serialBackOff: settings.serialBackOff,
     reportAgainMs: inForce.reportAgainMs,
     statusEveryMs: inForce.statusEveryMs,
@@ -170,6 +182,8 @@ function start(settings: Configuration, identity: Identity): { close(): Promise<
   }
   const control = openControl(settings.dataDir, service, log);
   return {
+    journal,
+    log,
     async close() {
       control.close();
       pages?.close();

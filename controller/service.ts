@@ -14,6 +14,7 @@ import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
 import { newId } from "../broker/protocol/id.js";
 import type { Body } from "../broker/protocol/messages.js";
+import type { BoxHealth } from "./box-health.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
 import type { Snapshot } from "./kiosk/status-page.js";
@@ -45,6 +46,8 @@ export type ServiceOptions<State> = {
   readonly openBus: OpenBus;
   /** The scanner and the display, where there are any. */
   readonly openDevices?: ((ask: AskBackend) => Devices) | undefined;
+  /** How the box is; without it a status says nothing of it. */
+  readonly box?: (() => BoxHealth) | undefined;
   readonly serialBackOff: BackOff;
   readonly reportAgainMs: number;
   readonly statusEveryMs: number;
@@ -63,7 +66,7 @@ type ForSale = Untimed<sale.SaleEvent>;
 type Work =
   | { readonly to: "driver"; readonly event: ForDriver }
   | { readonly to: "sale"; readonly event: ForSale }
-  | { readonly to: "reports"; readonly event: "connected" | "look" | Body["heard"] };
+  | { readonly to: "reports"; readonly event: "connected" | Body["heard"] };
 
 /** What a status says of a machine that is not there: the last will's, and the goodbye's. */
 export const offline = (bootId: string): Body["status"] => ({
@@ -98,12 +101,12 @@ export class Service<State> {
   #closed = false;
   #reservedUntilMs = -Infinity; // somebody may be paying: their grant may come until then
   #retryMs: number | undefined; // set while the journal cannot be written
-  #serialLost = 0;
   #alarms = 0;
   #lastAlarm = "";
   #statusSaid = "";
   #statusMs = -Infinity;
   #statusAgainMs = 0;
+  readonly #counted = { serialLosses: 0, mdbResets: 0, succeeded: 0, failed: 0, unknown: 0 };
   #cancelWake: () => void = () => undefined;
 
   /** Ends what an earlier run left open, then begins. */
@@ -128,7 +131,7 @@ export class Service<State> {
       log,
       onConnected: () => this.#take({ to: "driver", event: { kind: "connected" } }),
       onDisconnected: () => {
-        this.#serialLost += 1;
+        this.#counted.serialLosses += 1;
         this.#take({ to: "driver", event: { kind: "disconnected" } });
       },
       onLine: (text) => {
@@ -180,7 +183,7 @@ export class Service<State> {
       status: this.#status(),
       broker: this.#bus.connected,
       journal: { id, last, heard, unheard: last - heard, capacity },
-      serial: { lost: this.#serialLost, alarms: this.#alarms, lastAlarm: this.#lastAlarm },
+      serial: { lost: this.#counted.serialLosses, alarms: this.#alarms, lastAlarm: this.#lastAlarm },
     };
   }
 
@@ -237,7 +240,11 @@ export class Service<State> {
       this.#lookAtConfiguration();
     } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
-    this.#sayStatus();
+    // The machine waits for an answer that leaves in a moment: what the cloud is told can wait for that.
+    if ((this.#options.driver.dueMs(this.#driver) ?? Infinity) > this.#options.clock.monoMs()) {
+      this.#report("look");
+      this.#sayStatus();
+    }
     this.#schedule();
   }
 
@@ -260,6 +267,7 @@ export class Service<State> {
           to: "sale",
           event: { kind: "said", said: effect.said, requestId: this.#questionFor(effect.said) },
         });
+        if (effect.said.kind === "reset") this.#counted.mdbResets += 1;
         if (effect.said.kind === "opened") this.#devices?.opened();
         if (effect.said.kind === "vendRequested") this.#comparePrice(effect.said);
         break;
@@ -303,7 +311,6 @@ export class Service<State> {
     this.#sale = next;
     this.#noticeCustomer(timed, effects);
     for (const effect of effects) this.#do(effect);
-    if (first?.kind === "journal") this.#queue.push({ to: "reports", event: "look" });
     return true;
   }
 
@@ -400,7 +407,11 @@ export class Service<State> {
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {
     const { journal, replay, log } = this.#options;
     journal.write(entries, JSON.stringify(durable), replay.highest());
-    for (const { n, line } of entries) log.info({ entry: { n, ...line } }, "journal");
+    for (const { n, line } of entries) {
+      log.info({ entry: { n, ...line } }, "journal");
+      if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown")
+        this.#counted[line.kind] += 1;
+    }
     this.#noticeFull();
   }
 
@@ -475,7 +486,8 @@ export class Service<State> {
         { ...event, id: journal.id, last: journal.last, forgotten: journal.heard },
         "heard does not fit",
       );
-    } else if (this.#attempt(() => journal.forget(event.upTo))) {
+    } else {
+      journal.forget(event.upTo);
       this.#noticeFull();
       this.#say({ kind: "heard", upTo: event.upTo, ...at }, reportAgainMs);
     }
@@ -515,7 +527,16 @@ export class Service<State> {
     this.#statusAgainMs =
       text === this.#statusSaid ? Math.min(this.#statusAgainMs * 2, statusEveryMs) : reportAgainMs;
     this.#statusMs = nowMs + this.#statusAgainMs;
-    if (this.#bus.publish("status", status)) this.#statusSaid = text;
+    const telemetry = this.#telemetry(); // changes all the time: no reason to say a status sooner
+    const whole = telemetry === undefined ? status : { ...status, telemetry };
+    if (this.#bus.publish("status", whole)) this.#statusSaid = text;
+  }
+
+  #telemetry(): Body["status"]["telemetry"] {
+    const health = this.#options.box?.();
+    if (health === undefined) return undefined;
+    const { serialLosses, mdbResets, ...vends } = this.#counted;
+    return { ...health, commits: this.#options.journal.commits, serialLosses, mdbResets, vends };
   }
 
   /** One alarm clock for all: whoever is due first. */
@@ -539,7 +560,6 @@ export class Service<State> {
     const nowMs = this.#options.clock.monoMs();
     if (this.#retryMs !== undefined && nowMs >= this.#retryMs) this.#retry();
     this.#queue.push({ to: "driver", event: { kind: "tick" } });
-    this.#queue.push({ to: "reports", event: "look" });
     this.#take({ to: "sale", event: { kind: "tick" } });
   }
 }

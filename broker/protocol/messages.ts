@@ -89,6 +89,21 @@ export const journalLine = z.discriminatedUnion("kind", [
 ]);
 export type JournalLine = z.infer<typeof journalLine>;
 
+const count = z.int().nonnegative();
+/** How a machine's box is, and what it has counted since its controller started. */
+const telemetry = z.strictObject({
+  uptimeSeconds: count,
+  boxUptimeSeconds: count,
+  residentMb: count,
+  freeDiskMb: count.optional(),
+  temperatureC: z.int().min(-200).max(200).optional(),
+  commits: count, // to the card: what wears it out
+  serialLosses: count,
+  mdbResets: count,
+  vends: z.strictObject({ succeeded: count, failed: count, unknown: count }),
+});
+export type Telemetry = z.infer<typeof telemetry>;
+
 export const up = {
   status: z.strictObject({
     online: z.boolean(),
@@ -105,6 +120,7 @@ export const up = {
         refused: z.strictObject({ version: z.int().positive(), at: z.string().max(256) }).optional(),
       })
       .optional(), // a machine that is older than this says nothing of it
+    telemetry: telemetry.optional(),
   }),
   reserved: z.discriminatedUnion("ok", [
     z.strictObject({ reservationId: id, ok: z.literal(true) }),

@@ -6,6 +6,10 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monoMs: () => performance.now(),
   after: (ms, act) => {
+    if (ms <= 0) {
+      const turn = setImmediate(act); // a timer of 0 rings after a whole millisecond
+      return () => clearImmediate(turn);
+    }
     const timer = setTimeout(act, ms);
     return () => clearTimeout(timer);
   },

@@ -46,6 +46,7 @@ const windowRow = z.object({ kid: z.string(), highest: z.int() });
 const PROBE_BYTES = 65_536; // some sixteen pages; a write takes six
 const READ_AT_ONCE = 500;
 const VERSION = 1;
+const MAX_VERSION = 999; // what is above it was never written by a later program
 const schema = `
   CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -65,7 +66,7 @@ export function openJournal(options: JournalOptions): OpenedJournal {
   try {
     return { journal: new Journal(options) };
   } catch (error) {
-    if (!existed || !isDamage(error)) throw error;
+    if (!existed || !(isDamage(error) || isNotOurs(error))) throw error;
   }
   const setAside = `${options.path}.damaged-${options.newId}`;
   for (const suffix of ["", "-wal", "-shm"]) {
@@ -96,13 +97,43 @@ const isDamage = (error: unknown): boolean =>
   (error instanceof Database.SqliteError &&
     (error.code === "SQLITE_NOTADB" || error.code.startsWith("SQLITE_CORRUPT")));
 
+type Statements = ReturnType<typeof statementsOf>;
+const statementsOf = (db: Database.Database) => ({
+  insert: db.prepare("INSERT INTO entry (n, line) VALUES (?, ?)"),
+  head: db.prepare("UPDATE head SET last = ?, heard = ?, state = ?"),
+  forget: db.prepare("DELETE FROM entry WHERE n <= ?"),
+  keep: db.prepare(
+    "INSERT INTO replay (kid, highest) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET highest = max(highest, excluded.highest)",
+  ),
+  read: db.prepare("SELECT n, line FROM entry WHERE n > ? ORDER BY n LIMIT ?"),
+});
+
+/** What a commit means here, and what it costs: the bench measures one with exactly these settings. */
+export function makeDurable(db: Database.Database): void {
+  db.pragma("locking_mode = EXCLUSIVE"); // a second controller on the same box must not start
+  const mode = db.pragma("journal_mode = WAL", { simple: true });
+  db.pragma("synchronous = FULL");
+  const synchronous = db.pragma("synchronous", { simple: true });
+  if (mode !== "wal" || synchronous !== 2)
+    throw new Error(
+      `the journal needs WAL and synchronous FULL, not ${String(mode)}, ${String(synchronous)}`,
+    );
+}
+
+/** While a file is opened: SQLite does not know its form, or a table that we made is not in it. */
+const isNotOurs = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && error.code === "SQLITE_ERROR";
+
 export class Journal {
   readonly id: string;
   readonly #db: Database.Database;
   readonly #capacity: number;
   #last: number;
   #heard: number;
+  #forgotten: number; // on disk: at most `heard`
   #state: string;
+  readonly #statements: Statements;
+  #commits = 0;
 
   /** Use `openJournal`: it knows what to do about a damaged file. */
   constructor({ path, capacity, newId, checkState }: JournalOptions) {
@@ -110,10 +141,13 @@ export class Journal {
     this.#db = new Database(path, { timeout: 1_000 });
     try {
       this.#prepare(newId);
+      this.#statements = statementsOf(this.#db);
+      this.#heard = 0;
       const { id, last, heard, state } = this.#check(checkState);
       this.id = id;
       this.#last = last;
       this.#heard = heard;
+      this.#forgotten = heard;
       this.#state = state;
     } catch (error) {
       this.#db.close();
@@ -135,6 +169,10 @@ export class Journal {
   get capacity(): number {
     return this.#capacity;
   }
+  /** Transactions that were flushed to the disk since the start: what wears an SD card out. */
+  get commits(): number {
+    return this.#commits;
+  }
   get full(): boolean {
     return this.#last - this.#heard >= this.#capacity;
   }
@@ -146,34 +184,29 @@ export class Journal {
       throw new JournalPastMargin("the journal holds all it may");
     if (entries.some(({ n }, index) => n !== this.#last + 1 + index))
       throw new Error(`entries must follow ${String(this.#last)} without a gap`);
-    this.#db.transaction(() => {
-      const insert = this.#db.prepare("INSERT INTO entry (n, line) VALUES (?, ?)");
+    const { insert, keep } = this.#statements;
+    this.#commit(() => {
       for (const { n, line } of entries) insert.run(n, JSON.stringify(line));
-      this.#db.prepare("UPDATE head SET last = ?, state = ?").run(last, state);
-      const keep = this.#db.prepare(
-        "INSERT INTO replay (kid, highest) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET highest = max(highest, excluded.highest)",
-      );
+      this.#writeHead(last, state);
       for (const [kid, highest] of replay) keep.run(kid, highest);
-    })();
+    });
     this.#last = last;
     this.#state = state;
+    this.#forgotten = this.#heard;
   }
 
-  /** The cloud has every entry up to here. What is not in this journal, or beyond its end, changes nothing. */
+  /**
+   * The cloud has every entry up to here. What is not in this journal, or beyond its end, changes nothing. They leave the
+   * disk with the next `write`: a commit for it alone would wear the card out for nothing. After a crash before that, they
+   * are said again, and the cloud knows them.
+   */
   forget(upTo: number): void {
-    if (upTo <= this.#heard || upTo > this.#last) return;
-    this.#db.transaction(() => {
-      this.#db.prepare("DELETE FROM entry WHERE n <= ?").run(upTo);
-      this.#db.prepare("UPDATE head SET heard = ?").run(upTo);
-    })();
-    this.#heard = upTo;
+    if (upTo > this.#heard && upTo <= this.#last) this.#heard = upTo;
   }
 
-  /** Up to `limit` entries after `after`, in order. */
+  /** Up to `limit` entries after `after`, in order; none that is forgotten. */
   read(after: number, limit: number): readonly Entry[] {
-    const rows = this.#db
-      .prepare("SELECT n, line FROM entry WHERE n > ? ORDER BY n LIMIT ?")
-      .all(after, limit);
+    const rows = this.#statements.read.all(Math.max(after, this.#heard), limit);
     return rows.map((row) => {
       const { n, line } = entryRow.parse(row);
       return { n, line: journalLine.parse(JSON.parse(line)) };
@@ -188,31 +221,41 @@ export class Journal {
 
   /** Throws unless a commit reaches the disk that takes more room than any `write`: a smaller one may still find some. */
   probe(): void {
-    this.#db.transaction(() => {
-      this.#db
-        .prepare("INSERT INTO entry (n, line) VALUES (?, ?)")
-        .run(this.#last + 1, "?".repeat(PROBE_BYTES));
+    this.#commit(() => {
+      this.#statements.insert.run(this.#last + 1, "?".repeat(PROBE_BYTES));
       this.#db.prepare("DELETE FROM entry WHERE n > ?").run(this.#last);
-    })();
+    });
   }
 
+  /** What is heard is forgotten on the disk, too, if the disk works. */
   close(): void {
-    this.#db.close();
+    try {
+      if (this.#heard > this.#forgotten) this.#commit(() => this.#writeHead(this.#last, this.#state));
+    } catch (error) {
+      if (!mayWorkLater(error)) throw error;
+    } finally {
+      this.#db.close();
+    }
+  }
+
+  #writeHead(last: number, state: string): void {
+    if (this.#heard > this.#forgotten) this.#statements.forget.run(this.#heard);
+    this.#statements.head.run(last, this.#heard, state);
+  }
+
+  #commit(act: () => void): void {
+    this.#db.transaction(act)();
+    this.#commits += 1;
   }
 
   #prepare(newId: string): void {
-    this.#db.pragma("locking_mode = EXCLUSIVE"); // a second controller on the same box must not start
-    const mode = this.#db.pragma("journal_mode = WAL", { simple: true });
-    this.#db.pragma("synchronous = FULL");
-    const synchronous = this.#db.pragma("synchronous", { simple: true });
-    if (mode !== "wal" || synchronous !== 2)
-      throw new Error(
-        `the journal needs WAL and synchronous FULL, not ${String(mode)}, ${String(synchronous)}`,
-      );
+    makeDurable(this.#db);
     this.#db
       .transaction(() => {
         const version = this.#db.pragma("user_version", { simple: true });
         if (version === VERSION) return;
+        if (typeof version !== "number" || version < 0 || version > MAX_VERSION)
+          throw new DamagedJournal(`no journal is of version ${String(version)}`);
         if (version !== 0)
           throw new Error(`the journal is of version ${String(version)}, not ${String(VERSION)}`);
         this.#db.exec(schema);

@@ -13,13 +13,25 @@ type Maker = {
   make(settings: Configuration): Driver<unknown>;
 };
 
+/** A socket is read each turn; a device is read by a thread, which has first to be woken. */
+export const DEVICE_DRAIN_MS = 2;
+const drainMs = (serial: string): number => (serial.startsWith("tcp://") ? 0 : DEVICE_DRAIN_MS);
+
 export const drivers: Readonly<Record<Configuration["driver"], Maker>> = {
   qibixx: {
     baudRate: 115_200,
     framing: lines,
-    make: ({ currency, decimals, adapterSettings }) =>
-      qibixx(qibixxSetup(currency, decimals, adapterSettings)),
+    make: ({ serial, currency, decimals, adapterSettings }) =>
+      qibixx(qibixxSetup(currency, decimals, drainMs(serial), adapterSettings)),
   },
-  "mdb-hex": { baudRate: 115_200, framing: lines, make: (settings) => raw(rawSetup(settings)) },
-  wafer: { baudRate: 9_600, framing: stxEtx, make: (settings) => raw(rawSetup(settings)) },
+  "mdb-hex": {
+    baudRate: 115_200,
+    framing: lines,
+    make: (settings) => raw(rawSetup(settings, drainMs(settings.serial))),
+  },
+  wafer: {
+    baudRate: 9_600,
+    framing: stxEtx,
+    make: (settings) => raw(rawSetup(settings, drainMs(settings.serial))),
+  },
 };

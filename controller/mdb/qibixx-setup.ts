@@ -6,6 +6,7 @@ import type { QibixxSetup } from "./qibixx.js";
 export function qibixxSetup(
   currency: string,
   decimals: number,
+  drainMs: number,
   further: Readonly<Record<string, string>>,
 ): QibixxSetup {
   const country = countryOf(currency);
@@ -17,5 +18,5 @@ export function qibixxSetup(
     ...further,
   };
   const selectsFirst = settings["mdb-always-idle"] === "1";
-  return { decimals, selectsFirst, settings: Object.entries(settings) };
+  return { decimals, drainMs, selectsFirst, settings: Object.entries(settings) };
 }

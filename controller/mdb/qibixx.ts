@@ -25,7 +25,6 @@ export const STOP_TRIES = 5;
 /** A vend that we gave up on may still end: its result is waited for, and C,0 would silence it. */
 export const LATE_AGAIN_MS = 5_000;
 export const LATE_TRIES = 36; // three minutes: a coffee takes two
-export const DRAIN_MS = 5; // what the kernel already holds reaches us well within this
 
 type Vend = {
   readonly request: number;
@@ -76,6 +75,8 @@ export type QibixxLink = {
 };
 
 export type QibixxSetup = {
+  /** What the kernel already holds of the line reaches us within this, and one more turn. */
+  readonly drainMs: number;
   readonly decimals: number;
   /** `C,SETCONF` parameters in the order they are sent; volatile in the adapter, so sent at every bring-up. */
   readonly settings: readonly (readonly [parameter: string, value: string])[];
@@ -218,7 +219,7 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         // Whatever this firmware opens around a selection goes with it.
         if (ask.kind === "deny" && phase.vend.cameFirst)
           return [stopping(nowMs, { pending: true, vending: true }), []];
-        const wait = ask.kind === "approve" ? DRAIN_MS : 0;
+        const wait = ask.kind === "approve" ? setup.drainMs : 0;
         return [
           { kind: "answering", vend: phase.vend, answer: ask.kind, drained: false, dueMs: nowMs + wait },
           [],

@@ -6,9 +6,13 @@ import type { RawSetup } from "./raw.js";
 
 const UNKNOWN = "FFFF";
 
-export function rawSetup({ machineId, currency, decimals, reader }: Configuration): RawSetup {
+export function rawSetup(
+  { machineId, currency, decimals, reader }: Configuration,
+  drainMs: number,
+): RawSetup {
   const [major = "0", minor = "0"] = VERSION.split(".");
   return {
+    drainMs,
     minorDecimals: decimals,
     cashless: {
       device: reader.address === "0x60" ? 2 : 1,

@@ -23,7 +23,6 @@ import { minorOf, scaledOf, type Scale } from "./scale.js";
 import { hexOf, readHex } from "./widths.js";
 
 export const AGAIN_MS = 1_000; // a machine polls five times a second
-export const DRAIN_MS = 5; // what the kernel already holds reaches us well within this
 export const ENABLE_MS = 30_000; // from here to READER ENABLE; longer is wiring, the address or a dead VMC
 /** How long the machine's display shows what we have to say: the most there is (MDB/ICP 4.2, 7.4.4). */
 const SHOWN_TENTHS = 255;
@@ -38,6 +37,8 @@ export type RawLink = {
   readonly enableByMs: number | undefined;
 };
 export type RawSetup = {
+  /** What the kernel already holds of the line reaches us within this, and one more turn. */
+  readonly drainMs: number;
   readonly cashless: CashlessSetup;
   readonly minorDecimals: number; // of the currency
 };
@@ -152,7 +153,7 @@ export function raw(setup: RawSetup): Driver<RawLink> {
     if (!link.isUp || (flight === undefined && owed.length === 0))
       return [{ ...link, giveAtMs: undefined, isDrained: false }, []];
     const waits = flight === undefined && isOwed(link.reader.delivery, "vendApproved");
-    const giveAtMs = link.giveAtMs ?? nowMs + (waits ? DRAIN_MS : 0);
+    const giveAtMs = link.giveAtMs ?? nowMs + (waits ? setup.drainMs : 0);
     if (nowMs < giveAtMs) return [{ ...link, giveAtMs }, []];
     // A timer that is late may ring before the line is read: one more turn, so that what is there is heard first.
     if (waits && !link.isDrained) return [{ ...link, giveAtMs: nowMs, isDrained: true }, []];

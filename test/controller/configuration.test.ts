@@ -91,7 +91,7 @@ for (const [key, more] of wrongTogether) {
 test("our own cashless device is what the machine's configuration says", () => {
   const reader = { level: 3, address: "0x60", scale: 5, decimals: 1, responseSeconds: 45, alwaysIdle: true };
   const settings = configuration.parse({ ...whole, driver: "mdb-hex", currency: "EUR", reader });
-  expect(rawSetup(settings)).toMatchObject({
+  expect(rawSetup(settings, 0)).toMatchObject({
     minorDecimals: 2,
     cashless: {
       device: 2,
@@ -110,7 +110,7 @@ test("our own cashless device is what the machine's configuration says", () => {
     currency: "XAF",
     reader: { country: "1950" },
   });
-  expect(rawSetup(named)).toMatchObject({ cashless: { country: "1950", scale: 1, decimals: 2 } });
+  expect(rawSetup(named, 0)).toMatchObject({ cashless: { country: "1950", scale: 1, decimals: 2 } });
 });
 
 test("every problem is listed at once, those of the options too, with exit status 2", async () => {

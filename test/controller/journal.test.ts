@@ -1,4 +1,5 @@
 /** The journal on real files: what a crash leaves, what a damaged file becomes, and where the bounds are. */
+import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -13,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import type { JournalLine } from "../../broker/protocol/messages.js";
 import { MARGIN, mayWorkLater, openJournal, type Journal } from "../../controller/journal/journal.js";
 import type { Entry } from "../../controller/sale/machine.js";
@@ -123,6 +124,22 @@ test("it runs in WAL with synchronous FULL, in strict tables", () => {
   db.close();
 });
 
+test("what is heard leaves the disk with the next write, and costs no commit of its own", () => {
+  const { journal } = open();
+  journal.write(entries(1, 3), "", none);
+  journal.forget(2);
+  expect([journal.commits, journal.heard, journal.read(0, 9)]).toEqual([1, 2, entries(3, 1)]);
+  const cut = (name: string): Journal => {
+    for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, join(dir, name) + suffix);
+    return open("other", 100, join(dir, name)).journal;
+  };
+  const before = cut("before.db"); // a power cut in between: said again, to a cloud that knows them
+  expect([before.heard, before.read(0, 9)]).toEqual([0, entries(1, 3)]);
+  journal.write(entries(4, 1), "", none);
+  const after = cut("after.db");
+  expect([journal.commits, after.heard, after.read(0, 9)]).toEqual([2, 2, entries(3, 2)]);
+});
+
 test("a second controller cannot open it", () => {
   open();
   expect(() => open("second")).toThrow(/locked/);
@@ -177,10 +194,35 @@ const damages: readonly [name: string, damage: () => void][] = [
   ["cut short",         () => truncateSync(path, 4096)],
   ["missing entries",   () => edit("DELETE FROM entry WHERE n = 2")],
   ["no head",           () => edit("DELETE FROM head")],
+  ["no table",          () => edit("DROP TABLE replay")],
   ["one bit of a line", () => edit("UPDATE entry SET line = replace(line, 'alarm', 'amarm') WHERE n = 3")],
   ["half a line",       () => edit("UPDATE entry SET line = substr(line, 1, 10) WHERE n = 1")],
   ["the state",         () => edit("UPDATE head SET state = '?'")],
 ];
+/** The lowest byte of the version: what is there then may be a later program's, which is left alone. */
+const VERSION_BYTE = 63;
+test("a byte that flipped anywhere in the file never keeps the machine from starting", () => {
+  const { journal } = open("old");
+  journal.write(entries(1, 3), "state", none);
+  close(journal);
+  const whole = readFileSync(path);
+  const outcomes = new Set<string>();
+  for (let at = 0; at < whole.length; at += at < 128 ? 1 : 251) {
+    if (at === VERSION_BYTE) continue;
+    const flipped = Buffer.from(whole);
+    flipped[at] = (flipped[at] ?? 0) ^ 0x55;
+    const place = join(dir, `flipped-${at}.db`);
+    writeFileSync(place, flipped);
+    const after = open("new", 100, place);
+    const isAside = after.setAside !== undefined;
+    outcomes.add(isAside ? "set aside" : "read");
+    expect([at, after.journal.id, after.journal.last]).toEqual(isAside ? [at, "new", 0] : [at, "old", 3]);
+    close(after.journal);
+    if (isAside) expect(readFileSync(after.setAside ?? "").equals(flipped)).toBe(true);
+  }
+  expect(outcomes).toEqual(new Set(["set aside", "read"]));
+});
+
 function edit(sql: string): void {
   const db = new Database(path);
   db.exec(sql);
@@ -225,3 +267,51 @@ test("a probe takes more room than any write: what passes it can be written", ()
   expect(written(() => journal.probe())).toBeGreaterThan(most);
   expect(journal.read(78, 9).map(({ n }) => n)).toEqual([79, 80]);
 });
+
+const disk = mkdtempSync(join(tmpdir(), "small-disk-"));
+const isMounted =
+  spawnSync("mount", ["-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], { stdio: "ignore" }).status === 0;
+afterAll(() => {
+  if (isMounted) spawnSync("umount", [disk]);
+  rmSync(disk, { recursive: true });
+});
+test.skipIf(!isMounted)(
+  `a disk that is really full refuses a write whole, and takes it when there is room (needs to mount: ${isMounted ? "may" : "may not"})`,
+  () => {
+    const { journal } = open("j1", 10_000, join(disk, "journal.db"));
+    journal.write(entries(1, 1), "one", none);
+    const filler = join(disk, "filler");
+    const full = caught(() => {
+      for (let kilobytes = 400; kilobytes > 0; kilobytes -= 1) tryToFill(filler, kilobytes);
+      for (let n = 2; n < 1_000; n += 1) journal.write(entries(n, 1), `state ${n}`, none);
+    });
+    expect(mayWorkLater(full)).toBe(true);
+    expect(mayWorkLater(caught(() => journal.probe()))).toBe(true);
+    const { last, state } = journal;
+    expect(journal.read(0, 1_000)).toEqual(entries(1, last));
+    rmSync(filler);
+    journal.probe();
+    journal.write(entries(last + 1, 1), "after", none);
+    close(journal);
+    const again = open("j2", 10_000, join(disk, "journal.db")).journal;
+    expect([again.id, again.last, again.state]).toEqual(["j1", last + 1, "after"]);
+    expect(state).toBe(last === 1 ? "one" : `state ${last}`);
+    expect(again.read(0, 1_000)).toEqual(entries(1, last + 1));
+  },
+);
+function caught(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it was done, and should not have been");
+}
+function tryToFill(place: string, kilobytes: number): void {
+  if (existsSync(place) && statSync(place).size > 0) return;
+  try {
+    writeFileSync(place, Buffer.alloc(kilobytes * 1024));
+  } catch {
+    writeFileSync(place, ""); // too much: less is tried next
+  }
+}

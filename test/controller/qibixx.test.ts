@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Ask, DriverEffect, DriverEvent, MdbState, Said } from "../../controller/mdb/driver.js";
 import {
-  DRAIN_MS,
   LATE_AGAIN_MS,
   LATE_TRIES,
   ENABLE_MS,
@@ -18,7 +17,13 @@ import {
 } from "../../controller/mdb/qibixx.js";
 import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 
-const driver = qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] });
+const DRAIN_MS = 5;
+const driver = qibixx({
+  decimals: 2,
+  drainMs: DRAIN_MS,
+  selectsFirst: false,
+  settings: [["mdb-decimal-places", "2"]],
+});
 const VERSION = "v,4.0.2.0,0123";
 
 /** A link with its clock: `take` answers with what was sent (`> `), said (`! `) or done about the port. */
@@ -416,7 +421,7 @@ test("an adapter that restarts is brought up again", () => {
 });
 
 test("the machine's currency is announced as MDB writes it, and settings of its own win", () => {
-  expect(qibixxSetup("EUR", 2, { "mdb-scale-factor": "10", "mdb-addr": "0x60" }).settings).toEqual([
+  expect(qibixxSetup("EUR", 2, 0, { "mdb-scale-factor": "10", "mdb-addr": "0x60" }).settings).toEqual([
     ["mdb-always-idle", "0"],
     ["mdb-currency-code", "0x1978"],
     ["mdb-decimal-places", "2"],

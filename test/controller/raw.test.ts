@@ -3,18 +3,21 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Ask, DriverEffect, DriverEvent } from "../../controller/mdb/driver.js";
 import { closeBlock } from "../../controller/mdb/frame.js";
-import { AGAIN_MS, DRAIN_MS, ENABLE_MS, raw, type RawLink, type RawSetup } from "../../controller/mdb/raw.js";
+import { AGAIN_MS, ENABLE_MS, raw, type RawLink, type RawSetup } from "../../controller/mdb/raw.js";
 import { minorOf, scaledOf } from "../../controller/mdb/scale.js";
 import { hexOf, readHex } from "../../controller/mdb/widths.js";
 import { setup } from "./cashless-bench.js";
 
 /** `take` answers with what was given to the adapter (`> `, without CHK) and said (`! `). */
+const DRAIN_MS = 5;
+
 class Bench {
   nowMs = 0;
   #driver;
   #link: RawLink;
   constructor(changes: Partial<RawSetup["cashless"]> = {}) {
-    this.#driver = raw({ cashless: { ...setup, level: 1, features: [], ...changes }, minorDecimals: 2 });
+    const device = { ...setup, level: 1, features: [], ...changes } as const;
+    this.#driver = raw({ cashless: device, minorDecimals: 2, drainMs: DRAIN_MS });
     this.#link = this.#driver.initial;
   }
   #step(event: DriverEvent): string[] {

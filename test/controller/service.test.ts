@@ -11,6 +11,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Secret } from "../../broker/protocol/configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
+import { boxHealth } from "../../controller/box-health.js";
 import { readDurable } from "../../controller/sale/durable.js";
 import { connectionNumbers } from "../../controller/bus/connection-count.js";
 import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
@@ -136,7 +137,7 @@ const own = configuration.parse({
   currency: "NZD",
   reportAgainMs: 200,
 });
-const driverOf = (settings: Settings) => qibixx(qibixxSetup("NZD", 2, settings.adapterSettings));
+const driverOf = (settings: Settings) => qibixx(qibixxSetup("NZD", 2, 0, settings.adapterSettings));
 function remoteFrom(folder: string): Remote {
   return new Remote({
     kept: readKept(folder, "x").kept,
@@ -165,7 +166,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
     terms: from?.settings.terms ?? { currency: "NZD", vendResultMs, selectionMs: 45_000 },
     driver: from
       ? driverOf(from.settings)
-      : qibixx({ decimals: 2, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
+      : qibixx({ decimals: 2, drainMs: 0, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
     remote: from && { configuration: from, driver: driverOf },
     journal,
     replay,
@@ -189,6 +190,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
         },
         events,
       ),
+    box: () => boxHealth(dir),
     serialBackOff: { firstMs: 10, maxMs: 50 },
     reportAgainMs: 200,
     statusEveryMs: 60_000,
@@ -229,6 +231,25 @@ test("a status that changed is said again soon, long before the next one is due:
   await started();
   const able = (): number => cloud.statuses().filter(({ canSell }) => canSell).length;
   await until("said again", () => able() >= 3);
+});
+
+test("a status carries how the box is and what was counted", async () => {
+  await started();
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  adapter.unplug();
+  await told("g1", "accepted opened approved unknown closed");
+  await until("able again", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(cloud.statuses().at(-1)?.telemetry).toMatchObject({
+    commits: 4,
+    serialLosses: 1,
+    mdbResets: 0,
+    vends: { succeeded: 0, failed: 0, unknown: 1 },
+  });
+  expect(cloud.statuses().at(-1)?.telemetry?.residentMb).toBeGreaterThan(0);
+  expect(cloud.statuses().at(-1)?.telemetry?.freeDiskMb).toBeGreaterThan(0);
 });
 
 test("one sale, from the reservation to the forgotten journal", async () => {

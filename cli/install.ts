@@ -1,0 +1,217 @@
+/** `scanvend install` and `scanvend uninstall`: a controller's place on its box. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { readConfiguration } from "../broker/protocol/configuration.js";
+import { systemRandom } from "../broker/protocol/system.js";
+import { configuration } from "../controller/configuration.js";
+import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
+import { Box, rulesText, unitText, usersText } from "./install/box.js";
+import {
+  command,
+  copy,
+  directory,
+  file,
+  InstallFailed,
+  linkOnce,
+  removal,
+  type Step,
+} from "./install/step.js";
+import type { Io } from "./io.js";
+
+export const usage = `scanvend install [--config FILE] [--machine-id ID] [--serial PLACE] [--mqtt URL] [--currency CODE]
+                 [--driver NAME] [--cloud-key KID:X ...] [--root DIR] [--node PATH] [--from DIR]
+                 [--destdir DIR] [--dry-run]
+scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
+
+  Puts a controller in its place on this box: user, directories, configuration, key, release, units, udev rule; enables
+  and starts it, and prints what an enrolment needs. Run it again at any time: what is as it should be is left alone.
+  uninstall stops and removes it, and keeps the configuration, the key and the journal.
+
+  --config FILE     the configuration to begin with (default: what is in /etc/scanvend/controller.json)
+  --machine-id, --serial, --mqtt, --currency, --driver
+                    take the place of what is in it
+  --cloud-key KID:X a public key of the cloud, its kid and its x; again for more. Takes the place of all in it
+  --root DIR        where releases are (default /opt/scanvend)
+  --node PATH       the Node that runs it (default /usr/bin/node)
+  --from DIR        the release to install (default: the one this program is of)
+  --destdir DIR     writes under DIR and starts nothing: for an image. A key is then made on the box itself
+  --dry-run         says what it would do
+  --help            this text`;
+
+const SERVICE = "scanvend-controller.service";
+const here = fileURLToPath(new URL("../..", import.meta.url)); // dist/cli/install.js
+const packageFile = z.object({ version: z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/) });
+
+const common = {
+  root: { type: "string", default: "/opt/scanvend" },
+  destdir: { type: "string" },
+  "dry-run": { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+const wanted = {
+  config: { type: "string" },
+  "machine-id": { type: "string" },
+  serial: { type: "string" },
+  mqtt: { type: "string" },
+  currency: { type: "string" },
+  driver: { type: "string" },
+  "cloud-key": { type: "string", multiple: true },
+  node: { type: "string", default: "/usr/bin/node" },
+  from: { type: "string", default: here },
+} as const;
+
+/** Exit status: 0 done, 1 a step failed, 2 called or configured wrongly: nothing was changed. */
+export function install(argv: readonly string[], io: Io): number {
+  const { values } = parseArgs({ args: [...argv], options: { ...common, ...wanted } });
+  if (values.help) {
+    io.out(usage);
+    return 0;
+  }
+  const box = new Box(values.destdir ?? "/", resolve(values.root));
+  const configured = configurationFrom(values, box);
+  if (!configured.ok) return refuse(io, "install", configured.problems);
+  const version = versionOf(values.from);
+  if (version === undefined)
+    return refuse(io, "install", [`--from ${values.from}: holds no package.json with a version`]);
+  const isImage = values.destdir !== undefined;
+  const steps: readonly Step[] = [
+    file(box.at(box.users), usersText()),
+    directory(box.at(box.dataDir), 0o700),
+    file(box.at(box.configFile), configured.text),
+    ...releaseSteps(box, values.from, version),
+    file(box.at(box.rules), rulesText()),
+    file(box.at(box.unit), unitText(box.root, values.node)),
+    ...(isImage ? [linkOnce(box.at(box.wanted), `../${SERVICE}`)] : startSteps(box, configured.machineId)),
+  ];
+  const status = take(steps, "install", values["dry-run"], isImage, io);
+  if (status !== 0 || values["dry-run"]) return status;
+  if (isImage)
+    io.out(`on the box itself, for its key: scanvend controller --config ${box.configFile} --identify`);
+  else io.out(`to enrol it: ${JSON.stringify(publicHalf(readIdentity(box.dataDir)))}`);
+  return 0;
+}
+
+export function uninstall(argv: readonly string[], io: Io): number {
+  const { values } = parseArgs({ args: [...argv], options: common });
+  if (values.help) {
+    io.out(usage);
+    return 0;
+  }
+  const box = new Box(values.destdir ?? "/", resolve(values.root));
+  const isImage = values.destdir !== undefined;
+  const isThere = existsSync(box.at(box.unit));
+  const steps: readonly Step[] = [
+    ...(isImage || !isThere ? [] : [command(["systemctl", "disable", "--now", SERVICE])]),
+    ...[box.wanted, box.unit, box.rules, box.users, box.current, join(box.root, "releases")].map((path) =>
+      removal(box.at(path)),
+    ),
+    ...(isImage ? [] : [command(["systemctl", "daemon-reload"])]),
+  ];
+  const status = take(steps, "uninstall", values["dry-run"], isImage, io);
+  if (status === 0) io.out(`kept: ${box.at(box.configFile)}, ${box.at(box.dataDir)}`);
+  return status;
+}
+
+function take(steps: readonly Step[], name: string, isDry: boolean, isImage: boolean, io: Io): number {
+  if (!isDry && !isImage && process.getuid?.() !== 0)
+    return refuse(io, name, ["must be run as root: sudo scanvend …, or --dry-run to see what it would do"]);
+  process.umask(0o022); // what is written is for the service's user to read, whatever root's own habit
+  for (const step of steps) {
+    if (step.isDone()) io.out(`is so  ${step.words}`);
+    else if (isDry) io.out(`would  ${step.words}`);
+    else {
+      try {
+        step.act();
+      } catch (error) {
+        const isOfTheBox = error instanceof InstallFailed || (error instanceof Error && "code" in error);
+        if (!isOfTheBox) throw error;
+        io.err(`scanvend ${name}: could not ${step.words}: ${error.message}. Mend that and run it again`);
+        return 1;
+      }
+      io.out(`done   ${step.words}`);
+    }
+  }
+  return 0;
+}
+
+function releaseSteps(box: Box, from: string, version: string): readonly Step[] {
+  const place = box.at(box.release(version));
+  return [
+    ...(resolve(from) === place ? [] : [copy(resolve(from), place)]),
+    linkOnce(box.at(box.current), join("releases", version)),
+  ];
+}
+
+/** What only a running box can do. */
+const startSteps = (box: Box, machineId: string): readonly Step[] => [
+  command(["systemd-sysusers"]),
+  {
+    words: `make this machine's key in ${box.dataDir}`,
+    isDone: () => existsSync(join(box.dataDir, "identity.json")),
+    act: () => void createIdentity(box.dataDir, machineId, systemRandom),
+  },
+  command(["chown", "-R", "scanvend:scanvend", box.dataDir]),
+  command(["udevadm", "control", "--reload-rules"]),
+  command(["udevadm", "trigger", "--subsystem-match=tty"]),
+  command(["systemctl", "daemon-reload"]),
+  command(["systemctl", "enable", SERVICE]),
+  command(["systemctl", "restart", SERVICE]),
+];
+
+type Asked = {
+  readonly config?: string | undefined;
+  readonly "machine-id"?: string | undefined;
+  readonly serial?: string | undefined;
+  readonly mqtt?: string | undefined;
+  readonly currency?: string | undefined;
+  readonly driver?: string | undefined;
+  readonly "cloud-key"?: readonly string[] | undefined;
+};
+type Written =
+  | { readonly ok: true; readonly text: string; readonly machineId: string }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** The file to write: what was there or given, with what the flags say, checked as the controller will check it. */
+function configurationFrom(asked: Asked, box: Box): Written {
+  const path = asked.config ?? (existsSync(box.at(box.configFile)) ? box.at(box.configFile) : undefined);
+  const given = path === undefined ? {} : readObject(path);
+  if (given === undefined) return { ok: false, problems: [`${path ?? ""}: is no file with a JSON object`] };
+  const said = {
+    machineId: asked["machine-id"],
+    serial: asked.serial,
+    mqttUrl: asked.mqtt,
+    currency: asked.currency,
+    driver: asked.driver,
+    cloudKeys: asked["cloud-key"]?.map(readKey),
+  };
+  const flags = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  const content = { ...given, ...flags, dataDir: box.dataDir };
+  const read = readConfiguration(configuration, content);
+  if (!read.ok) return read;
+  return { ok: true, text: `${JSON.stringify(content, null, 2)}\n`, machineId: read.value.machineId };
+}
+
+function readObject(path: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return z.record(z.string(), z.unknown()).safeParse(JSON.parse(readFileSync(path, "utf8"))).data;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error instanceof Error && "code" in error)) return undefined;
+    throw error;
+  }
+}
+
+function readKey(text: string): object {
+  const colon = text.lastIndexOf(":");
+  return { kid: text.slice(0, colon), publicKey: { kty: "OKP", crv: "Ed25519", x: text.slice(colon + 1) } };
+}
+
+const versionOf = (from: string): string | undefined =>
+  packageFile.safeParse(readObject(join(from, "package.json"))).data?.version;
+
+function refuse(io: Io, name: string, problems: readonly string[]): number {
+  for (const problem of problems) io.err(`scanvend ${name}: ${problem}`);
+  return 2;
+}

@@ -1,0 +1,43 @@
+/** Where everything is on a box that runs a controller, and what is written there. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const SHIPPED_ROOT = "/opt/scanvend";
+const SHIPPED_NODE = "/usr/bin/node";
+const packaged = (name: string): string =>
+  readFileSync(new URL(`../../../packaging/${name}`, import.meta.url), "utf8");
+
+/** A place on the box, and where it is written now: under `destdir`, for an image. */
+export class Box {
+  readonly destdir: string;
+  readonly root: string;
+
+  constructor(destdir: string, root: string) {
+    this.destdir = destdir;
+    this.root = root;
+  }
+
+  readonly dataDir = "/var/lib/scanvend";
+  readonly configFile = "/etc/scanvend/controller.json";
+  readonly unit = "/etc/systemd/system/scanvend-controller.service";
+  readonly wanted = "/etc/systemd/system/multi-user.target.wants/scanvend-controller.service";
+  readonly rules = "/etc/udev/rules.d/60-scanvend.rules";
+  readonly users = "/etc/sysusers.d/scanvend.conf";
+
+  get current(): string {
+    return join(this.root, "current");
+  }
+  release(version: string): string {
+    return join(this.root, "releases", version);
+  }
+  at(path: string): string {
+    return join(this.destdir, path);
+  }
+}
+
+export const unitText = (root: string, node: string): string =>
+  packaged("systemd/scanvend-controller.service")
+    .replaceAll(`${SHIPPED_ROOT}/`, `${root}/`)
+    .replaceAll(SHIPPED_NODE, node);
+export const rulesText = (): string => packaged("udev/60-scanvend.rules");
+export const usersText = (): string => packaged("sysusers/scanvend.conf");

@@ -1,0 +1,134 @@
+/** A box under a directory: what an installation writes there, again and again, and what is left when it is taken away. */
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const KEY = "A".repeat(43);
+const FLAGS = [
+  ...["--machine-id", "m-1", "--serial", "/dev/serial/by-id/usb-adapter", "--mqtt", "mqtts://broker.example"],
+  ...["--currency", "NZD", "--cloud-key", `cloud-1:${KEY}`],
+];
+
+let dir = "";
+let box = "";
+let release = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "install-"));
+  box = join(dir, "box");
+  release = join(dir, "release");
+  mkdirSync(join(release, "dist"), { recursive: true });
+  writeFileSync(join(release, "package.json"), JSON.stringify({ version: "1.2.3" }));
+  writeFileSync(join(release, "dist", "cli.js"), "");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function scanvend(command: string, ...argv: readonly string[]) {
+  const args = [program, command, "--destdir", box, ...argv];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  return { status, lines: stdout.trimEnd().split("\n"), stderr };
+}
+const install = (...argv: readonly string[]) => scanvend("install", "--from", release, ...argv);
+const read = (path: string): string => readFileSync(join(box, path), "utf8");
+/** Every file and link of the box, and when it was last written. */
+const picture = (): readonly (readonly [string, number])[] =>
+  readdirSync(box, { recursive: true, encoding: "utf8" })
+    .sort()
+    .map((path) => [path, statSync(join(box, path), { throwIfNoEntry: false })?.mtimeMs ?? 0]);
+
+test("everything is in its place, and nothing is changed by installing it again", () => {
+  const first = install(...FLAGS);
+  expect([first.status, first.stderr]).toEqual([0, ""]);
+  expect(JSON.parse(read("etc/scanvend/controller.json"))).toEqual({
+    machineId: "m-1",
+    serial: "/dev/serial/by-id/usb-adapter",
+    mqttUrl: "mqtts://broker.example",
+    currency: "NZD",
+    cloudKeys: [{ kid: "cloud-1", publicKey: { kty: "OKP", crv: "Ed25519", x: KEY } }],
+    dataDir: "/var/lib/scanvend",
+  });
+  expect(statSync(join(box, "var/lib/scanvend")).mode & 0o777).toBe(0o700);
+  expect(readlinkSync(join(box, "opt/scanvend/current"))).toBe("releases/1.2.3");
+  expect(existsSync(join(box, "opt/scanvend/current/dist/cli.js"))).toBe(true);
+  expect(
+    existsSync(join(box, "etc/systemd/system/multi-user.target.wants/scanvend-controller.service")),
+  ).toBe(true);
+  expect(read("etc/udev/rules.d/60-scanvend.rules")).toContain('GROUP="dialout"');
+  expect(read("etc/sysusers.d/scanvend.conf")).toContain("u scanvend ");
+  const before = picture();
+  const again = install();
+  expect(again.status).toBe(0);
+  expect(again.lines.slice(0, -1).filter((line) => !line.startsWith("is so  "))).toEqual([]);
+  expect(picture()).toEqual(before);
+});
+
+test("an image holds no key: each box makes its own", () => {
+  const { lines } = install(...FLAGS);
+  expect(readdirSync(join(box, "var/lib/scanvend"))).toEqual([]);
+  expect(lines.at(-1)).toBe(
+    "on the box itself, for its key: scanvend controller --config /etc/scanvend/controller.json --identify",
+  );
+});
+
+test("a dry run says every step and takes none", () => {
+  const { status, lines } = install(...FLAGS, "--dry-run");
+  expect([status, existsSync(box)]).toEqual([0, false]);
+  expect(lines).toHaveLength(8);
+  expect(lines.filter((line) => !line.startsWith("would  "))).toEqual([]);
+});
+
+test("what cannot be right is refused, all of it at once, and nothing is written", () => {
+  const { status, stderr } = install("--machine-id", "M", "--serial", "COM1", "--currency", "NZD");
+  expect([status, existsSync(box)]).toEqual([2, false]);
+  for (const key of ["machineId", "serial", "mqttUrl", "cloudKeys"])
+    expect(stderr).toContain(`scanvend install: ${key}: `);
+});
+
+test("a flag changes its key of the configuration that is there, and the release that runs stays", () => {
+  install(...FLAGS);
+  writeFileSync(join(release, "package.json"), JSON.stringify({ version: "1.3.0" }));
+  expect(install("--serial", "/dev/ttyACM0").status).toBe(0);
+  expect(JSON.parse(read("etc/scanvend/controller.json"))).toMatchObject({
+    machineId: "m-1",
+    serial: "/dev/ttyACM0",
+  });
+  expect(readdirSync(join(box, "opt/scanvend/releases"))).toEqual(["1.2.3", "1.3.0"]);
+  expect(readlinkSync(join(box, "opt/scanvend/current"))).toBe("releases/1.2.3");
+});
+
+test("another root and another Node are in the unit, and systemd reads it", () => {
+  install(...FLAGS, "--root", "/srv/vend", "--node", process.execPath);
+  const unit = join(box, "etc/systemd/system/scanvend-controller.service");
+  const text = readFileSync(unit, "utf8");
+  expect(text).toContain(`ExecStart=${process.execPath} `);
+  expect(text).toContain(" /srv/vend/current/dist/cli.js controller ");
+  expect(text).not.toContain("/opt/scanvend");
+  const verified = spawnSync("systemd-analyze", ["verify", "--man=no", unit], { encoding: "utf8" });
+  if (verified.error === undefined) expect(verified.stderr).not.toContain("scanvend-controller.service:");
+});
+
+test("taken away, the configuration, the key and the journal are kept", () => {
+  install(...FLAGS);
+  writeFileSync(join(box, "var/lib/scanvend/journal.db"), "journal");
+  const { status, lines } = scanvend("uninstall");
+  expect(status).toBe(0);
+  expect(lines.at(-1)).toMatch(/^kept: .*controller\.json, .*scanvend$/);
+  expect(read("var/lib/scanvend/journal.db")).toBe("journal");
+  expect(existsSync(join(box, "etc/scanvend/controller.json"))).toBe(true);
+  expect(existsSync(join(box, "etc/systemd/system/scanvend-controller.service"))).toBe(false);
+  expect(existsSync(join(box, "opt/scanvend/current"))).toBe(false);
+  expect(scanvend("uninstall").status).toBe(0);
+});
