@@ -29,7 +29,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --sim-port N     the simulator's page and API (default 8090)
   --mqtt-port N    the broker (default 1883)
   --machines N     how many machines (default 1, at most 100)
-  --driver NAME    what the machines are wired with: qibixx, mdb-hex or wafer (default: qibixx)
+  --driver NAME    what the machines are wired with: qibixx, mdb-hex, wafer or matedealer (default: qibixx)
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -37,7 +37,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
 type Ports = { readonly http: number; readonly sim: number; readonly mqtt: number };
 /** What the rig itself decides of the cloud's settings, and nobody else. */
 const OWN_KEYS = { port: true, publicUrl: true, databaseUrl: true, webDir: true, mqttUrl: true } as const;
-const DRIVERS = ["qibixx", "mdb-hex", "wafer"] as const;
+const DRIVERS = ["qibixx", "mdb-hex", "wafer", "matedealer"] as const;
 type Driver = (typeof DRIVERS)[number];
 type Options = {
   readonly data: string;

@@ -54,7 +54,7 @@ const settings = z.strictObject({
   machineId,
   dataDir: z.string().min(1), // relative to the configuration file
   serial,
-  driver: z.enum(["qibixx", "mdb-hex", "wafer"]).default("qibixx"),
+  driver: z.enum(["qibixx", "mdb-hex", "wafer", "matedealer"]).default("qibixx"),
   baudRate: z.int().positive().optional(), // without one the adapter's own
   /** A barcode scanner: what it puts around a code is taken off. It ends its lines with CR, LF or both. */
   scanner: wired({
@@ -93,6 +93,7 @@ export const configuration = settings.superRefine(
     if (driver === "qibixx") return;
     if (Object.keys(adapterSettings).length > 0)
       problem(["adapterSettings"], `must be left out: a ${driver} adapter has none`);
+    if (driver === "matedealer") return; // its reader is set in its own source
     if (own.country === undefined && countryOf(code) === undefined)
       problem(["reader", "country"], `must be given: ${code}'s number is not known here`);
     if (own.alwaysIdle && own.level !== 3) problem(["reader", "level"], "must be 3 for alwaysIdle");

@@ -108,6 +108,8 @@ const PURE = [
   "controller/mdb/delivery.ts",
   "controller/mdb/frame.ts",
   "controller/mdb/country.ts",
+  "controller/mdb/matedealer-line.ts",
+  "controller/mdb/matedealer.ts",
   "controller/mdb/qibixx-line.ts",
   "controller/mdb/qibixx.ts",
   "controller/mdb/raw-setup.ts",
