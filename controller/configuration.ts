@@ -50,6 +50,15 @@ const reader = z.strictObject({
   options: z.array(z.enum(["refund", "multivend", "display", "cashSale"])).default([]),
 });
 
+/** What is known of the machine. Only recorded: nothing here changes what the controller does. */
+const facts = z.strictObject({
+  level: z.int().min(1).max(3).optional(),
+  alwaysIdle: z.boolean().optional(),
+  zeroFunds: z.boolean().optional(),
+  patienceSeconds: z.int().min(0).max(65_535).optional(),
+  itemNumbers: z.enum(["plain", "rowColumn", "undefined", "other"]).optional(),
+});
+
 const settings = z.strictObject({
   machineId,
   dataDir: z.string().min(1), // relative to the configuration file
@@ -76,6 +85,7 @@ const settings = z.strictObject({
     .record(z.string().regex(/^[a-z-]{1,32}$/), z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
     .default({}),
   reader: reader.prefault({}),
+  facts: facts.default({}),
   vendResultMs: ms.default(25_000), // a coffee takes longer than a can
   reportAgainMs: ms.default(2_000),
   statusEveryMs: ms.default(60_000),

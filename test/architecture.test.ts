@@ -101,6 +101,8 @@ const PURE = [
   "broker/access.ts",
   "controller/dex/audit.ts",
   "controller/dex/deltas.ts",
+  "controller/doctor/diagnosis.ts",
+  "controller/doctor/observation.ts",
   "controller/mdb/cashless-setup.ts",
   "controller/mdb/cashless-state.ts",
   "controller/mdb/cashless.ts",
