@@ -17,6 +17,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend label       a machine's QR sticker
   scanvend listen      payments as they happen, forwarded to a webhook receiver on this computer
   scanvend trigger     makes one of them happen
+  scanvend doctor      what a machine wants of its controller, and what is wrong with its line
   scanvend mdb         what a block of the MDB bus says
   scanvend dex         what a machine's audit file says
   scanvend install     puts a controller in its place on this box; uninstall takes it away
@@ -68,6 +69,8 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./cli/trigger.js")).trigger(argv, io);
     case "mdb":
       return (await import("./cli/mdb.js")).mdb(argv, io);
+    case "doctor":
+      return (await import("./cli/doctor.js")).doctor(argv, io, process.stdin);
     case "dex":
       return (await import("./cli/dex.js")).dex(argv, io);
     case "install":

@@ -31,8 +31,8 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --sim-port N     the simulator's page and API (default 8090)
   --mqtt-port N    the broker (default 1883)
   --machines N     how many machines (default 1, at most 100)
-  --driver NAME    what the machines are wired with: qibixx, mdb-hex or wafer (default: qibixx)
-  --select-first   a customer may choose before paying, and pays by the QR code on the display
+  --driver NAME    what the machines are wired with: qibixx, mdb-hex, wafer or matedealer (default: qibixx)
+  --select-first   a customer may choose before paying, and pays by the QR code on the display (not with matedealer)
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -40,7 +40,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
 type Ports = { readonly http: number; readonly sim: number; readonly mqtt: number };
 /** What the rig itself decides of the cloud's settings, and nobody else. */
 const OWN_KEYS = { port: true, publicUrl: true, databaseUrl: true, webDir: true, mqttUrl: true } as const;
-const DRIVERS = ["qibixx", "mdb-hex", "wafer"] as const;
+const DRIVERS = ["qibixx", "mdb-hex", "wafer", "matedealer"] as const;
 type Driver = (typeof DRIVERS)[number];
 type Options = {
   readonly data: string;
@@ -220,7 +220,7 @@ function configure(
       currency: CURRENCY,
       decimals: DECIMALS,
       coils: items.map((coil) => ({ ...coil, stock })),
-      adapter: { kind: driver, alwaysIdle: selectFirst },
+      adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
       controller: {
         command: [
           process.execPath,
@@ -332,13 +332,16 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   const cloud = values["cloud"] === undefined ? {} : readSettings(String(values["cloud"]), problems);
   const driver = DRIVERS.find((one) => one === values["driver"]);
   if (driver === undefined) problems.push(`--driver: must be one of ${DRIVERS.join(", ")}`);
+  const selectFirst = values["select-first"] === true;
+  if (selectFirst && driver === "matedealer")
+    problems.push("--select-first: a matedealer has no word for it");
   if (driver === undefined || problems.length > 0) return { problems };
   return {
     data,
     ports,
     machines,
     driver,
-    selectFirst: values["select-first"] === true,
+    selectFirst,
     json: values["json"] === true,
     cloud,
   };

@@ -50,11 +50,20 @@ const reader = z.strictObject({
   options: z.array(z.enum(["refund", "multivend", "display", "cashSale"])).default([]),
 });
 
+/** What is known of the machine. Only recorded: nothing here changes what the controller does. */
+const facts = z.strictObject({
+  level: z.int().min(1).max(3).optional(),
+  alwaysIdle: z.boolean().optional(),
+  zeroFunds: z.boolean().optional(),
+  patienceSeconds: z.int().min(0).max(65_535).optional(),
+  itemNumbers: z.enum(["plain", "rowColumn", "undefined", "other"]).optional(),
+});
+
 const settings = z.strictObject({
   machineId,
   dataDir: z.string().min(1), // relative to the configuration file
   serial,
-  driver: z.enum(["qibixx", "mdb-hex", "wafer"]).default("qibixx"),
+  driver: z.enum(["qibixx", "mdb-hex", "wafer", "matedealer"]).default("qibixx"),
   baudRate: z.int().positive().optional(), // without one the adapter's own
   /** A barcode scanner: what it puts around a code is taken off. It ends its lines with CR, LF or both. */
   scanner: wired({
@@ -83,6 +92,7 @@ const settings = z.strictObject({
     .record(z.string().regex(/^[a-z-]{1,32}$/), z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
     .default({}),
   reader: reader.prefault({}),
+  facts: facts.default({}),
   vendResultMs: ms.default(25_000), // a coffee takes longer than a can
   /** How long a selection waits to be paid for: the machine's own patience is often 60 s, and must be longer. */
   selectionMs: ms.default(45_000),
@@ -102,6 +112,7 @@ export const configuration = settings.superRefine(
     if (driver === "qibixx") return;
     if (Object.keys(adapterSettings).length > 0)
       problem(["adapterSettings"], `must be left out: a ${driver} adapter has none`);
+    if (driver === "matedealer") return; // its reader is set in its own source
     if (own.country === undefined && countryOf(code) === undefined)
       problem(["reader", "country"], `must be given: ${code}'s number is not known here`);
     if (own.alwaysIdle && own.level !== 3) problem(["reader", "level"], "must be 3 for alwaysIdle");

@@ -26,6 +26,7 @@ const timing = z.strictObject({
 /** What the machine is wired to its controller with; `level` and `alwaysIdle` are the VMC's own. */
 const adapter = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("qibixx"), alwaysIdle: z.boolean().default(false) }),
+  z.strictObject({ kind: z.literal("matedealer") }),
   z.strictObject({
     kind: z.enum(["mdb-hex", "wafer"]),
     level: z.literal([1, 2, 3], "must be 1, 2 or 3").default(3),

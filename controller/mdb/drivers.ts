@@ -1,7 +1,8 @@
 /** The adapters a machine may be wired to: what drives each, how its lines are framed, and how fast its port is. */
 import type { Configuration } from "../configuration.js";
-import { lines, stxEtx, type Framing } from "../serial/framing.js";
+import { carriageReturns, lines, stxEtx, type Framing } from "../serial/framing.js";
 import type { Driver } from "./driver.js";
+import { mateDealer } from "./matedealer.js";
 import { qibixx } from "./qibixx.js";
 import { qibixxSetup } from "./qibixx-setup.js";
 import { raw } from "./raw.js";
@@ -34,4 +35,5 @@ export const drivers: Readonly<Record<Configuration["driver"], Maker>> = {
     framing: stxEtx,
     make: (settings) => raw(rawSetup(settings, drainMs(settings.serial))),
   },
+  matedealer: { baudRate: 38_400, framing: carriageReturns, make: () => mateDealer },
 };

@@ -20,6 +20,9 @@ export const lines: Framing = {
   write: (text) => Buffer.from(`${text}\n`, "latin1"),
 };
 
+/** The same to an adapter that takes a carriage return for the end of a command. */
+export const carriageReturns: Framing = { ...lines, write: (text) => Buffer.from(`${text}\r`, "latin1") };
+
 /** The same from a device that ends its lines as it likes: with CR, LF or both. */
 export const anyLines: Framing = { ...lines, carriageReturnEnds: true };
 

@@ -101,7 +101,7 @@ export class Station implements AsyncDisposable {
       random,
       framingOf(plan.adapter),
     );
-    const selectsFirst = plan.adapter.alwaysIdle;
+    const selectsFirst = "alwaysIdle" in plan.adapter && plan.adapter.alwaysIdle;
     const vmc = newVmc({ ...plan.timing, decimals: plan.decimals, selectsFirst }, plan.coils, noFaults);
     const machine = new Machine(vmc, plan.currency, clock, trace, (word) => adapter.say(word));
     const adapter = adapterFor(plan.adapter, {

@@ -24,6 +24,10 @@ const every = z.strictObject({
   slowCoilMs: ms,
   /** The VMC resets at once, and again in the middle of every vend. */
   vmcReset: flag,
+  /** The VMC never takes the reader: it resets it at the end of each set-up. */
+  resetLoop: flag,
+  /** The VMC asks for ten times the price that it shows: its decimals are not ours. */
+  priceTimesTen: flag,
   /** No VMC on the bus: the adapter answers, nothing else happens. */
   vmcSilent: flag,
   /** How often a block of the bus is misheard: refused, asked for again, or its acknowledgement lost. A Qibixx hides it. */
@@ -52,6 +56,8 @@ export const noFaults: Faults = {
   duplicateReport: false,
   slowCoilMs: 0,
   vmcReset: false,
+  resetLoop: false,
+  priceTimesTen: false,
   vmcSilent: false,
   busErrors: 0,
   serialNoise: false,

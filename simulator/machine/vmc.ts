@@ -123,7 +123,9 @@ function happen(vmc: Vmc, event: Event): Step {
     case "faults": {
       const next = { ...vmc, faults: withFaults(vmc.faults, event.asked) };
       const speaksAgain = vmc.faults.vmcSilent && !next.faults.vmcSilent; // as after its own power-up
-      return event.asked.vmcReset === true || speaksAgain ? reset(next, event.nowMs) : [next, []];
+      return event.asked.vmcReset === true || event.asked.resetLoop === true || speaksAgain
+        ? reset(next, event.nowMs)
+        : [next, []];
     }
     case "tick":
       return [vmc, []];
@@ -212,7 +214,11 @@ function select(vmc: Vmc, item: number, nowMs: number): Step {
   return to(
     { ...vmc, notice: undefined },
     { kind: "requested", session, item, dueMs: nowMs + settings.answerMs },
-    { kind: "requested", price, item },
+    {
+      kind: "requested",
+      price: vmc.faults.priceTimesTen ? minorToDecimal(coil.priceMinor * 10, settings.decimals) : price,
+      item,
+    },
   );
 }
 
@@ -305,6 +311,8 @@ function moveOn(vmc: Vmc, nowMs: number): Step {
     case "requested": // measured on a real machine: VEND FAILURE, then SESSION COMPLETE, 60 s after the request
       return to(notify(vmc, "TIME OUT", nowMs), { kind: "enabled" }, word("failed"), word("enabled"));
     case "disabled":
+      if (vmc.faults.resetLoop) return reset(vmc, nowMs);
+      return to(vmc, { kind: "enabled" }, word("enabled"));
     case "session":
     case "unreported":
       return to(vmc, { kind: "enabled" }, word("enabled"));

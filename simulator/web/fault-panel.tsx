@@ -27,6 +27,8 @@ const groups: readonly { readonly title: string; readonly switches: readonly Swi
     title: "Machine",
     switches: [
       { fault: "vmcReset",  label: "VMC resets",  means: "At once, and in the middle of every vend" },
+      { fault: "resetLoop", label: "Reset loop", means: "The VMC never takes the reader" },
+      { fault: "priceTimesTen", label: "Price × 10", means: "The VMC asks for ten times what it shows" },
       { fault: "vmcSilent", label: "VMC silent",  means: "The adapter answers, nobody is on the bus" },
     ],
     levels: [{ fault: "busErrors", label: "Bus errors", steps: rates(0, 0.1, 0.3, 0.6) }],

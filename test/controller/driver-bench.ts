@@ -51,7 +51,11 @@ export class DriverBench {
 
   constructor(kind: Kind, alwaysIdle = false, changes: Readonly<Record<string, unknown>> = {}, seed = 1) {
     const plan: AdapterPlan =
-      kind === "qibixx" ? { kind, alwaysIdle } : { kind, level: 3, address: "0x10", alwaysIdle, pollMs: 150 };
+      kind === "matedealer"
+        ? { kind }
+        : kind === "qibixx"
+          ? { kind, alwaysIdle }
+          : { kind, level: 3, address: "0x10", alwaysIdle, pollMs: 150 };
     const settings = configuration.parse({
       machineId: "m-1",
       dataDir: "data",
@@ -166,6 +170,12 @@ export class DriverBench {
   }
   /** READER DISABLE in the middle of a vend: a block passes at once, a Qibixx tells of it when the session is over. */
   disable(whenOver: () => void): void {
+    if (this.#kind === "matedealer") {
+      whenOver();
+      this.#adapter.say({ kind: "disabled" });
+      this.pass(1_500);
+      return;
+    }
     if (this.#kind !== "qibixx") this.#line("140014");
     whenOver();
     if (this.#kind === "qibixx") this.#line("c,STATUS,DISABLED");

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { chanceFrom, damaged } from "../../bench/serial-fuzz.js";
 import { Secret } from "../../broker/protocol/configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { boxHealth } from "../../controller/box-health.js";
@@ -522,4 +523,95 @@ test("whoever looks at the machine is told what is the matter with it", async ()
   expect(service?.snapshot().journal).toEqual({ id: "j1", last: 1, heard: 0, unheard: 1, capacity: 1_000 });
   adapter.unplug();
   await until("the line lost", () => service?.snapshot().serial.lost === 1);
+});
+
+/** As far as a sale goes before the adapter is pulled out, and what is then said of it. */
+const pulled: Readonly<Record<string, readonly [act: () => Promise<void>, story: string]>> = {
+  "no sale": [() => Promise.resolve(), ""],
+  "a grant that waits for its go": [
+    async () => {
+      await grant("g1", { goMs: 300 });
+      await told("g1", "accepted");
+    },
+    "accepted lapsed",
+  ],
+  "an open session": [
+    async () => {
+      await opened("g1");
+      await adapter.heard("C,START,4.00");
+    },
+    "accepted opened closed",
+  ],
+  "a request that was denied": [
+    async () => {
+      await opened("g1");
+      await adapter.heard("C,START,4.00");
+      adapter.say("c,STATUS,VEND,9.00,1");
+      await adapter.heard("C,VEND,-1");
+    },
+    "accepted opened denied closed",
+  ],
+  "an approved vend": [
+    async () => {
+      await opened("g1");
+      await adapter.heard("C,START,4.00");
+      adapter.say("c,STATUS,VEND,1.00,1");
+      await adapter.heard("C,VEND,1.00");
+    },
+    "accepted opened approved unknown closed",
+  ],
+  "a vend that has succeeded": [
+    async () => {
+      await opened("g1");
+      await adapter.heard("C,START,4.00");
+      adapter.say("c,STATUS,VEND,1.00,1");
+      await adapter.heard("C,VEND,1.00");
+      adapter.say("c,VEND,SUCCESS");
+      await told("g1", "accepted opened approved succeeded closed");
+    },
+    "accepted opened approved succeeded closed",
+  ],
+};
+test.each(Object.entries(pulled))(
+  "unplugged at %s and plugged in again, it sells",
+  async (_, [act, before]) => {
+    await started();
+    await act();
+    adapter.unplug();
+    await until("lost", () => cloud.statuses().at(-1)?.canSell === false);
+    await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
+    if (before !== "") await told("g1", before);
+    const starts = adapter.received.filter((line) => line === "C,START,4.00").length;
+    await opened("g2");
+    await adapter.heard("C,START,4.00", starts + 1);
+    adapter.say("c,STATUS,VEND,2.00,2");
+    await adapter.heard("C,VEND,2.00");
+    adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+    await told("g2", "accepted opened approved succeeded closed");
+  },
+);
+
+test("damaged lines over a real line approve nothing that was not paid, and the sale after them is whole", async () => {
+  await started();
+  const chance = chanceFrom(11);
+  const said = [
+    "c,STATUS,VEND,1.00,1",
+    "c,VEND,SUCCESS",
+    "c,STATUS,IDLE,4.00",
+    "c,ERR,VEND 3",
+    "c,STATUS,ENABLED",
+  ];
+  const pick = (): string => said[Math.floor(chance() * said.length)] ?? "";
+  for (let n = 0; n < 2_000; n += 1) adapter.say(chance() < 0.3 ? pick() : damaged(pick(), pick(), chance));
+  adapter.unplug();
+  await until("lost", () => cloud.statuses().at(-1)?.canSell === false);
+  await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(adapter.received.filter((line) => /^C,VEND,[0-9]/.test(line))).toEqual([]);
+  const starts = adapter.received.filter((line) => line === "C,START,4.00").length;
+  await opened("g1");
+  await adapter.heard("C,START,4.00", starts + 1);
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await told("g1", "accepted opened approved succeeded closed");
 });

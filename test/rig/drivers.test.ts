@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Rig } from "./rig.js";
 
-describe.each(["mdb-hex", "wafer"])("%s", (driver) => {
+describe.each(["mdb-hex", "wafer", "matedealer"])("%s", (driver) => {
   let rig: Rig;
   beforeAll(async () => {
     rig = await Rig.start({ driver });

@@ -1,0 +1,114 @@
+/** The MateDealer's lines and what the driver makes of them, where the simulated adapter does not lead. */
+import { describe, expect, test } from "vitest";
+import type { DriverEvent, Said } from "../../controller/mdb/driver.js";
+import { mateDealer, SETTLE_MS, type MateDealerLink } from "../../controller/mdb/matedealer.js";
+import { parseLine, type Line } from "../../controller/mdb/matedealer-line.js";
+
+// prettier-ignore
+const lines: readonly (readonly [text: string, line: Line])[] = [
+  ["State: ENABLED",                      { kind: "state", state: "enabled" }],
+  ["State: SESSION IDLE\r",               { kind: "state", state: "session" }],
+  ["State: VEND",                         { kind: "state", state: "vend" }],
+  ["vend-request 250 11",                 { kind: "vend", priceMinor: 250, item: 11 }],
+  ["vend-request 250 99999",              { kind: "unknown" }],
+  ["vend-request 2x0 11",                 { kind: "unknown" }],
+  ["vend-success 11",                     { kind: "succeeded" }],
+  ["vend-cancel",                         { kind: "cancelled" }],
+  ["vend-failure",                        { kind: "failed" }],
+  ["session-complete",                    { kind: "complete" }],
+  // what was typed, whole and around a line of the machine's
+  ["mdb-state",                           { kind: "echo" }],
+  ["approve-vend 250",                    { kind: "echo" }],
+  ["mdb-stvend-request 250 11",           { kind: "vend", priceMinor: 250, item: 11 }],
+  ["approve-vend 25vend-cancel",          { kind: "cancelled" }],
+  ["ate",                                 { kind: "echo" }],
+  // nobody typed that
+  ["xvend-success 11",                    { kind: "unknown" }],
+  ["Error: invalid checksum [VEND]",      { kind: "unknown" }],
+  ["Error: no ACK received on [SETUP]State: DISABLED", { kind: "state", state: "disabled" }],
+  ["Error: Session is already running",   { kind: "refused", command: "stillStarting" }],
+  ["Error: MateDealer is not in a suitable state to approve a vend", { kind: "refused", command: "approve" }],
+  ["\u0080State: ENABLED",                { kind: "noise" }],
+];
+test.each(lines)("%j", (text, line) => expect(parseLine(text)).toEqual(line));
+
+class Bench {
+  nowMs = 0;
+  readonly sent: string[] = [];
+  readonly said: Said[] = [];
+  #link: MateDealerLink = mateDealer.initial;
+
+  take(event: DriverEvent extends infer E ? (E extends unknown ? Omit<E, "nowMs"> : never) : never): void {
+    const timed = { ...event, nowMs: this.nowMs } as DriverEvent; // only nowMs was away
+    const [next, effects] = mateDealer.step(this.#link, timed);
+    this.#link = next;
+    for (const effect of effects) {
+      if (effect.kind === "send") this.sent.push(effect.text);
+      if (effect.kind === "say" && effect.said.kind !== "mdb") this.said.push(effect.said);
+    }
+  }
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.take({ kind: "tick" });
+  }
+  hear(...texts: readonly string[]): void {
+    for (const text of texts) this.take({ kind: "line", text });
+  }
+  get words(): string {
+    return this.said.map(({ kind }) => kind).join(" ");
+  }
+}
+function approved(): Bench {
+  const line = new Bench();
+  line.take({ kind: "connected" });
+  line.pass(SETTLE_MS);
+  line.hear("State: ENABLED");
+  line.take({ kind: "ask", ask: { kind: "openSession", amountMinor: 400 } });
+  line.hear("State: SESSION IDLE", "vend-request 250 11");
+  line.take({ kind: "ask", ask: { kind: "approve", request: 1 } });
+  line.pass(10);
+  line.pass(10);
+  expect(line.sent.filter((text) => text.startsWith("approve"))).toEqual(["approve-vend 250"]);
+  return line;
+}
+
+describe("after an approval", () => {
+  test.each([
+    ["a state that is asked for says nothing", ["State: VEND"], ""],
+    ["INACTIVE is a reset: sold", ["State: INACTIVE"], "reset"],
+    ["ENABLED without a result: nobody knows", ["State: ENABLED"], "sessionEnded"],
+    ["a restart of the adapter: nobody knows", ["MateDealer is up and running"], "sessionEnded"],
+    [
+      "a refused approval never took hold",
+      ["Error: MateDealer is not in a suitable state to approve a vend"],
+      "vendCancelled",
+    ],
+    ["a failure", ["vend-failure"], "vendFailed"],
+    ["a failure after a line nobody could read", ["vend-succ\u0080ess", "vend-failure"], "sessionEnded"],
+    ["a reset after a line nobody could read", ["vend-succ\u0080ess", "State: INACTIVE"], "sessionEnded"],
+    ["the echo of the approval is no result", ["approve-vend 250", "reset"], ""],
+  ])("%s", (_, texts, words) => {
+    const line = approved();
+    line.hear(...texts);
+    expect(line.words).toBe(`opened vendRequested ${words}`.trim());
+  });
+});
+
+test("a start that the firmware never forgot is ended by a restart", () => {
+  const line = new Bench();
+  line.take({ kind: "connected" });
+  line.pass(SETTLE_MS);
+  line.hear("State: ENABLED");
+  line.take({ kind: "ask", ask: { kind: "openSession", amountMinor: 400 } });
+  line.hear("start-session 400", "Error: Session is already running");
+  expect([line.words, line.sent.at(-1)]).toEqual(["notOpened", "reset"]);
+});
+
+test("an adapter that does not answer is reopened, after four questions", () => {
+  const line = new Bench();
+  line.take({ kind: "connected" });
+  line.pass(SETTLE_MS);
+  for (let i = 0; i < 10; i += 1) line.pass(1_000);
+  expect(line.sent.filter((text) => text === "mdb-state").length).toBe(4);
+  expect(line.words).toBe("lost");
+});
