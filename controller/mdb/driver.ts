@@ -29,6 +29,7 @@ export type Said =
       readonly priceMinor?: number;
     }
   | { readonly kind: "vendCancelled" | "vendSucceeded" | "vendFailed" }
+  | { readonly kind: "cashSale"; readonly item: number; readonly priceMinor: number } // the machine's own; none of ours
   | { readonly kind: "reset" } // the VMC reset us (MDB/ICP 7.4.7)
   | { readonly kind: "sessionEnded" } // by the VMC or the adapter, with nothing said about an open vend
   | { readonly kind: "lost" }; // the serial line, and with it whatever the adapter wanted to say

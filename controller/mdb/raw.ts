@@ -187,8 +187,14 @@ export function raw(setup: RawSetup): Driver<RawLink> {
       case "negativeVendRequested":
       case "revalueRequested":
       case "revalueCancelled":
-      case "cashSale":
         return ignored(link, told.kind);
+      case "cashSale": {
+        const { item, flags } = told;
+        const priceMinor = minorOf(told.priceScaled, money);
+        // A free, test or token vend is told in the same words, and brought no cash.
+        if (flags.length > 0 || priceMinor === undefined) return ignored(link, told.kind);
+        return [say({ kind: "cashSale", item, priceMinor })];
+      }
       default:
         return [say(told)];
     }

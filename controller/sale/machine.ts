@@ -326,6 +326,10 @@ function onSaid(sale: Sale, said: Said, requestId: string | undefined, nowMs: nu
       return onNotVended(sale, "failed", said.kind);
     case "vendCancelled":
       return onNotVended(sale, "ended", said.kind);
+    case "cashSale":
+      // A full journal has no room for what is only counted; the machine's own counters have it too.
+      if (sale.trouble !== "") return ignore(sale, said.kind);
+      return commit(sale, { held, lines: [said] });
     case "reset":
       // MDB/ICP 7.4.7: a reset after the approval counts as sold; before it, nothing was.
       if (held.kind === "approved") {

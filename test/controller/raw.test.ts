@@ -228,3 +228,22 @@ test("what goes over in one direction comes back in the other, to the unit", () 
     }),
   );
 });
+
+test("a sale for cash is told in the currency's smallest units, once; what brought no cash is not", () => {
+  const bench = enabled({ scale: 5 });
+  expect(bench.hears("13 05 00 1E 00 05")).toEqual(["! cashSale 150"]);
+  expect(bench.hears("13 05 00 1E 00 05")).toEqual([]); // our ACK was lost
+  expect(bench.hears("13 05 00 1E 80 05")).toEqual([]); // a free vend
+});
+
+test("several vends in one session are asked about one after the other, each with an approval of its own", () => {
+  const bench = inSession();
+  for (const request of [1, 2, 3]) {
+    expect(bench.hears("13 00 00 64 00 07")).toEqual(["! vendRequested 100", "! vend"]);
+    bench.ask({ kind: "approve", request });
+    expect(bench.pass(DRAIN_MS)).toEqual(["> 050064"]);
+    expect(bench.hears("00", "13 02 00 07")).toEqual(["! vendSucceeded", "! session"]);
+  }
+  bench.ask({ kind: "approve", request: 3 }); // once more
+  expect(bench.pass(DRAIN_MS)).toEqual([]);
+});

@@ -53,6 +53,7 @@ const said: fc.Arbitrary<Said> = fc.oneof(
   }),
   fc.record({ kind: fc.constantFrom("reset" as const, "sessionEnded" as const, "lost" as const) }),
   fc.record({ kind: fc.constantFrom("opened" as const, "notOpened" as const) }),
+  fc.constant({ kind: "cashSale" as const, item: 7, priceMinor: 150 }),
   fc.record({
     kind: fc.constant("mdb" as const),
     mdb: fc.constantFrom("enabled" as const, "enabled" as const, "vend" as const, "disabled" as const),

@@ -350,6 +350,17 @@ test("one step is one transaction: what expired and what was heard are journaled
   });
 });
 
+test("a sale for cash is written down, changes nothing that is held, and takes no room in a full journal", () => {
+  const cash = { kind: "cashSale", item: 7, priceMinor: 150 } as const;
+  const till = approved();
+  const { held } = till.sale;
+  expect(till.said(cash)).toEqual(["cashSale "]);
+  expect(till.entries.at(-1)).toEqual({ n: 14, line: cash });
+  expect(till.sale.held).toEqual(held);
+  till.hear({ kind: "trouble", trouble: "journalFull" });
+  expect(till.said(cash)).toEqual(["ignored"]);
+});
+
 describe("a selection before any credit", () => {
   /** Chosen, with somebody asked to pay for it. */
   function selected(): Till {

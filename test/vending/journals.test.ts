@@ -64,6 +64,18 @@ test("a gap, a repetition and a line out of order are answered with how far the 
   expect(await committed(journal)).toBe(1);
 });
 
+test("a sale for cash is kept and heard, and is nobody's", async () => {
+  const journal = newJournal();
+  const { id } = await machine.sale("beside-cash");
+  const before = await cloud.sale(id);
+  await machine.report(journal, 1, { kind: "cashSale", item: 11, priceMinor: 250 });
+  await machine.heard(journal, 1);
+  expect(await committed(journal)).toBe(1);
+  expect((await cloud.sale(id))["vended"]).toEqual(before["vended"]);
+  await cloud.call("POST", `/api/vending/sales/${id}/cancel`);
+  await cloud.reaches(id, "cancelled");
+});
+
 test("an accepted for a sale that was refunded meanwhile is answered with void", async () => {
   const journal = newJournal();
   const { id, paymentRequestId } = await machine.sale("too-late");
