@@ -1,6 +1,5 @@
 /**
- * Builds the two web pages: `vite build --mode cloud` into dist/web/cloud, `vite build --mode simulator` into
- * dist/web/simulator. Each is an index.html and its /assets, with nothing inline and nothing from another host, so
+ * Builds the web pages: `vite build --mode cloud` into dist/web/cloud, and so the simulator's and the controller's. Each is an index.html and its /assets, with nothing inline and nothing from another host, so
  * that a `Content-Security-Policy: default-src 'self'` holds.
  */
 import { fileURLToPath } from "node:url";
@@ -9,8 +8,8 @@ import { defineConfig } from "vite";
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig(({ mode }) => {
-  if (mode !== "cloud" && mode !== "simulator")
-    throw new Error("say which page: --mode cloud or --mode simulator");
+  if (mode !== "cloud" && mode !== "simulator" && mode !== "controller")
+    throw new Error("say which page: --mode cloud, simulator or controller");
   return {
     root: here(`./${mode}/web`),
     base: "/",

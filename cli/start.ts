@@ -37,7 +37,13 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
 
-type Ports = { readonly http: number; readonly sim: number; readonly mqtt: number };
+/** `screens`: of the machines, in their order. */
+type Ports = {
+  readonly http: number;
+  readonly sim: number;
+  readonly mqtt: number;
+  readonly screens: readonly number[];
+};
 /** What the rig itself decides of the cloud's settings, and nobody else. */
 const OWN_KEYS = { port: true, publicUrl: true, databaseUrl: true, webDir: true, mqttUrl: true } as const;
 const DRIVERS = ["qibixx", "mdb-hex", "wafer", "matedealer"] as const;
@@ -51,6 +57,8 @@ type Options = {
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
+
+const screenUrl = ({ screens }: Ports, index: number): string => `http://127.0.0.1:${screens[index] ?? 0}/`;
 
 /** Always Idle: our own reader offers it to a level 3 machine, a Qibixx is told to. */
 const selectionFirst = (driver: Driver): object =>
@@ -72,14 +80,17 @@ export async function start(argv: readonly string[], io: Io, program: string): P
     io.err(`scanvend start:\n${read.problems.map((problem) => `  ${problem}`).join("\n")}\n\n${usage}`);
     return 2;
   }
-  const picked = await pickPorts([read.ports.http, read.ports.sim, read.ports.mqtt]);
+  const picked = await pickPorts([
+    ...[read.ports.http, read.ports.sim, read.ports.mqtt],
+    ...Array.from({ length: read.machines }, () => 0),
+  ]);
   if (!picked.ok) {
     io.err(
       `scanvend start: port ${picked.taken} is taken. Stop what uses it, or choose another with --http-port, --sim-port or --mqtt-port (0 picks a free one).`,
     );
     return 2;
   }
-  const [http = 0, sim = 0, mqtt = 0] = picked.ports; // as many as were asked for
+  const [http = 0, sim = 0, mqtt = 0, ...screens] = picked.ports; // as many as were asked for
   mkdirSync(read.data, { recursive: true });
   using held = holdDirectory(read.data, "rig.lock");
   if (!held.ok) {
@@ -88,7 +99,7 @@ export async function start(argv: readonly string[], io: Io, program: string): P
     );
     return 2;
   }
-  return await runRig({ ...read, ports: { http, sim, mqtt } }, io, program);
+  return await runRig({ ...read, ports: { http, sim, mqtt, screens } }, io, program);
 }
 
 async function runRig(options: Options, io: Io, program: string): Promise<number> {
@@ -121,7 +132,13 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
     keys: { owner: seeded.seed.ownerKey, terminal: seeded.seed.terminalKey },
     wallets: seeded.seed.wallets,
     vouchers: seeded.seed.vouchers,
-    machines: machines.map(({ id, code, name }) => ({ id, code, name, url: `${cloudUrl}/m/${code}` })),
+    machines: machines.map(({ id, code, name }, index) => ({
+      id,
+      code,
+      name,
+      url: `${cloudUrl}/m/${code}`,
+      screenUrl: screenUrl(ports, index),
+    })),
   };
 
   let ready = false;
@@ -164,7 +181,7 @@ function sayWhere(
   rig: {
     readonly cloudUrl: string;
     readonly simulatorUrl: string;
-    readonly machines: readonly { readonly url: string }[];
+    readonly machines: readonly { readonly url: string; readonly screenUrl: string }[];
     readonly vouchers: Seeded["seed"]["vouchers"];
   },
   rigFile: string,
@@ -173,6 +190,7 @@ function sayWhere(
   io.out("scanvend is ready. Open in a browser:");
   io.out(`  the machine beside a customer's phone   ${rig.simulatorUrl}/`);
   for (const { url } of rig.machines) io.out(`  what a machine's sticker leads to       ${url}`);
+  for (const one of rig.machines) io.out(`  the screen on a machine                 ${one.screenUrl}`);
   for (const { code, value } of rig.vouchers)
     io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
   io.out(`For scripts: ${rigFile} (addresses, keys, wallets). Ctrl-C stops everything.`);
@@ -212,11 +230,12 @@ function configure(
     webDir: web("simulator"),
     logDir: join(data, "logs"),
     pidFile: join(data, "controllers.json"),
-    machines: machines.map(({ id, code, name, items, stock }) => ({
+    machines: machines.map(({ id, code, name, items, stock }, index) => ({
       id,
       code,
       name,
       url: `${at.cloudUrl}/m/${code}`,
+      screenUrl: screenUrl(ports, index),
       currency: CURRENCY,
       decimals: DECIMALS,
       coils: items.map((coil) => ({ ...coil, stock })),
@@ -231,6 +250,7 @@ function configure(
             machineId: id,
             dataDir: machineDir(data, id),
             driver,
+            kiosk: { port: ports.screens[index] },
             ...(selectFirst ? selectionFirst(driver) : {}),
             currency: CURRENCY,
             decimals: DECIMALS,
@@ -321,6 +341,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
     return value;
   };
   const ports = {
+    screens: [],
     http: whole("http-port", 0, 65_535),
     sim: whole("sim-port", 0, 65_535),
     mqtt: whole("mqtt-port", 0, 65_535),

@@ -78,6 +78,8 @@ const settings = z.strictObject({
     columns: z.int().min(16).max(80).default(32), // 58 mm paper
   }).optional(),
   /** Where the machine's own pages are, on its loopback. */
+  /** Have the machine's own display say it too (MDB DISPLAY REQUEST), where it has one that lets us. */
+  machineDisplay: z.boolean().default(false),
   kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */

@@ -8,6 +8,7 @@
 import { createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
@@ -24,6 +25,8 @@ import { configuration, type Configuration } from "./configuration.js";
 import { openControl } from "./control.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
+import { readPages } from "./kiosk/pages.js";
+import { Screen } from "./kiosk/screen.js";
 import { KioskServer } from "./kiosk/server.js";
 import type { Snapshot } from "./kiosk/status-page.js";
 import type { Log } from "./log.js";
@@ -83,17 +86,17 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const { journal, log, close } = start(settings, identity);
+  const started = start(settings, identity);
   const endSupervision = beginSupervision({
-    notify: systemdNotify(process.env["NOTIFY_SOCKET"], log),
+    notify: systemdNotify(process.env["NOTIFY_SOCKET"], started.log),
     watchdogMs: watchdogMs(process.env["WATCHDOG_USEC"]),
     works: () => isWritable(settings.dataDir),
     clock,
   });
   await ending();
   endSupervision();
-  await close();
-  log.info({ commits: journal.commits }, "controller ended");
+  await started.close();
+  started.log.info({ commits: started.journal.commits }, "controller ended");
   return 0;
 }
 
@@ -122,6 +125,7 @@ function start(settings: Configuration, identity: Identity) {
     log,
   });
   const inForce = remote.settings;
+  const screen = new Screen();
   const service = new Service({
     bootId,
     terms: inForce.terms,
@@ -148,7 +152,7 @@ function start(settings: Configuration, identity: Identity) {
         },
         events,
       ),
-    openDevices: devicesOf(settings, inForce.words, log),
+    openDevices: devicesOf(settings, inForce.words, screen, log),
     box: () => boxHealth(settings.dataDir),
     serialBackOff: settings.serialBackOff,
     reportAgainMs: inForce.reportAgainMs,
@@ -164,7 +168,16 @@ function start(settings: Configuration, identity: Identity) {
     ...service.snapshot(),
     upSeconds: Math.floor((clock.monoMs() - startedMs) / 1000),
   });
-  const pages = settings.kiosk && new KioskServer(settings.kiosk.port, snapshot, log);
+  const pages =
+    settings.kiosk &&
+    new KioskServer({
+      port: settings.kiosk.port,
+      pages: readPages(fileURLToPath(new URL("../web/controller", import.meta.url))),
+      screen,
+      snapshot,
+      typed: (code) => service.typed(code),
+      log,
+    });
   log.info(
     { machineId: settings.machineId, bootId, journal: journal.id, last: journal.last },
     "controller started",
@@ -193,10 +206,15 @@ function start(settings: Configuration, identity: Identity) {
 }
 
 /** What is wired beside the machine's own line, if anything is. */
-function devicesOf(settings: Configuration, words: Words, log: Log): ServiceOptions<unknown>["openDevices"] {
-  const { scanner, keypad, display } = settings;
-  if (scanner === undefined && keypad === undefined && display === undefined) return undefined;
-  return (ask) =>
+function devicesOf(
+  settings: Configuration,
+  words: Words,
+  screen: Screen,
+  log: Log,
+): ServiceOptions<unknown>["openDevices"] {
+  const { scanner, keypad, display, kiosk, machineDisplay } = settings;
+  if ([scanner, keypad, display, kiosk].every((one) => one === undefined)) return undefined;
+  return (ask, machine) =>
     new Devices(
       {
         scanner: scanner && linksTo(scanner.serial, scanner.baudRate),
@@ -205,6 +223,7 @@ function devicesOf(settings: Configuration, words: Words, log: Log): ServiceOpti
           newLink: linksTo(display.serial, display.baudRate),
           columns: display.kind === "escpos" ? display.columns : undefined,
         },
+        screens: [(shown) => screen.show(shown), ...(machineDisplay ? [machine] : [])],
         words,
         wrapping: { prefix: scanner?.prefix ?? "", suffix: scanner?.suffix ?? "" },
         backOff: settings.serialBackOff,

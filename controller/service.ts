@@ -29,7 +29,7 @@ import * as sale from "./sale/machine.js";
 import type { Framing } from "./serial/framing.js";
 import { SerialLine } from "./serial/serial-line.js";
 import type { SerialLink } from "./serial/serial-link.js";
-import type { AskBackend, Devices } from "./terminal/devices.js";
+import type { AskBackend, Devices, ShowOn } from "./terminal/devices.js";
 import { VERSION } from "./version.js";
 
 export const RETRY_MS = 1_000;
@@ -45,7 +45,7 @@ export type ServiceOptions<State> = {
   readonly framing: Framing;
   readonly openBus: OpenBus;
   /** The scanner and the display, where there are any. */
-  readonly openDevices?: ((ask: AskBackend) => Devices) | undefined;
+  readonly openDevices?: ((ask: AskBackend, machine: ShowOn) => Devices) | undefined;
   /** How the box is; without it a status says nothing of it. */
   readonly box?: (() => BoxHealth) | undefined;
   readonly serialBackOff: BackOff;
@@ -146,12 +146,22 @@ export class Service<State> {
       },
       onMessage: (message) => this.#hear(message),
     });
-    this.#devices = options.openDevices?.((request) => this.#bus.publish("request", request));
+    this.#devices = options.openDevices?.(
+      (request) => this.#bus.publish("request", request),
+      ({ text }, isIdle) => {
+        if (!isIdle) this.#take({ to: "driver", event: { kind: "ask", ask: { kind: "display", text } } });
+      },
+    );
     this.#line.open();
     options.remote?.configuration.begin(this.#remoteEvents);
     const trouble = journal.full ? "journalFull" : "";
     if (this.#retryMs === undefined) this.#queue.push({ to: "sale", event: { kind: "trouble", trouble } });
     this.#take({ to: "sale", event: { kind: "tick" } });
+  }
+
+  /** A code that was typed at the machine's own screen. */
+  typed(code: string): void {
+    this.#devices?.typed(code);
   }
 
   /** For what the start found out: it goes into the journal like any other alarm. */

@@ -43,6 +43,8 @@ const machine = z.strictObject({
   name: z.string().min(1).max(64),
   /** The customer's page of this machine. */
   url: webUrl,
+  /** The machine's own screen, which its controller serves. */
+  screenUrl: webUrl.optional(),
   currency,
   decimals: z.int().min(0).max(3).default(2),
   /** Started with `--serial URL --mqtt URL` after these. */

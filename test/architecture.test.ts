@@ -17,6 +17,7 @@ function sources(dir: string): string[] {
 const ROOMS = [
   "broker/protocol",
   "broker",
+  "controller/web",
   "controller",
   "cloud/store",
   "cloud/http",
@@ -41,6 +42,7 @@ const ARROWS: Readonly<Record<Room, readonly Room[]>> = {
   "broker/protocol": [],
   broker: ["broker/protocol"],
   controller: ["broker/protocol"],
+  "controller/web": [],
   "cloud/store": [],
   "cloud/http": ["cloud/store"],
   "cloud/payments": ["cloud/store", "cloud/http", "broker/protocol"],

@@ -75,7 +75,7 @@ if (!existsSync(built) || readFileSync(built, "utf8") !== stamp) {
     "-p",
     "tsconfig.json",
   ]);
-  for (const mode of ["cloud", "simulator"])
+  for (const mode of ["cloud", "simulator", "controller"])
     step(`building the ${mode}'s pages`, "node", [
       at("node_modules", "vite", "bin", "vite.js"),
       "build",

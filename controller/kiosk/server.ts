@@ -1,32 +1,54 @@
 /**
- * The pages on the machine itself: `/status`, and the same as JSON, `/status.json`.
+ * The pages on the machine itself: `/` for its customers, on a small screen, and `/status` (or `/status.json`) for a technician.
  *
  * Owns      one port of the loopback.
- * Promises  an address it cannot have is said in the log, and the machine sells without its pages.
- * Never     changes anything, or answers a name that is not the loopback's: a web page elsewhere cannot read it by having its
- *           own name lead here.
- * Bounded   by `CONNECTIONS`.
+ * Promises  an address it cannot have is said in the log, and the machine sells without its pages. A page that watches is told
+ *           at once what the machine's displays show.
+ * Never     answers a name that is not the loopback's, nor takes a code from a page that is not its own: a web page elsewhere
+ *           can do nothing by having its own name lead here.
+ * Bounded   by `CONNECTIONS`, and a typed code by `BODY` bytes.
  */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import QRCode from "qrcode";
+import { z } from "zod";
 import type { Log } from "../log.js";
+import type { Page } from "./pages.js";
+import type { Screen } from "./screen.js";
 import { statusPage, STYLE, type Snapshot } from "./status-page.js";
 
 const CONNECTIONS = 20;
+const BODY = 256;
 const HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
-const HEADERS = {
-  "cache-control": "no-store",
-  "content-security-policy": `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'`,
-  "x-content-type-options": "nosniff",
+const STATUS_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'`;
+const PAGE_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+export type KioskParts = {
+  readonly port: number;
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly screen: Screen;
+  readonly snapshot: () => Snapshot;
+  /** A code that was typed on the screen. */
+  readonly typed: (code: string) => void;
+  readonly log: Log;
 };
+const typedCode = z.strictObject({ code: z.string().min(1).max(64) });
 
 export class KioskServer {
   readonly #server: Server;
 
-  constructor(port: number, snapshot: () => Snapshot, log: Log) {
-    this.#server = createServer((request, response) => answer(request, response, snapshot));
+  constructor(parts: KioskParts) {
+    const { port, log } = parts;
+    this.#server = createServer((request, response) => {
+      answer(request, response, parts).catch((error: unknown) => {
+        log.warn({ error: String(error) }, "a page was not answered");
+        if (response.headersSent) response.destroy();
+        else send(response, 500, "text/plain", "Internal Server Error\n");
+      });
+    });
     this.#server.maxConnections = CONNECTIONS;
     this.#server.on("error", (error) =>
       log.error({ error: String(error), port }, "no pages on this machine"),
@@ -45,15 +67,91 @@ export class KioskServer {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, snapshot: () => Snapshot): void {
-  const { method, headers, url } = request;
+async function answer(request: IncomingMessage, response: ServerResponse, parts: KioskParts): Promise<void> {
+  const { headers, method } = request;
+  const { pages, screen, snapshot } = parts;
+  const path = (request.url ?? "").replace(/\?.*$/, "");
   if (!HOSTS.has((headers.host ?? "").replace(/:[0-9]+$/, "")))
-    send(response, 403, "text/plain", "Forbidden\n");
-  else if (method !== "GET" && method !== "HEAD") send(response, 405, "text/plain", "Method Not Allowed\n");
-  else if (url === "/status") send(response, 200, "text/html; charset=utf-8", statusPage(snapshot()));
-  else if (url === "/status.json") send(response, 200, "application/json", JSON.stringify(snapshot()));
-  else send(response, 404, "text/plain", "Not Found\n");
+    return send(response, 403, "text/plain", "Forbidden\n");
+  if (path === "/code" && method === "POST") return takeCode(request, response, parts);
+  if (method !== "GET" && method !== "HEAD") return send(response, 405, "text/plain", "Method Not Allowed\n");
+  const page = pages.get(path);
+  if (page !== undefined) return send(response, 200, page.type, page.body, PAGE_POLICY);
+  switch (path) {
+    case "/shown":
+      return stream(request, response, screen);
+    case "/qr.svg":
+      return sendQr(response, screen.shown.qr);
+    case "/status":
+      return send(response, 200, "text/html; charset=utf-8", statusPage(snapshot()));
+    case "/status.json":
+      return send(response, 200, "application/json", JSON.stringify(snapshot()));
+    default:
+      return send(response, 404, "text/plain", "Not Found\n");
+  }
 }
 
-const send = (response: ServerResponse, status: number, type: string, body: string): void =>
-  void response.writeHead(status, { ...HEADERS, "content-type": type }).end(body); // of a HEAD, Node leaves the body out
+/** Only from the page itself: a form elsewhere can send no JSON, and a script there says where it is from. */
+async function takeCode(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { typed }: KioskParts,
+): Promise<void> {
+  const { origin, host } = request.headers;
+  if (origin !== undefined && origin !== `http://${host ?? ""}`)
+    return send(response, 403, "text/plain", "Forbidden\n");
+  if (request.headers["content-type"] !== "application/json")
+    return send(response, 415, "text/plain", "Unsupported Media Type\n");
+  const body = await readBody(request);
+  if (body === undefined) return send(response, 413, "text/plain", "Content Too Large\n");
+  const read = typedCode.safeParse(parse(body));
+  if (!read.success) return send(response, 400, "text/plain", "code: must be 1 to 64 characters\n");
+  typed(read.data.code);
+  send(response, 204, "text/plain", "");
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer; // no encoding was set
+    size += bytes.length;
+    if (size > BODY) return undefined;
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the schema refuses it
+  }
+}
+
+/** Server-sent events: what is shown, now and whenever it changes. */
+function stream(request: IncomingMessage, response: ServerResponse, screen: Screen): void {
+  response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream" });
+  const stop = screen.watch(({ text, qr }) => {
+    response.write(`data: ${JSON.stringify({ text, qr: qr ?? null })}\n\n`);
+  });
+  request.once("close", stop);
+}
+
+async function sendQr(response: ServerResponse, qr: string | undefined): Promise<void> {
+  if (qr === undefined) return send(response, 404, "text/plain", "Not Found\n");
+  const svg = await QRCode.toString(qr, { type: "svg", errorCorrectionLevel: "M", margin: 4 });
+  send(response, 200, "image/svg+xml", svg);
+}
+
+const send = (
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Buffer,
+  policy = STATUS_POLICY,
+): void =>
+  void response
+    .writeHead(status, { ...HEADERS, "content-security-policy": policy, "content-type": type })
+    .end(body); // of a HEAD, Node leaves the body out

@@ -124,6 +124,8 @@ export function raw(setup: RawSetup): Driver<RawLink> {
       case "closeSession":
         return through(link, { kind: "close", nowMs });
       case "display":
+        // Within a session the machine has words of its own for the customer.
+        if (link.reader.phase.kind !== "enabled") return [link, ignored(link, ask.kind)];
         return through(link, { kind: "display", text: ask.text, tenths: SHOWN_TENTHS, nowMs });
     }
   }

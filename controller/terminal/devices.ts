@@ -30,6 +30,8 @@ export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
   readonly keypad: (() => SerialLink) | undefined;
   readonly display: DisplayOptions | undefined;
+  /** Whatever else shows it; told whether it is the idle text. */
+  readonly screens: readonly ShowOn[];
   readonly wrapping: Wrapping;
   readonly words: Words;
   readonly backOff: BackOff;
@@ -39,6 +41,7 @@ export type DevicesOptions = {
 };
 /** `columns`: of a printer's paper; without them it is a customer display. */
 export type DisplayOptions = { readonly newLink: () => SerialLink; readonly columns: number | undefined };
+export type ShowOn = (shown: Shown, isIdle: boolean) => void;
 /** False when it was not sent. */
 export type AskBackend = (request: Body["request"]) => boolean;
 type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
@@ -79,6 +82,12 @@ export class Devices {
       this.#display,
     ].filter((line) => line !== undefined);
     for (const line of this.#lines) line.open();
+    for (const show of options.screens) show(this.#state.shown, true);
+  }
+
+  /** A code that was typed at a screen. */
+  typed(text: string): void {
+    this.#read("typed", text);
   }
 
   answered({ requestId, show, qr }: Body["answer"]): void {
@@ -152,6 +161,7 @@ export class Devices {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
         this.#show(effect.shown);
+        for (const show of this.#options.screens) show(effect.shown, effect.shown.text === next.words.idle);
       } else if (!this.#ask({ requestId: effect.requestId, kind: effect.about, value: effect.value }))
         this.unsent(effect.requestId);
     }

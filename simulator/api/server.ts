@@ -43,7 +43,13 @@ export async function apiServer(fleet: Fleet, rig: Rig, log: FastifyBaseLogger):
   app.get("/api/rig", () => ({
     cloudUrl: rig.cloudUrl,
     customers: rig.customers,
-    machines: fleet.stations.map(({ plan: { id, code, name, url } }) => ({ id, code, name, url })),
+    machines: fleet.stations.map(({ plan: { id, code, name, url, screenUrl } }) => ({
+      id,
+      code,
+      name,
+      url,
+      ...(screenUrl === undefined ? {} : { screenUrl }),
+    })),
   }));
   machineRoutes(app, fleet, closing.signal);
   await app.register(fastifyStatic, { root: rig.webDir });

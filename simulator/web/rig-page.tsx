@@ -52,6 +52,11 @@ export function RigPage({ rig }: { readonly rig: Rig }): VNode {
             </select>
           </label>
         )}
+        {machine.screenUrl !== undefined && (
+          <a class="screen-link" href={machine.screenUrl} target="_blank" rel="noreferrer">
+            The machine’s own screen
+          </a>
+        )}
         {customers.length > 1 && (
           <label>
             Customer

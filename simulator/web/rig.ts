@@ -27,7 +27,15 @@ export type MachineView = z.infer<typeof machineView>;
 
 const rigView = z.object({
   cloudUrl: z.url(),
-  machines: z.array(z.object({ id: z.string(), code: z.string(), name: z.string(), url: z.url() })),
+  machines: z.array(
+    z.object({
+      id: z.string(),
+      code: z.string(),
+      name: z.string(),
+      url: z.url(),
+      screenUrl: z.url().optional(),
+    }),
+  ),
   customers: z.array(z.object({ name: z.string(), walletUrl: z.url() })).default([]),
 });
 export type RigView = z.infer<typeof rigView>;

@@ -44,11 +44,13 @@ test.each([
   await using keypad = await Wire.open();
   await using display = await Wire.open();
   const asked: Body["request"][] = [];
+  const shownOn: (readonly [text: string, isIdle: boolean])[] = [];
   const devices = new Devices(
     {
       scanner: undefined,
       keypad: keypad.link,
       display: { newLink: display.link, columns },
+      screens: [(shown, isIdle) => shownOn.push([shown.text, isIdle])],
       wrapping: { prefix: "", suffix: "" },
       words: WORDS,
       backOff: { firstMs: 10, maxMs: 100 },
@@ -65,6 +67,11 @@ test.each([
     await expect.poll(() => asked).toMatchObject([{ kind: "voucher", value: "1234 5678" }]);
     devices.answered({ requestId: asked[0]?.requestId ?? "", show: "No such voucher" });
     await expect.poll(() => display.sent).toBe(sent);
+    expect(shownOn[0]).toEqual([WORDS.idle, true]);
+    expect(shownOn.slice(-2)).toEqual([
+      [WORDS.asking, false],
+      ["No such voucher", false],
+    ]);
   } finally {
     devices.close();
   }

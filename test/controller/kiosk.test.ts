@@ -2,7 +2,8 @@
 import { request } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { KioskServer } from "../../controller/kiosk/server.js";
+import { Screen } from "../../controller/kiosk/screen.js";
+import { KioskServer, type KioskParts } from "../../controller/kiosk/server.js";
 import type { Snapshot } from "../../controller/kiosk/status-page.js";
 import { quiet, until } from "./real-clock.js";
 
@@ -22,6 +23,15 @@ const sick: Snapshot = {
   upSeconds: 61,
 };
 
+const still: KioskParts = {
+  port: 0,
+  pages: new Map(),
+  screen: new Screen(),
+  snapshot: () => sick,
+  typed: () => undefined,
+  log: quiet,
+};
+
 type Answered = {
   readonly status: number;
   readonly headers: NodeJS.Dict<string | string[]>;
@@ -38,8 +48,8 @@ function ask(port: number, path: string, method = "GET", host = `127.0.0.1:${por
     asked.end();
   });
 }
-async function serving<T>(act: (port: number) => Promise<T>): Promise<T> {
-  const server = new KioskServer(0, () => sick, quiet);
+async function serving<T>(act: (port: number) => Promise<T>, parts: Partial<KioskParts> = {}): Promise<T> {
+  const server = new KioskServer({ ...still, ...parts });
   try {
     await until("listening", () => server.port !== 0);
     return await act(server.port);
@@ -84,8 +94,58 @@ test("a port that somebody else has is said in the log, and nothing else comes o
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const said: string[] = [];
   const log = { ...quiet, error: (_fields: object, message: string) => void said.push(message) };
-  const server = new KioskServer((other.address() as AddressInfo).port, () => sick, log); // listening on TCP
+  const { port } = other.address() as AddressInfo; // listening on TCP
+  const server = new KioskServer({ ...still, port, log });
   await until("said", () => said.includes("no pages on this machine"));
   server.close();
   other.close();
+});
+
+test("whoever watches is told what is shown, now and at every change, with its code as a picture", async () => {
+  const screen = new Screen();
+  screen.show({ text: "Scan the QR code" });
+  await serving(
+    async (port) => {
+      const stream = await fetch(`http://127.0.0.1:${port}/shown`);
+      const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+      const next = async (): Promise<unknown> =>
+        JSON.parse((await reader?.read())?.value?.replace(/^data: /, "") ?? "null");
+      expect(await next()).toEqual({ text: "Scan the QR code", qr: null });
+      expect((await ask(port, "/qr.svg")).status).toBe(404);
+      screen.show({ text: "Scan to pay", qr: "https://pay.example/pay/1" });
+      expect(await next()).toEqual({ text: "Scan to pay", qr: "https://pay.example/pay/1" });
+      expect((await ask(port, "/qr.svg?x")).body).toMatch(/^<svg /);
+      await reader?.cancel();
+    },
+    { screen },
+  );
+});
+
+test("a code is taken from the page itself, and from nobody else", async () => {
+  const codes: string[] = [];
+  await serving(
+    async (port) => {
+      const own = `http://127.0.0.1:${port}`;
+      const post = async (body: string, headers: Readonly<Record<string, string>> = {}): Promise<number> =>
+        (
+          await fetch(`${own}/code`, {
+            method: "POST",
+            headers: { "content-type": "application/json", ...headers },
+            body,
+          })
+        ).status;
+      const code = JSON.stringify({ code: "1234 5678" });
+      expect(await post(code, { origin: own })).toBe(204);
+      expect(await post(code)).toBe(204);
+      expect(codes).toEqual(["1234 5678", "1234 5678"]);
+      expect(await post(code, { origin: "http://elsewhere.example" })).toBe(403);
+      expect(await post(code, { "content-type": "text/plain" })).toBe(415);
+      expect(await post(JSON.stringify({ code: "1".repeat(300) }))).toBe(413);
+      for (const bad of ["", "{", "[]", '{"code":1}', '{"code":""}', '{"code":"1","more":1}'])
+        expect(await post(bad)).toBe(400);
+      expect((await ask(port, "/code", "POST", "kiosk.example")).status).toBe(403);
+      expect(codes).toHaveLength(2);
+    },
+    { typed: (code) => codes.push(code) },
+  );
 });
