@@ -8,7 +8,7 @@ import { readConfiguration } from "../broker/protocol/configuration.js";
 import { systemRandom } from "../broker/protocol/system.js";
 import { configuration } from "../controller/configuration.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
-import { Box, rulesText, unitText, usersText } from "./install/box.js";
+import { Box, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
 import {
   command,
   copy,
@@ -20,10 +20,11 @@ import {
   type Step,
 } from "./install/step.js";
 import type { Io } from "./io.js";
+import { readKeys } from "./update/manifest.js";
 
 export const usage = `scanvend install [--config FILE] [--machine-id ID] [--serial PLACE] [--mqtt URL] [--currency CODE]
-                 [--driver NAME] [--cloud-key KID:X ...] [--root DIR] [--node PATH] [--from DIR]
-                 [--destdir DIR] [--dry-run]
+                 [--driver NAME] [--cloud-key KID:X ...] [--release-keys FILE] [--root DIR] [--node PATH]
+                 [--from DIR] [--destdir DIR] [--dry-run]
 scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
 
   Puts a controller in its place on this box: user, directories, configuration, key, release, units, udev rule; enables
@@ -34,6 +35,8 @@ scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
   --machine-id, --serial, --mqtt, --currency, --driver
                     take the place of what is in it
   --cloud-key KID:X a public key of the cloud, its kid and its x; again for more. Takes the place of all in it
+  --release-keys FILE
+                    the public keys that may sign a release, for scanvend update
   --root DIR        where releases are (default /opt/scanvend)
   --node PATH       the Node that runs it (default /usr/bin/node)
   --from DIR        the release to install (default: the one this program is of)
@@ -41,7 +44,7 @@ scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
   --dry-run         says what it would do
   --help            this text`;
 
-const SERVICE = "scanvend-controller.service";
+const [CONTROLLER] = SERVICES;
 const here = fileURLToPath(new URL("../..", import.meta.url)); // dist/cli/install.js
 const packageFile = z.object({ version: z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/) });
 
@@ -59,6 +62,7 @@ const wanted = {
   currency: { type: "string" },
   driver: { type: "string" },
   "cloud-key": { type: "string", multiple: true },
+  "release-keys": { type: "string" },
   node: { type: "string", default: "/usr/bin/node" },
   from: { type: "string", default: here },
 } as const;
@@ -76,6 +80,12 @@ export function install(argv: readonly string[], io: Io): number {
   const version = versionOf(values.from);
   if (version === undefined)
     return refuse(io, "install", [`--from ${values.from}: holds no package.json with a version`]);
+  const keysFile = values["release-keys"];
+  const releaseKeys = keysFile === undefined ? undefined : readReleaseKeys(keysFile);
+  if (keysFile !== undefined && releaseKeys === undefined)
+    return refuse(io, "install", [
+      `--release-keys ${keysFile}: holds no public keys as scanvend release prints them`,
+    ]);
   const isImage = values.destdir !== undefined;
   const steps: readonly Step[] = [
     file(box.at(box.users), usersText()),
@@ -83,8 +93,11 @@ export function install(argv: readonly string[], io: Io): number {
     file(box.at(box.configFile), configured.text),
     ...releaseSteps(box, values.from, version),
     file(box.at(box.rules), rulesText()),
-    file(box.at(box.unit), unitText(box.root, values.node)),
-    ...(isImage ? [linkOnce(box.at(box.wanted), `../${SERVICE}`)] : startSteps(box, configured.machineId)),
+    ...(releaseKeys === undefined ? [] : [file(box.at(box.releaseKeysFile), releaseKeys)]),
+    ...SERVICES.map((name) => file(box.at(box.unit(name)), unitText(name, box.root, values.node))),
+    ...(isImage
+      ? SERVICES.map((name) => linkOnce(box.at(box.wanted(name)), `../${name}`))
+      : startSteps(box, configured.machineId)),
   ];
   const status = take(steps, "install", values["dry-run"], isImage, io);
   if (status !== 0 || values["dry-run"]) return status;
@@ -102,12 +115,11 @@ export function uninstall(argv: readonly string[], io: Io): number {
   }
   const box = new Box(values.destdir ?? "/", resolve(values.root));
   const isImage = values.destdir !== undefined;
-  const isThere = existsSync(box.at(box.unit));
+  const isThere = existsSync(box.at(box.unit(CONTROLLER)));
   const steps: readonly Step[] = [
-    ...(isImage || !isThere ? [] : [command(["systemctl", "disable", "--now", SERVICE])]),
-    ...[box.wanted, box.unit, box.rules, box.users, box.current, join(box.root, "releases")].map((path) =>
-      removal(box.at(path)),
-    ),
+    ...(isImage || !isThere ? [] : [command(["systemctl", "disable", "--now", ...SERVICES])]),
+    ...SERVICES.flatMap((name) => [box.wanted(name), box.unit(name)]).map((path) => removal(box.at(path))),
+    ...[box.rules, box.users, box.current, join(box.root, "releases")].map((path) => removal(box.at(path))),
     ...(isImage ? [] : [command(["systemctl", "daemon-reload"])]),
   ];
   const status = take(steps, "uninstall", values["dry-run"], isImage, io);
@@ -157,8 +169,8 @@ const startSteps = (box: Box, machineId: string): readonly Step[] => [
   command(["udevadm", "control", "--reload-rules"]),
   command(["udevadm", "trigger", "--subsystem-match=tty"]),
   command(["systemctl", "daemon-reload"]),
-  command(["systemctl", "enable", SERVICE]),
-  command(["systemctl", "restart", SERVICE]),
+  command(["systemctl", "enable", ...SERVICES]),
+  command(["systemctl", "restart", CONTROLLER]),
 ];
 
 type Asked = {
@@ -199,6 +211,16 @@ function readObject(path: string): Readonly<Record<string, unknown>> | undefined
     return z.record(z.string(), z.unknown()).safeParse(JSON.parse(readFileSync(path, "utf8"))).data;
   } catch (error) {
     if (error instanceof SyntaxError || (error instanceof Error && "code" in error)) return undefined;
+    throw error;
+  }
+}
+
+function readReleaseKeys(path: string): string | undefined {
+  try {
+    const text = readFileSync(path, "utf8");
+    return readKeys(text).size > 0 ? text : undefined;
+  } catch (error) {
+    if (error instanceof Error) return undefined; // no file, no JSON, or no keys
     throw error;
   }
 }

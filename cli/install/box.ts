@@ -7,6 +7,10 @@ const SHIPPED_NODE = "/usr/bin/node";
 const packaged = (name: string): string =>
   readFileSync(new URL(`../../../packaging/${name}`, import.meta.url), "utf8");
 
+/** The controller, and what finishes or undoes an update after a power cut. */
+export const SERVICES = ["scanvend-controller.service", "scanvend-recover.service"] as const;
+export type Service = (typeof SERVICES)[number];
+
 /** A place on the box, and where it is written now: under `destdir`, for an image. */
 export class Box {
   readonly destdir: string;
@@ -19,8 +23,7 @@ export class Box {
 
   readonly dataDir = "/var/lib/scanvend";
   readonly configFile = "/etc/scanvend/controller.json";
-  readonly unit = "/etc/systemd/system/scanvend-controller.service";
-  readonly wanted = "/etc/systemd/system/multi-user.target.wants/scanvend-controller.service";
+  readonly releaseKeysFile = "/etc/scanvend/release-keys.json";
   readonly rules = "/etc/udev/rules.d/60-scanvend.rules";
   readonly users = "/etc/sysusers.d/scanvend.conf";
 
@@ -30,14 +33,19 @@ export class Box {
   release(version: string): string {
     return join(this.root, "releases", version);
   }
+  unit(service: Service): string {
+    return `/etc/systemd/system/${service}`;
+  }
+  /** What has the unit started with the box. */
+  wanted(service: Service): string {
+    return `/etc/systemd/system/multi-user.target.wants/${service}`;
+  }
   at(path: string): string {
     return join(this.destdir, path);
   }
 }
 
-export const unitText = (root: string, node: string): string =>
-  packaged("systemd/scanvend-controller.service")
-    .replaceAll(`${SHIPPED_ROOT}/`, `${root}/`)
-    .replaceAll(SHIPPED_NODE, node);
+export const unitText = (service: Service, root: string, node: string): string =>
+  packaged(`systemd/${service}`).replaceAll(`${SHIPPED_ROOT}/`, `${root}/`).replaceAll(SHIPPED_NODE, node);
 export const rulesText = (): string => packaged("udev/60-scanvend.rules");
 export const usersText = (): string => packaged("sysusers/scanvend.conf");

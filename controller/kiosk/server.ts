@@ -43,11 +43,19 @@ export class KioskServer {
   constructor(parts: KioskParts) {
     const { port, log } = parts;
     this.#server = createServer((request, response) => {
-      answer(request, response, parts).catch((error: unknown) => {
-        log.warn({ error: String(error) }, "a page was not answered");
-        if (response.headersSent) response.destroy();
-        else send(response, 500, "text/plain", "Internal Server Error\n");
-      });
+      if (isOurs(request.headers.host) && request.method === "GET" && pathOf(request) === "/shown") {
+        stream(request, response, parts.screen);
+        return;
+      }
+      void answer(request, parts)
+        .catch((error: unknown) => {
+          log.warn({ error: String(error) }, "a page was not answered");
+          return plain(500, "Internal Server Error\n");
+        })
+        .then(({ status, type, body, policy = STATUS_POLICY }) => {
+          const own = { "content-security-policy": policy, "content-type": type };
+          response.writeHead(status, { ...HEADERS, ...own }).end(body); // of a HEAD, Node leaves the body out
+        });
     });
     this.#server.maxConnections = CONNECTIONS;
     this.#server.on("error", (error) =>
@@ -67,47 +75,53 @@ export class KioskServer {
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, parts: KioskParts): Promise<void> {
+type Answer = {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Buffer;
+  readonly policy?: string;
+};
+const plain = (status: number, body: string): Answer => ({ status, type: "text/plain", body });
+const FORBIDDEN = plain(403, "Forbidden\n");
+const NOT_FOUND = plain(404, "Not Found\n");
+
+async function answer(
+  request: IncomingMessage,
+  { pages, screen, snapshot, typed }: KioskParts,
+): Promise<Answer> {
   const { headers, method } = request;
-  const { pages, screen, snapshot } = parts;
-  const path = (request.url ?? "").replace(/\?.*$/, "");
-  if (!HOSTS.has((headers.host ?? "").replace(/:[0-9]+$/, "")))
-    return send(response, 403, "text/plain", "Forbidden\n");
-  if (path === "/code" && method === "POST") return takeCode(request, response, parts);
-  if (method !== "GET" && method !== "HEAD") return send(response, 405, "text/plain", "Method Not Allowed\n");
+  if (!isOurs(headers.host)) return FORBIDDEN;
+  const path = pathOf(request);
+  if (path === "/code" && method === "POST") return takeCode(request, typed);
+  if (method !== "GET" && method !== "HEAD") return plain(405, "Method Not Allowed\n");
   const page = pages.get(path);
-  if (page !== undefined) return send(response, 200, page.type, page.body, PAGE_POLICY);
+  if (page !== undefined) return { ...page, status: 200, policy: PAGE_POLICY };
   switch (path) {
-    case "/shown":
-      return stream(request, response, screen);
     case "/qr.svg":
-      return sendQr(response, screen.shown.qr);
+      return screen.shown.qr === undefined ? NOT_FOUND : picture(screen.shown.qr);
     case "/status":
-      return send(response, 200, "text/html; charset=utf-8", statusPage(snapshot()));
+      return { status: 200, type: "text/html; charset=utf-8", body: statusPage(snapshot()) };
     case "/status.json":
-      return send(response, 200, "application/json", JSON.stringify(snapshot()));
+      return { status: 200, type: "application/json", body: JSON.stringify(snapshot()) };
     default:
-      return send(response, 404, "text/plain", "Not Found\n");
+      return NOT_FOUND;
   }
 }
 
+const isOurs = (host: string | undefined): boolean => HOSTS.has((host ?? "").replace(/:[0-9]+$/, ""));
+const pathOf = ({ url }: IncomingMessage): string => (url ?? "").replace(/\?.*$/, "");
+
 /** Only from the page itself: a form elsewhere can send no JSON, and a script there says where it is from. */
-async function takeCode(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { typed }: KioskParts,
-): Promise<void> {
+async function takeCode(request: IncomingMessage, typed: KioskParts["typed"]): Promise<Answer> {
   const { origin, host } = request.headers;
-  if (origin !== undefined && origin !== `http://${host ?? ""}`)
-    return send(response, 403, "text/plain", "Forbidden\n");
-  if (request.headers["content-type"] !== "application/json")
-    return send(response, 415, "text/plain", "Unsupported Media Type\n");
+  if (origin !== undefined && origin !== `http://${host ?? ""}`) return FORBIDDEN;
+  if (request.headers["content-type"] !== "application/json") return plain(415, "Unsupported Media Type\n");
   const body = await readBody(request);
-  if (body === undefined) return send(response, 413, "text/plain", "Content Too Large\n");
+  if (body === undefined) return plain(413, "Content Too Large\n");
   const read = typedCode.safeParse(parse(body));
-  if (!read.success) return send(response, 400, "text/plain", "code: must be 1 to 64 characters\n");
+  if (!read.success) return plain(400, "code: must be 1 to 64 characters\n");
   typed(read.data.code);
-  send(response, 204, "text/plain", "");
+  return plain(204, "");
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -139,19 +153,7 @@ function stream(request: IncomingMessage, response: ServerResponse, screen: Scre
   request.once("close", stop);
 }
 
-async function sendQr(response: ServerResponse, qr: string | undefined): Promise<void> {
-  if (qr === undefined) return send(response, 404, "text/plain", "Not Found\n");
-  const svg = await QRCode.toString(qr, { type: "svg", errorCorrectionLevel: "M", margin: 4 });
-  send(response, 200, "image/svg+xml", svg);
+async function picture(text: string): Promise<Answer> {
+  const body = await QRCode.toString(text, { type: "svg", errorCorrectionLevel: "M", margin: 4 });
+  return { status: 200, type: "image/svg+xml", body };
 }
-
-const send = (
-  response: ServerResponse,
-  status: number,
-  type: string,
-  body: string | Buffer,
-  policy = STATUS_POLICY,
-): void =>
-  void response
-    .writeHead(status, { ...HEADERS, "content-security-policy": policy, "content-type": type })
-    .end(body); // of a HEAD, Node leaves the body out

@@ -46,8 +46,10 @@ describe.runIf(hasChromium)("the screen", () => {
     await rig.select(CRISPS);
     await says("Scan to pay NZD 2.50");
     const { qr } = (await rig.sim("GET", "")).body as { readonly qr: string };
-    await page.waitForFunction(
-      "[...document.images].every(({ complete, naturalWidth }) => complete && naturalWidth > 0)",
+    await until("the picture", () =>
+      page.evaluate<boolean>(
+        "[...document.images].every(({ complete, naturalWidth }) => complete && naturalWidth > 0)",
+      ),
     );
     const { data } = await shot(`${width}x${height}`);
     expect(jsQR.default(new Uint8ClampedArray(data), width, height)?.data).toBe(qr);

@@ -63,9 +63,10 @@ test("everything is in its place, and nothing is changed by installing it again"
   expect(statSync(join(box, "var/lib/scanvend")).mode & 0o777).toBe(0o700);
   expect(readlinkSync(join(box, "opt/scanvend/current"))).toBe("releases/1.2.3");
   expect(existsSync(join(box, "opt/scanvend/current/dist/cli.js"))).toBe(true);
-  expect(
-    existsSync(join(box, "etc/systemd/system/multi-user.target.wants/scanvend-controller.service")),
-  ).toBe(true);
+  for (const name of ["controller", "recover"])
+    expect(existsSync(join(box, `etc/systemd/system/multi-user.target.wants/scanvend-${name}.service`))).toBe(
+      true,
+    );
   expect(read("etc/udev/rules.d/60-scanvend.rules")).toContain('GROUP="dialout"');
   expect(read("etc/sysusers.d/scanvend.conf")).toContain("u scanvend ");
   const before = picture();
@@ -86,7 +87,7 @@ test("an image holds no key: each box makes its own", () => {
 test("a dry run says every step and takes none", () => {
   const { status, lines } = install(...FLAGS, "--dry-run");
   expect([status, existsSync(box)]).toEqual([0, false]);
-  expect(lines).toHaveLength(8);
+  expect(lines).toHaveLength(10);
   expect(lines.filter((line) => !line.startsWith("would  "))).toEqual([]);
 });
 
@@ -107,6 +108,20 @@ test("a flag changes its key of the configuration that is there, and the release
   });
   expect(readdirSync(join(box, "opt/scanvend/releases"))).toEqual(["1.2.3", "1.3.0"]);
   expect(readlinkSync(join(box, "opt/scanvend/current"))).toBe("releases/1.2.3");
+});
+
+test("the keys that may sign a release are there for the update, and what are none is refused", () => {
+  const keys = join(dir, "keys.json");
+  const publicKey = { kty: "OKP", crv: "Ed25519", x: KEY };
+  writeFileSync(keys, JSON.stringify({ keys: [{ kid: "r1", publicKey }] }));
+  expect(install(...FLAGS, "--release-keys", keys).status).toBe(0);
+  expect(JSON.parse(read("etc/scanvend/release-keys.json"))).toEqual({ keys: [{ kid: "r1", publicKey }] });
+  writeFileSync(keys, "{}");
+  const { status, stderr } = install(...FLAGS, "--release-keys", keys);
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringContaining(`--release-keys ${keys}: holds no public keys`),
+  ]);
 });
 
 test("another root and another Node are in the unit, and systemd reads it", () => {
