@@ -160,7 +160,7 @@ class Walk {
     [this.#sale] = sale.boot(
       NOTHING_HELD,
       { id: "j", last: 0 },
-      { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 },
+      { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 },
     );
     this.#drive({ kind: "connected" });
   }

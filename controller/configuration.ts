@@ -98,6 +98,8 @@ const settings = z.strictObject({
   vendResultMs: ms.default(25_000), // a coffee takes longer than a can
   /** How long a selection waits to be paid for: the machine's own patience is often 60 s, and must be longer. */
   selectionMs: ms.default(45_000),
+  /** After so many failures in a row an item is not sold for a quarter of an hour. */
+  suspendAfter: z.int().min(1).max(100).default(3),
   reportAgainMs: ms.default(2_000),
   statusEveryMs: ms.default(60_000),
   serialBackOff: backOff(250, 10_000),

@@ -43,7 +43,7 @@ const policy: Policy = {
   unknownAfterMs: 9e5,
   unknownRefundCap: 3,
 };
-const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 };
 
 type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : never;
 type ToMachine =

@@ -67,7 +67,7 @@ export const journalLine = z.discriminatedUnion("kind", [
     ...ofGrant,
     item,
     priceMinor: price,
-    reason: z.enum(["aboveCredit", "badPrice"]),
+    reason: z.enum(["aboveCredit", "badPrice", "suspended"]), // suspended: it failed too often
   }),
   z.strictObject({ kind: z.literal("approved"), ...ofVend }),
   // assumed: the machine was reset after the approval, which the standard counts as sold (MDB/ICP 7.4.7).

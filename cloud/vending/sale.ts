@@ -301,6 +301,12 @@ function cancel(s: Sale, nowMs: number): Step {
   return same(s);
 }
 
+const DENIED: Readonly<Record<Extract<JournalLine, { kind: "denied" }>["reason"], string>> = {
+  aboveCredit: "deniedAboveCredit",
+  badPrice: "denied",
+  suspended: "deniedSuspended",
+};
+
 /** What a line of the machine's journal means. Lines come in order and once; the caller sees to that. */
 function heard(before: Sale, { journal, entry, line, nowMs }: Extract<Event, { kind: "line" }>): Step {
   const s = { ...before, newsMs: nowMs };
@@ -322,7 +328,7 @@ function heard(before: Sale, { journal, entry, line, nowMs }: Extract<Event, { k
     case "opened":
       return [{ ...s, opened: true }, live ? [{ code: "opened", minor: s.creditMinor }] : []];
     case "denied": {
-      const code = line.reason === "aboveCredit" ? "deniedAboveCredit" : "denied";
+      const code = DENIED[line.reason];
       return [s, live ? [{ code, item: line.item, minor: line.priceMinor }] : []];
     }
     case "approved": {

@@ -17,6 +17,7 @@ const en: Readonly<Record<string, Sentence>> = {
     `${item} costs ${money}, more than the credit. Choose something else.`,
   denied: ({ item }) =>
     `The machine asked for ${item} at a price that cannot be charged. Choose something else.`,
+  deniedSuspended: ({ item }) => `${item} has not come out several times. Choose something else.`,
   approved: ({ item, money }) => `${item} for ${money}: the machine is giving it out.`,
   succeeded: ({ item, money }) => `${item} was given out for ${money}.`,
   assumed: ({ item, money }) =>

@@ -26,6 +26,7 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
       currency: own.currency,
       vendResultMs,
       selectionMs: own.selectionMs,
+      suspendAfter: own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },
     reportAgainMs: limits.reportAgainMs ?? own.reportAgainMs,

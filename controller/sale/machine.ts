@@ -65,6 +65,8 @@ export type Terms = {
   readonly currency: string;
   readonly vendResultMs: number;
   readonly selectionMs: number;
+  /** After so many failures in a row an item is not sold for a while. */
+  readonly suspendAfter: number;
   /** Fewer than a grant may say. */
   readonly maxVends?: number;
 };
@@ -79,6 +81,8 @@ export type Sale = {
   readonly held: Held;
   readonly past: Durable["past"];
   readonly alarmedMs: ReadonlyMap<string, number>;
+  /** How often an item has failed since it last came out, and when it last did; forgotten at a restart. */
+  readonly failures: ReadonlyMap<number, { readonly times: number; readonly lastMs: number }>;
 };
 
 export type SaleEvent = { readonly nowMs: number } & (
@@ -111,6 +115,8 @@ export type SaleStep = readonly [next: Sale, effects: readonly SaleEffect[]];
 
 /** How long the backend may take to say what is to be paid. */
 export const ANSWER_MS = 15_000;
+/** How long an item that failed too often is not sold; then it is tried once more. */
+export const SUSPENDED_MS = 15 * 60_000;
 export const ALARM_EVERY_MS = 60_000; // a broken adapter must not fill the journal
 const NONE: Held = { kind: "none" };
 
@@ -130,6 +136,7 @@ export function boot(
     held: NONE,
     past,
     alarmedMs: new Map(),
+    failures: new Map(),
   };
   switch (held.kind) {
     case "none":
@@ -323,7 +330,11 @@ function onSaid(sale: Sale, said: Said, requestId: string | undefined, nowMs: nu
     case "vendSucceeded":
       return onSucceeded(sale, nowMs);
     case "vendFailed":
-      return onNotVended(sale, "failed", said.kind);
+      return onNotVended(
+        held.kind === "approved" ? remembering(sale, held.vend, false, nowMs) : sale,
+        "failed",
+        said.kind,
+      );
     case "vendCancelled":
       return onNotVended(sale, "ended", said.kind);
     case "cashSale":
@@ -360,21 +371,25 @@ function onVendRequested(
   const { held } = sale;
   if (held.kind !== "open") {
     if ("selection" in held && held.selection?.request === request) return ignore(sale, "vendRequested"); // said twice
-    const isSold = held.kind === "none" && requestId !== undefined && priceMinor > 0 && selling(sale).canSell;
+    const isSold =
+      held.kind === "none" &&
+      requestId !== undefined &&
+      priceMinor > 0 &&
+      selling(sale).canSell &&
+      !isSuspended(sale, item, nowMs);
     if (!isSold) return [sale, [deny({ request })]];
     const untilMs = nowMs + sale.terms.selectionMs;
     const selection = { requestId, request, item, priceMinor, untilMs, answerByMs: nowMs + ANSWER_MS };
     return [{ ...sale, held: { kind: "selected", selection } }, [{ kind: "selected", selection }]];
   }
   const { grantId } = held.grant;
-  if (priceMinor === 0 || priceMinor > held.creditMinor) {
-    const reason = priceMinor === 0 ? "badPrice" : "aboveCredit";
+  const reason = denial(sale, { item, priceMinor, creditMinor: held.creditMinor }, nowMs);
+  if (reason !== undefined)
     return commit(sale, {
       held,
       lines: [{ kind: "denied", grantId, item, priceMinor, reason }],
       asks: [{ kind: "deny", request }],
     });
-  }
   const vends = held.vends + 1;
   const vend: Vend = { grantId, vend: vends, item, priceMinor };
   return commit(sale, {
@@ -391,6 +406,29 @@ function onTrouble(sale: Sale): SaleStep {
   return withdraw(sale, held.selection, [deny(held.selection)]);
 }
 
+function denial(
+  sale: Sale,
+  asked: { readonly item: number; readonly priceMinor: number; readonly creditMinor: number },
+  nowMs: number,
+): Extract<JournalLine, { kind: "denied" }>["reason"] | undefined {
+  if (asked.priceMinor === 0) return "badPrice";
+  if (asked.priceMinor > asked.creditMinor) return "aboveCredit";
+  return isSuspended(sale, asked.item, nowMs) ? "suspended" : undefined;
+}
+
+function isSuspended({ failures, terms }: Sale, item: number, nowMs: number): boolean {
+  const known = failures.get(item);
+  return known !== undefined && known.times >= terms.suspendAfter && nowMs < known.lastMs + SUSPENDED_MS;
+}
+
+/** The same sale, that remembers how this vend ended. */
+function remembering(sale: Sale, { item }: Vend, fell: boolean, nowMs: number): Sale {
+  const failures = new Map(sale.failures);
+  if (fell) failures.delete(item);
+  else failures.set(item, { times: (failures.get(item)?.times ?? 0) + 1, lastMs: nowMs });
+  return { ...sale, failures };
+}
+
 function onAnswered(
   sale: Sale,
   { requestId, isPayable, kind }: Extract<SaleEvent, { kind: "answered" }>,
@@ -404,7 +442,7 @@ function onAnswered(
 
 function onSucceeded(sale: Sale, nowMs: number): SaleStep {
   const { held, past } = sale;
-  if (held.kind === "approved") return sold(sale, held, nowMs);
+  if (held.kind === "approved") return sold(remembering(sale, held.vend, true, nowMs), held, nowMs);
   if (past === null) return alarm(sale, "orphanSuccess", "a vend was reported that nobody asked for", nowMs);
   if (past.known) return ignore(sale, "vendSucceeded"); // said twice
   return commit(sale, {

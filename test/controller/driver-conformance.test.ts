@@ -497,7 +497,7 @@ function entriesOf(said: DriverBench["said"]): string {
   let [state] = sale.boot(
     NOTHING_HELD,
     { id: "j", last: 0 },
-    { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 },
+    { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 },
   );
   const lines: string[] = [];
   const tell = (event: sale.SaleEvent): void => {

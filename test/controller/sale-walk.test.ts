@@ -18,7 +18,7 @@ import {
 import { chance } from "../chance.js";
 
 const WALKS = 2_000;
-const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 };
 
 type Paid = {
   state: "paid" | "open" | "settled";

@@ -21,7 +21,7 @@ import {
 
 const CREDIT = 400;
 const MAX_VENDS = 2;
-const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 };
 const ids = fc.constantFrom("a", "b", "c");
 const questions = fc.constantFrom(undefined, "q", "r");
 

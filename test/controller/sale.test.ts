@@ -5,7 +5,7 @@ import type { MdbState, Said } from "../../controller/mdb/driver.js";
 import { NOTHING_HELD, readDurable, type Durable } from "../../controller/sale/durable.js";
 import * as machine from "../../controller/sale/machine.js";
 
-const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000 };
+const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 };
 const grant = (id: string, more: Partial<Body["grant"]> = {}): Body["grant"] => ({
   grantId: id,
   saleId: `sale-${id}`,
@@ -471,5 +471,54 @@ describe("a selection before any credit", () => {
     const till = selected();
     expect(till.said({ kind: "vendCancelled" })).toEqual(["withdrawn q1"]);
     expect(till.grant("g1", { requestId: "q1" })).toEqual(["refused g1 withdrawn"]);
+  });
+});
+
+describe("an item that fails again and again", () => {
+  const fail = (till: Till, grantId: string): void => {
+    till.grant(grantId);
+    till.decide("go", { grantId, entry: till.entries.at(-1)?.n ?? 0 });
+    expect(till.request(350, 1, 7).at(-1)).toBe("ask approve 1");
+    till.said({ kind: "vendFailed" });
+  };
+  function failing(times: number): Till {
+    const till = new Till();
+    for (let n = 0; n < times; n += 1) fail(till, `f${n}`);
+    till.grant("g");
+    till.decide("go", { grantId: "g", entry: till.entries.at(-1)?.n ?? 0 });
+    return till;
+  }
+
+  test("is denied, while another one is sold", () => {
+    const till = failing(3);
+    expect(till.request(350, 2, 7)).toEqual(["denied g suspended", "ask deny 2"]);
+    expect(till.request(350, 3, 8)).toEqual(["approved g", "ask approve 3"]);
+  });
+
+  test("is sold until then, and again after a success, a restart or a while", () => {
+    const twice = failing(2);
+    expect(twice.request(350, 2, 7)).toEqual(["approved g", "ask approve 2"]);
+    twice.said({ kind: "vendSucceeded" });
+    fail(twice, "f9");
+    expect(twice.sale.failures.get(7)?.times).toBe(1);
+    expect(failing(3).restart().sale.failures.size).toBe(0);
+    const later = failing(3);
+    later.said({ kind: "sessionEnded" });
+    later.nowMs += machine.SUSPENDED_MS;
+    fail(later, "f9");
+  });
+
+  test("is not taken as a selection either", () => {
+    const till = failing(3);
+    till.said({ kind: "sessionEnded" });
+    till.said({ kind: "mdb", mdb: "vend" });
+    const said = { kind: "vendRequested", request: 5, item: 7, priceMinor: 350 } as const;
+    expect(till.hear({ kind: "said", said, requestId: "q" })).toEqual(["ask deny 5"]);
+  });
+
+  test("is not blamed for a cancel", () => {
+    const till = approved();
+    till.said({ kind: "vendCancelled" });
+    expect(till.sale.failures.size).toBe(0);
   });
 });

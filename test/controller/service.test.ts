@@ -164,7 +164,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
   const replay = new ReplayWindows(["cloud-1"], journal.replay());
   service = new Service({
     bootId: "boot",
-    terms: from?.settings.terms ?? { currency: "NZD", vendResultMs, selectionMs: 45_000 },
+    terms: from?.settings.terms ?? { currency: "NZD", vendResultMs, selectionMs: 45_000, suspendAfter: 3 },
     driver: from
       ? driverOf(from.settings)
       : qibixx({ decimals: 2, drainMs: 0, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
