@@ -97,6 +97,8 @@ export class Service<State> {
   #sale: sale.Sale;
   #reports: reports.Reports;
   #bootOwes: Extract<sale.SaleEffect, { kind: "journal" }> | undefined;
+  /** What the log and the displays are told, in order, once the machine has its answer. */
+  readonly #afterwards: (() => void)[] = [];
   #running = false;
   #closed = false;
   #reservedUntilMs = -Infinity; // somebody may be paying: their grant may come until then
@@ -198,12 +200,17 @@ export class Service<State> {
   }
 
   async close(): Promise<void> {
+    this.#catchUp();
     this.#closed = true;
     this.#cancelWake();
     this.#line.close();
     this.#devices?.close();
     await this.#bus.close(offline(this.#options.bootId));
     this.#options.journal.close();
+  }
+
+  #catchUp(): void {
+    for (const act of this.#afterwards.splice(0)) act();
   }
 
   #hear(message: Message): void {
@@ -250,8 +257,9 @@ export class Service<State> {
       this.#lookAtConfiguration();
     } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
-    // The machine waits for an answer that leaves in a moment: what the cloud is told can wait for that.
-    if ((this.#options.driver.dueMs(this.#driver) ?? Infinity) > this.#options.clock.monoMs()) {
+    // The machine waits for an answer that leaves in a moment: what everybody else is told can wait for that.
+    if ((this.#drives.dueMs(this.#driver) ?? Infinity) > this.#options.clock.monoMs()) {
+      this.#catchUp();
       this.#report("look");
       this.#sayStatus();
     }
@@ -331,8 +339,10 @@ export class Service<State> {
         break;
       case "ask":
         this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
-        if (effect.ask.kind === "approve" && this.#sale.held.kind === "approved")
-          this.#devices?.vending(this.#nameOf(this.#sale.held.vend.item));
+        if (effect.ask.kind === "approve" && this.#sale.held.kind === "approved") {
+          const { item } = this.#sale.held.vend;
+          this.#afterwards.push(() => this.#devices?.vending(this.#nameOf(item)));
+        }
         break;
       case "reserved":
         this.#bus.publish("reserved", effect.reserved);
@@ -418,7 +428,7 @@ export class Service<State> {
     const { journal, replay, log } = this.#options;
     journal.write(entries, JSON.stringify(durable), replay.highest());
     for (const { n, line } of entries) {
-      log.info({ entry: { n, ...line } }, "journal");
+      this.#afterwards.push(() => log.info({ entry: { n, ...line } }, "journal"));
       if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown")
         this.#counted[line.kind] += 1;
     }
