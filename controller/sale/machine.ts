@@ -498,26 +498,20 @@ function onNotVended(sale: Sale, reason: "failed" | "ended", event: string): Sal
   });
 }
 
+/** What is due has run out. */
 function expire(sale: Sale, nowMs: number): SaleStep {
   const { held } = sale;
   switch (held.kind) {
     case "none":
       return [sale, []];
-    case "selected": {
-      const { selection } = held;
-      return nowMs < Math.min(selection.untilMs, selection.answerByMs)
-        ? [sale, []]
-        : withdraw(sale, selection, [deny(selection)]);
-    }
+    case "selected":
+      return withdraw(sale, held.selection, [deny(held.selection)]);
     case "accepted":
-      if (nowMs >= held.goByMs) return letGo(sale, held, "noGo");
-      return nowMs < (held.selection?.untilMs ?? Infinity) ? [sale, []] : letGo(sale, held, "withdrawn");
+      return letGo(sale, held, nowMs >= held.goByMs ? "noGo" : "withdrawn");
     case "open":
-      return nowMs < held.endsMs ? [sale, []] : close(sale, held, "timeout");
+      return close(sale, held, "timeout");
     case "approved":
-      return nowMs < held.resultByMs
-        ? [sale, []]
-        : unknown(sale, held, "timeout", [{ kind: "closeSession" }]);
+      return unknown(sale, held, "timeout", [{ kind: "closeSession" }]);
   }
 }
 

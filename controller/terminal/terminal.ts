@@ -10,6 +10,8 @@
  *
  * `nowMs` is the monotonic clock.
  */
+import { ANSWER_MS } from "../sale/machine.js";
+
 export type Terminal = {
   readonly asking: { readonly requestId: string; readonly untilMs: number } | undefined;
   readonly last: { readonly value: string; readonly untilMs: number } | undefined;
@@ -56,7 +58,6 @@ export type TerminalStep = readonly [next: Terminal, effects: readonly TerminalE
 /** What a scanner puts around a code (its own setting), and this machine takes off. */
 export type Wrapping = { readonly prefix: string; readonly suffix: string };
 
-const ANSWER_MS = 15_000;
 const SAME_MS = 5_000;
 const SHOWN_MS = 20_000;
 const REFUSED_MS = 6_000;
