@@ -1,6 +1,7 @@
 /** `npm run fuzz:serial -- --lines N --seed N [--driver NAME]`: the long walk. Exit status: 0 held, 1 a promise was broken, 2 called wrongly. */
 import { parseArgs } from "node:util";
-import { chanceFrom, fuzz, KINDS } from "./serial-fuzz.js";
+import { chance } from "../test/chance.js";
+import { fuzz, KINDS } from "./serial-fuzz.js";
 
 const { values } = parseArgs({
   options: {
@@ -20,9 +21,7 @@ if (!Number.isInteger(lines) || lines < 1 || !Number.isInteger(seed) || kinds.le
   for (const kind of kinds) {
     const fromMs = performance.now();
     try {
-      const figures = fuzz(kind, lines, chanceFrom(seed), (done) =>
-        process.stderr.write(`${kind}: ${done}\n`),
-      );
+      const figures = fuzz(kind, lines, chance(seed), (done) => process.stderr.write(`${kind}: ${done}\n`));
       const seconds = ((performance.now() - fromMs) / 1_000).toFixed(1);
       process.stdout.write(`${JSON.stringify({ kind, seed, seconds, ...figures })}\n`);
     } catch (error) {

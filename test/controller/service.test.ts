@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { chanceFrom, damaged } from "../../bench/serial-fuzz.js";
+import { damaged } from "../../bench/serial-fuzz.js";
 import { Secret } from "../../broker/protocol/configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { boxHealth } from "../../controller/box-health.js";
@@ -26,6 +26,7 @@ import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
+import { chance } from "../chance.js";
 import { clock, quiet, random, until } from "./real-clock.js";
 import { newKeys, TestCloud, testBroker, type TestBroker } from "./test-broker.js";
 
@@ -593,7 +594,7 @@ test.each(Object.entries(pulled))(
 
 test("damaged lines over a real line approve nothing that was not paid, and the sale after them is whole", async () => {
   await started();
-  const chance = chanceFrom(11);
+  const drawn = chance(11);
   const said = [
     "c,STATUS,VEND,1.00,1",
     "c,VEND,SUCCESS",
@@ -601,8 +602,8 @@ test("damaged lines over a real line approve nothing that was not paid, and the 
     "c,ERR,VEND 3",
     "c,STATUS,ENABLED",
   ];
-  const pick = (): string => said[Math.floor(chance() * said.length)] ?? "";
-  for (let n = 0; n < 2_000; n += 1) adapter.say(chance() < 0.3 ? pick() : damaged(pick(), pick(), chance));
+  const pick = (): string => said[Math.floor(drawn() * said.length)] ?? "";
+  for (let n = 0; n < 2_000; n += 1) adapter.say(drawn() < 0.3 ? pick() : damaged(pick(), pick(), drawn));
   adapter.unplug();
   await until("lost", () => cloud.statuses().at(-1)?.canSell === false);
   await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);

@@ -15,7 +15,6 @@ beforeEach(async () => {
 
 const codeView = z.object({ barcode: z.string() });
 const found = z.object({ id: z.string(), status: z.string(), externalRef: z.string(), value: z.unknown() });
-const shown = z.looseObject({ shown: z.string() });
 
 /** What the wallet shows to be scanned. */
 async function newCode(n = 0): Promise<string> {
@@ -23,13 +22,6 @@ async function newCode(n = 0): Promise<string> {
   return codeView.parse(body).barcode;
 }
 const scan = (code: string): Promise<unknown> => rig.sim("POST", "/scan", { code });
-async function shows(text: string): Promise<void> {
-  let last = "";
-  await until(
-    () => `the display shows ${text}, not ${last}`,
-    async () => (last = shown.parse((await rig.sim("GET", "")).body).shown) === text,
-  );
-}
 /** The request that waits for this wallet, once there is one. */
 async function waiting(n = 0): Promise<z.infer<typeof found>> {
   let request: z.infer<typeof found> | undefined;
@@ -47,12 +39,13 @@ async function waiting(n = 0): Promise<z.infer<typeof found>> {
   return request;
 }
 
-test("a machine at rest says what a customer can do", () => shows("Scan the QR code, or show your barcode"));
+test("a machine at rest says what a customer can do", () =>
+  rig.shows("Scan the QR code, or show your barcode"));
 
 test("a barcode finds its wallet, the wallet pays, the credit opens, and the rest comes back", async () => {
   const before = { ...(await rig.balances()), fallen: await rig.fallen() };
   await scan(await newCode());
-  await shows("Pay NZD 10.00 in your wallet now");
+  await rig.shows("Pay NZD 10.00 in your wallet now");
   const request = await waiting();
   expect(request).toMatchObject({ status: "new", value: { amount: "1000", currency: "NZD" } });
   const { assetId, apiKey } = rig.wallet();
@@ -63,7 +56,7 @@ test("a barcode finds its wallet, the wallet pays, the credit opens, and the res
     apiKey,
   );
   expect(paid.status).toBe(200);
-  await shows("Paid. Choose at the machine");
+  await rig.shows("Paid. Choose at the machine");
   await rig.select(11);
   const sale = await rig.reaches(request.externalRef, "settled");
   expect(sale.vended).toMatchObject([{ item: 11, price: { amount: "250" } }]);
@@ -84,14 +77,14 @@ test.each([
   ["something else altogether", () => "5901234123457", "That was not read well. Show it again"],
 ])("%s is refused in words, and the machine stays free", async (_what, spoil, text) => {
   await scan(spoil(await newCode()));
-  await shows(text);
+  await rig.shows(text);
   expect(await rig.machineState()).toBe("ready");
 });
 
 test("while somebody is being served the display says so, and nothing is asked of the wallet", async () => {
   const sale = await rig.begin("400");
   await scan(await newCode(1));
-  await shows("Somebody is being served. One moment");
+  await rig.shows("Somebody is being served. One moment");
   const { body } = await rig.api(
     "GET",
     "/api/me/patron-code-payment-request",
@@ -107,7 +100,7 @@ test("without a network the machine says so by itself", async () => {
   await rig.faults({ networkDown: true });
   await until("the controller has noticed", async () => {
     await scan(await newCode(2));
-    const { shown: text } = shown.parse((await rig.sim("GET", "")).body);
+    const { shown: text } = await rig.face();
     return text === "No connection. Try again later";
   });
 });
@@ -115,7 +108,7 @@ test("without a network the machine says so by itself", async () => {
 test("a scanner that is held to the same code asks once", async () => {
   const code = await newCode();
   await Promise.all(Array.from({ length: 5 }, () => scan(code)));
-  await shows("Pay NZD 10.00 in your wallet now");
+  await rig.shows("Pay NZD 10.00 in your wallet now");
   const request = await waiting();
   const cancelled = await call(
     "POST",

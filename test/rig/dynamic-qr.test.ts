@@ -5,7 +5,6 @@ import { Rig, until, type Answer } from "./rig.js";
 
 const CRISPS = 11; // 2.50
 const IDLE = "Scan the QR code, or show your barcode";
-const face = z.looseObject({ shown: z.string(), qr: z.string().nullable() });
 const request = z.object({
   id: z.string(),
   status: z.string(),
@@ -26,19 +25,10 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
     await rig.vmc("enabled");
   });
 
-  const look = async (): Promise<z.infer<typeof face>> => face.parse((await rig.sim("GET", "")).body);
-  async function shows(text: string): Promise<z.infer<typeof face>> {
-    let last: z.infer<typeof face> | undefined;
-    await until(
-      () => `the display shows ${text}, not ${last?.shown}`,
-      async () => (last = await look()).shown === text,
-    );
-    return look();
-  }
   /** Chooses, and answers the payment request that the display's code leads to. */
   async function chosen(): Promise<z.infer<typeof request>> {
     await rig.select(CRISPS);
-    const { qr } = await shows("Scan to pay NZD 2.50");
+    const { qr } = await rig.shows("Scan to pay NZD 2.50");
     const id = qr?.startsWith(`${rig.file.cloudUrl}/pay/`) === true ? qr.split("/").at(-1) : "";
     return read(id ?? "");
   }
@@ -61,14 +51,14 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
       lineItems: [{ name: "Salted crisps", qty: "1", price: "250" }],
     });
     expect((await pay(asked.id)).status).toBe(200);
-    await shows("Item 11: one moment ...");
+    await rig.shows("Item 11: one moment ...");
     const sale = await rig.reaches(asked.externalRef, "settled");
     expect(sale.vended).toMatchObject([{ item: CRISPS, price: { amount: "250" } }]);
     expect(sale.refunded.amount).toBe("0");
     const after = await rig.balances();
     expect([before.payer - after.payer, after.merchant - before.merchant]).toEqual([250, 250]);
     expect(await rig.fallen()).toBe(before.fallen + 1);
-    expect((await look()).qr).toBeNull();
+    expect((await rig.face()).qr).toBeNull();
   });
 
   test("what does not come out is paid back", async () => {
@@ -85,7 +75,7 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
   test("the lever takes the choice back, and nobody can pay for it any more", async () => {
     const asked = await chosen();
     await rig.sim("POST", "/cancel", {});
-    expect((await shows(IDLE)).qr).toBeNull();
+    expect((await rig.shows(IDLE)).qr).toBeNull();
     await rig.reaches(asked.externalRef, "cancelled");
     expect((await pay(asked.id)).body).toMatchObject({ message: "REQUEST_CANCELLED" });
     await rig.vmc("enabled");
@@ -124,7 +114,7 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
     await rig.faults({ networkDown: true });
     await until("the controller has noticed", async () => {
       if ((await rig.vending()).vmc === "enabled") await rig.press(CRISPS);
-      return (await look()).shown === "No connection. Try again later";
+      return (await rig.face()).shown === "No connection. Try again later";
     });
     await rig.vmc("enabled");
   });

@@ -44,6 +44,7 @@ const machineView = z.looseObject({
   faults: z.record(z.string(), z.union([z.boolean(), z.number()])),
   coils: z.array(z.looseObject({ item: z.int(), stock: z.int(), fallen: z.int() })),
 });
+const displayView = z.looseObject({ shown: z.string(), qr: z.string().nullable() });
 const sellingStatus = z.looseObject({
   at: z.string(),
   kind: z.literal("mqtt"),
@@ -224,6 +225,21 @@ export class Rig implements AsyncDisposable {
   }
   async vending(): Promise<z.infer<typeof machineView>> {
     return machineView.parse((await this.sim("GET", "")).body);
+  }
+  /** What its customer display shows: words, and what its QR code leads to. */
+  async face(): Promise<z.infer<typeof displayView>> {
+    return displayView.parse((await this.sim("GET", "")).body);
+  }
+  async shows(text: string | RegExp): Promise<z.infer<typeof displayView>> {
+    let last = await this.face();
+    await until(
+      () => `the display shows ${String(text)}, not ${last.shown}`,
+      async () => {
+        last = await this.face();
+        return typeof text === "string" ? last.shown === text : text.test(last.shown);
+      },
+    );
+    return last;
   }
   async fallen(): Promise<number> {
     return (await this.vending()).coils.reduce((sum, { fallen }) => sum + fallen, 0);

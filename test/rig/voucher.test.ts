@@ -1,6 +1,5 @@
 /** Paying with a voucher's code at the machine's keypad: real processes, HTTP from the outside. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { z } from "zod";
 import { Rig, until } from "./rig.js";
 
 let rig: Rig;
@@ -13,18 +12,7 @@ beforeEach(async () => {
   await rig.ready();
 });
 
-const shown = z.looseObject({ shown: z.string() });
 const type = (code: string): Promise<unknown> => rig.sim("POST", "/type", { code });
-async function shows(text: string | RegExp): Promise<void> {
-  let last = "";
-  await until(
-    () => `the display shows ${String(text)}, not ${last}`,
-    async () => {
-      last = shown.parse((await rig.sim("GET", "")).body).shown;
-      return typeof text === "string" ? last === text : text.test(last);
-    },
-  );
-}
 function code(n: number): string {
   const voucher = rig.file.vouchers[n];
   if (voucher === undefined) throw new Error(`no voucher ${n}`);
@@ -34,7 +22,7 @@ function code(n: number): string {
 test("a voucher becomes credit, the machine vends, and the code is good for the rest", async () => {
   const before = { ...(await rig.balances()), fallen: await rig.fallen() };
   await type(code(0));
-  await shows("Paid. Choose at the machine");
+  await rig.shows("Paid. Choose at the machine");
   await rig.select(11);
   await until("what was not spent is back", async () => {
     const { merchant } = await rig.balances();
@@ -43,7 +31,7 @@ test("a voucher becomes credit, the machine vends, and the code is good for the 
   expect(await rig.fallen()).toBe(before.fallen + 1);
   await rig.ready();
   await type(code(0));
-  await shows("Paid. Choose at the machine");
+  await rig.shows("Paid. Choose at the machine");
   await until("the rest as credit", async () => (await rig.vending()).display.includes("7.50"));
   await rig.sim("POST", "/cancel", {});
   await until("all of that is back", async () => (await rig.balances()).merchant - before.merchant === 250);
@@ -51,7 +39,7 @@ test("a voucher becomes credit, the machine vends, and the code is good for the 
 
 test("half a code is not asked about", async () => {
   await type("12");
-  await shows("Type the whole code, then OK");
+  await rig.shows("Type the whole code, then OK");
 });
 
 test("wrong codes are refused in words, the machine stays free, and too many slow the terminal down", async () => {
@@ -59,12 +47,12 @@ test("wrong codes are refused in words, the machine stays free, and too many slo
   for (let tries = 0; tries < 5; tries += 1) {
     await until("the display is asked again", async () => {
       await type("1111 1111 1111 1111 1117");
-      return shown.parse((await rig.sim("GET", "")).body).shown !== wrong;
+      return (await rig.face()).shown !== wrong;
     });
-    await shows(wrong);
+    await rig.shows(wrong);
     expect(await rig.machineState()).toBe("ready");
   }
   await type(code(1));
-  await shows(/^Too many tries\. Wait [0-9]+ seconds$/);
+  await rig.shows(/^Too many tries\. Wait [0-9]+ seconds$/);
   expect(await rig.machineState()).toBe("ready");
 });
