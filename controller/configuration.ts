@@ -82,6 +82,12 @@ const settings = z.strictObject({
   machineDisplay: z.boolean().default(false),
   kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
+  /**
+   * A line that died without a word is noticed after one and a half of these. At most 120: past it the cloud, which waits 180 s for
+   * a status, would be the first to know. At least 10: a mobile network that stalls for some seconds is no dead line, and each
+   * ping costs its subscriber some 200 bytes.
+   */
+  mqttKeepAliveSeconds: z.int().min(10).max(120).default(20),
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
   cloudKeys: z
     .array(z.strictObject({ kid: z.string().min(1).max(64), publicKey: publicJwk }))

@@ -144,6 +144,7 @@ function start(settings: Configuration, identity: Identity) {
           cloudKeys,
           replay,
           nextConnection: connectionNumbers(settings.dataDir),
+          keepAliveSeconds: settings.mqttKeepAliveSeconds,
           offline: offline(bootId),
           clock,
           random,

@@ -184,6 +184,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
           cloudKeys: new Map([["cloud-1", cloudKeys.publicKey]]),
           replay,
           nextConnection: connectionNumbers(dir),
+          keepAliveSeconds: 20,
           offline: offline("boot"),
           clock,
           random,
