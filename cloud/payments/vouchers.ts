@@ -19,7 +19,7 @@ import { readAssetType } from "./asset-type.js";
 import { findAsset } from "./assets.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider, Spending } from "./provider.js";
 import { hashOf, newVoucherCode, readVoucherCode, waitAfter } from "./voucher-code.js";
 import { renderVoucher, type VoucherRow } from "./wire.js";
