@@ -2,7 +2,9 @@
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import { checkWords } from "./check-words.js";
 import type { Item, Machine, MachineState } from "./machines.js";
+import type { OwnedMachine, OwnedSale, PublicState } from "./owned.js";
 import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
+import type { DatedSale } from "./sales.js";
 import { moneyText, sentence } from "./words.js";
 
 export type MachineView = {
@@ -43,16 +45,6 @@ export const machineView = (
   })),
 });
 
-type PublicState =
-  | "awaitingPayment"
-  | "paid"
-  | "open"
-  | "vending"
-  | "settling"
-  | "settled"
-  | "cancelled"
-  | "expired"
-  | "unknown";
 /** What a customer sees of the states; the first three never leave the desk. */
 const PUBLIC: Readonly<Record<SaleState, PublicState>> = {
   reserving: "awaitingPayment",
@@ -88,8 +80,7 @@ export function saleView(
   story: readonly (Note & { readonly atMs: number })[],
   paymentRequest: unknown,
 ): SaleView {
-  const nameOf = (number: number): string =>
-    items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
+  const nameOf = namesOf(items);
   const priced = (minor: number): string => moneyText(minor, sale.currency, machine.decimals);
   return {
     id: sale.id,
@@ -97,11 +88,7 @@ export function saleView(
     machine: { code: machine.code, name: machine.name, place: machine.place },
     credit: fromMinor(sale.creditMinor, sale.currency),
     paymentRequest,
-    vended: sale.vends.filter(isVended).map(({ item, priceMinor }) => ({
-      item,
-      name: nameOf(item),
-      price: fromMinor(priceMinor, sale.currency),
-    })),
+    vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
     timeline: story.map(({ atMs, code, item, minor }) => ({
       at: new Date(atMs).toISOString(),
@@ -111,5 +98,49 @@ export function saleView(
         ...(minor === undefined ? {} : { money: priced(minor) }),
       }),
     })),
+  };
+}
+
+const namesOf =
+  (items: readonly Item[]) =>
+  (number: number): string =>
+    items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
+
+const vendedOf = ({ vends, currency }: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
+  vends.filter(isVended).map(({ item, priceMinor }) => ({
+    item,
+    name: nameOf(item),
+    price: fromMinor(priceMinor, currency),
+  }));
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+
+/** A machine as its owner sees it. */
+export function ownedMachineView(machine: Machine, state: MachineState): OwnedMachine {
+  const { status, telemetry } = machine;
+  return {
+    code: machine.code,
+    name: machine.name,
+    place: machine.place,
+    currency: machine.currency,
+    state,
+    ...(status === undefined ? {} : { heardAt: isoOf(machine.statusAtMs), version: status.version }),
+    ...(status === undefined || state === "offline" ? {} : { mdb: status.mdb }),
+    ...(status === undefined || state !== "outOfService" ? {} : { reason: status.reason }),
+    configuration: { applied: machine.configApplied, ...status?.config },
+    ...(telemetry === undefined ? {} : { telemetry: { at: isoOf(telemetry.atMs), ...telemetry.said } }),
+  };
+}
+
+/** A sale as its machine's owner sees it. */
+export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[]): OwnedSale {
+  return {
+    id: sale.id,
+    at: isoOf(atMs),
+    state: PUBLIC[sale.state],
+    credit: fromMinor(sale.creditMinor, sale.currency),
+    vended: vendedOf(sale, namesOf(items)),
+    refunded: fromMinor(sale.refundedMinor, sale.currency),
+    flags: sale.flags,
   };
 }
