@@ -191,6 +191,9 @@ function sayWhere(
   io.out(`  the machine beside a customer's phone   ${rig.simulatorUrl}/`);
   for (const { url } of rig.machines) io.out(`  what a machine's sticker leads to       ${url}`);
   for (const one of rig.machines) io.out(`  the screen on a machine                 ${one.screenUrl}`);
+  io.out(
+    `  what the machines' owner sees           ${rig.cloudUrl}/owner (with keys.owner of the file below)`,
+  );
   for (const { code, value } of rig.vouchers)
     io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
   io.out(`For scripts: ${rigFile} (addresses, keys, wallets). Ctrl-C stops everything.`);
