@@ -123,6 +123,7 @@ const PURE = [
   "controller/mdb/raw.ts",
   "controller/mdb/scale.ts",
   "controller/mdb/widths.ts",
+  "controller/places.ts",
   "controller/sale/machine.ts",
   "controller/terminal/escpos.ts",
   "cloud/payments/patron-code.ts",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readConfiguration } from "../../broker/protocol/configuration.js";
 import { configuration } from "../../controller/configuration.js";
+import { withPlaces } from "../../controller/places.js";
 import { rawSetup } from "../../controller/mdb/raw-setup.js";
 import { readIdentity } from "../../controller/identity.js";
 import { run } from "../../controller/main.js";
@@ -156,4 +157,21 @@ test("without an identity, or with another machine's, it does not start", async 
 test("the version is the package's", () => {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   expect(JSON.parse(text)).toMatchObject({ version: VERSION });
+});
+
+test("a place on the command line takes the line's, and leaves what else is said of the device", () => {
+  const file = {
+    serial: "/dev/a",
+    display: { serial: "/dev/b", kind: "escpos", columns: 48 },
+    keypad: "/dev/c",
+  };
+  const places = { display: "tcp://h:1", keypad: "tcp://h:2", scanner: "tcp://h:3" };
+  expect(JSON.parse(withPlaces(JSON.stringify(file), places))).toEqual({
+    serial: "/dev/a",
+    display: { serial: "tcp://h:1", kind: "escpos", columns: 48 },
+    keypad: "tcp://h:2",
+    scanner: "tcp://h:3",
+  });
+  for (const text of ["", "[]", "null", "{"]) expect(withPlaces(text, places)).toBe(text);
+  expect(JSON.parse(withPlaces(JSON.stringify(file), { display: undefined }))).toEqual(file);
 });
