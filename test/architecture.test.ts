@@ -136,6 +136,7 @@ const PURE = [
   "cloud/vending/render.ts",
   "simulator/machine/adapter-line.ts",
   "simulator/machine/carrier.ts",
+  "simulator/machine/escpos.ts",
   "simulator/machine/vmc.ts",
   "simulator/machine/word.ts",
 ];
