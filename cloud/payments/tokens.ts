@@ -3,7 +3,8 @@
  *
  * Owns      the tables collection, redemption_condition and token, and the asset of each token.
  * Promises  a token is minted once a key; it pays for one line of a request, or takes its value off the basket; spent, it is
- *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does.
+ *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does. One
+ *           that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
  *           What merchants were paid with tokens stands in the ledger as the issuer's debt.
  */
 import { z } from "zod";
@@ -18,10 +19,12 @@ import { findAsset, lockAsset } from "./assets.js";
 import { openAccount } from "./ledger.js";
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
-import type { AssetProvider } from "./provider.js";
+import type { AssetProvider, Spending } from "./provider.js";
 import type { LineItems } from "./request-form.js";
 import type { AcceptedCollection, Line } from "./request.js";
-import { renderAsset, renderCollection, type CollectionRow } from "./wire.js";
+import { byTypedCode } from "./typed-codes.js";
+import { hashOf, newVoucherCode } from "./voucher-code.js";
+import { renderAsset, renderCollection, type AssetRow, type CollectionRow } from "./wire.js";
 
 export type Product = { readonly sku: string; readonly name: string; readonly maxValue: Money };
 const products = z.array(
@@ -150,7 +153,10 @@ export class Tokens {
     });
   }
 
-  /** A token for `accountId` (or the caller). Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
+  /**
+   * A token for `accountId` (or the caller); its code, if it is to have one, is answered here and nowhere again.
+   * Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED.
+   */
   mint(
     caller: Caller,
     asked: {
@@ -158,9 +164,11 @@ export class Tokens {
       readonly idempotencyKey: string;
       readonly accountId?: string | undefined;
       readonly externalId?: string | undefined;
+      readonly withCode?: boolean | undefined;
     },
   ): Promise<object> {
     const { clock, random, store } = this.#parts;
+    const code = asked.withCode === true ? newVoucherCode(random, "product") : undefined;
     return store.write(async (tx) => {
       const collection = await findCollection(tx, asked.collectionId);
       if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
@@ -195,6 +203,7 @@ export class Tokens {
           external_id: asked.externalId ?? null,
           expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
           created_by: caller.crn,
+          code_hash: code === undefined ? null : hashOf(code.replaceAll(" ", "")),
         })
         .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())
         .returning("id")
@@ -202,7 +211,7 @@ export class Tokens {
       if (made === undefined) throw new Fault("TOKEN_ALREADY_CREATED");
       const asset = await findAsset(tx, id);
       if (asset === undefined) throw new Error("a token was made and is not there");
-      return renderAsset(asset);
+      return { ...renderAsset(asset), ...(code === undefined ? {} : { code }) };
     });
   }
 }
@@ -286,11 +295,9 @@ function discounted(
 
 export const tokenProvider: AssetProvider = {
   handles: (assetType) => readAssetType(assetType)?.category === "token",
-  async find(tx, { caller, request, option, form, nowMs }) {
-    if (form.assetId === undefined) throw new Fault("MALFORMED", "assetId: is needed for this assetType");
-    const asset = await lockAsset(tx, form.assetId);
-    permit(caller, "assets:spend", asset?.account_id);
-    if (asset === undefined) throw new Fault("FORBIDDEN");
+  async find(tx, spending) {
+    const { request, option, form, nowMs } = spending;
+    const asset = await proven(tx, spending);
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);
     const { currency, merchant_account_id: merchant } = request;
     const line = collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
@@ -303,7 +310,7 @@ export const tokenProvider: AssetProvider = {
       ),
       type: asset.type,
       assetId: asset.id,
-      accountId: asset.account_id,
+      accountId: form.assetId === undefined ? null : asset.account_id, // whoever has the code: nobody knows who that is
       active:
         asset.status === "active" && (asset.token_expires_ms === null || nowMs < asset.token_expires_ms),
       availableMinor: line?.amountMinor ?? 0,
@@ -319,6 +326,27 @@ export const tokenProvider: AssetProvider = {
     await tx.updateTable("asset").set({ status: "active" }).where("id", "=", assetId).execute();
   },
 };
+
+/** The token that its owner names, or that somebody has the code of. */
+async function proven(tx: Tx, spending: Spending): Promise<AssetRow> {
+  const { caller, form } = spending;
+  if (form.assetId !== undefined) {
+    const asset = await lockAsset(tx, form.assetId);
+    permit(caller, "assets:spend", asset?.account_id);
+    if (asset === undefined) throw new Fault("FORBIDDEN");
+    return asset;
+  }
+  if (form.authorization === undefined)
+    throw new Fault("MALFORMED", "assetId: is needed for this assetType, or the token's code as authorization");
+  return byTypedCode(tx, spending, form.authorization, async (codeHash) => {
+    const token = await tx
+      .selectFrom("token")
+      .select("id")
+      .where("code_hash", "=", codeHash)
+      .executeTakeFirst();
+    return token && lockAsset(tx, token.id);
+  });
+}
 
 const textOf = (line: Line): string => JSON.stringify(line);
 
