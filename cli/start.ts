@@ -132,6 +132,7 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
     keys: { owner: seeded.seed.ownerKey, terminal: seeded.seed.terminalKey },
     wallets: seeded.seed.wallets,
     vouchers: seeded.seed.vouchers,
+    productCodes: seeded.seed.productCodes,
     machines: machines.map(({ id, code, name }, index) => ({
       id,
       code,
@@ -183,6 +184,7 @@ function sayWhere(
     readonly simulatorUrl: string;
     readonly machines: readonly { readonly url: string; readonly screenUrl: string }[];
     readonly vouchers: Seeded["seed"]["vouchers"];
+    readonly productCodes: Seeded["seed"]["productCodes"];
   },
   rigFile: string,
 ): void {
@@ -193,6 +195,8 @@ function sayWhere(
   for (const one of rig.machines) io.out(`  the screen on a machine                 ${one.screenUrl}`);
   for (const { code, value } of rig.vouchers)
     io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
+  for (const { code, product } of rig.productCodes)
+    io.out(`  a voucher for ${product}${" ".repeat(Math.max(1, 14 - product.length))}           ${code}`);
   io.out(`For scripts: ${rigFile} (addresses, keys, wallets). Ctrl-C stops everything.`);
 }
 
@@ -238,7 +242,7 @@ function configure(
       screenUrl: screenUrl(ports, index),
       currency: CURRENCY,
       decimals: DECIMALS,
-      coils: items.map((coil) => ({ ...coil, stock })),
+      coils: items.map(({ item, name, priceMinor }) => ({ item, name, priceMinor, stock })),
       adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
       controller: {
         command: [

@@ -58,24 +58,9 @@ export class Tokens {
   /** Raises FORBIDDEN. */
   createCollection(caller: Caller, asked: NewCollection): Promise<object> {
     permit(caller, "collections:write", asked.accountId);
-    const { clock, random, store } = this.#parts;
-    return store.write(async (tx) => {
-      const nowMs = clock.nowMs();
-      const row = {
-        id: `c_${newId(nowMs, random)}`,
-        account_id: asked.accountId,
-        name: asked.name,
-        type: asked.type,
-        currency: asked.maxValue?.currency ?? null,
-        max_value_minor: asked.maxValue === undefined ? null : toMinor(asked.maxValue),
-        token_expires_ms: asked.tokenExpiresAt === undefined ? null : Date.parse(asked.tokenExpiresAt),
-        token_life: asked.tokenExpiresAfter === undefined ? null : JSON.stringify(asked.tokenExpiresAfter),
-        external_id: asked.externalId ?? null,
-        created_ms: nowMs,
-      };
-      await tx.insertInto("collection").values(row).execute();
-      return renderCollection(row);
-    });
+    return this.#parts.store.write(async (tx) =>
+      renderCollection(await insertCollection(tx, this.#parts, asked)),
+    );
   }
 
   /** Newest first. Raises FORBIDDEN. */
@@ -100,8 +85,7 @@ export class Tokens {
       allowedProducts,
     }: { readonly merchantId: string; readonly allowedProducts: readonly Product[] },
   ): Promise<object> {
-    const { clock, random, store } = this.#parts;
-    return store.write(async (tx) => {
+    return this.#parts.store.write(async (tx) => {
       const collection = await findCollection(tx, collectionId);
       permit(caller, "collections:write", collection?.account_id);
       if (collection?.type !== "product")
@@ -112,22 +96,7 @@ export class Tokens {
         .where("id", "=", merchantId)
         .executeTakeFirst();
       if (merchant === undefined) throw new Fault("FORBIDDEN");
-      const nowMs = clock.nowMs();
-      const allowed_products = JSON.stringify(allowedProducts);
-      const { id } = await tx
-        .insertInto("redemption_condition")
-        .values({
-          id: newId(nowMs, random),
-          collection_id: collectionId,
-          merchant_id: merchantId,
-          allowed_products,
-          created_ms: nowMs,
-        })
-        .onConflict((conflict) =>
-          conflict.columns(["collection_id", "merchant_id"]).doUpdateSet({ allowed_products }),
-        )
-        .returning("id")
-        .executeTakeFirstOrThrow();
+      const id = await putCondition(tx, this.#parts, { collectionId, merchantId, allowedProducts });
       return { id, collectionId, merchantId, allowedProducts };
     });
   }
@@ -159,61 +128,131 @@ export class Tokens {
    */
   mint(
     caller: Caller,
-    asked: {
-      readonly collectionId: string;
-      readonly idempotencyKey: string;
-      readonly accountId?: string | undefined;
-      readonly externalId?: string | undefined;
-      readonly withCode?: boolean | undefined;
-    },
+    asked: Omit<NewToken, "accountId"> & { readonly accountId?: string | undefined },
   ): Promise<object> {
-    const { clock, random, store } = this.#parts;
-    const code = asked.withCode === true ? newVoucherCode(random, "product") : undefined;
-    return store.write(async (tx) => {
+    return this.#parts.store.write(async (tx) => {
       const collection = await findCollection(tx, asked.collectionId);
       if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
       permit(caller, "tokens:write", collection.account_id);
       const accountId = asked.accountId ?? caller.accountId;
-      const account = await tx
-        .selectFrom("account")
-        .select("test")
-        .where("id", "=", accountId)
-        .executeTakeFirst();
-      if (account === undefined) throw new Fault("FORBIDDEN");
-      const nowMs = clock.nowMs();
-      const id = newId(nowMs, random);
-      const type = `centrapay.token.${account.test === 1 ? "test" : "main"}`;
-      await tx
-        .insertInto("asset")
-        .values({
-          id,
-          account_id: accountId,
-          type,
-          description: `${collection.name}: ${describeAssetType(type)}`,
-          status: "active",
-          created_ms: nowMs,
-        })
-        .execute();
-      const made = await tx
-        .insertInto("token")
-        .values({
-          id,
-          collection_id: collection.id,
-          idempotency_key: asked.idempotencyKey,
-          external_id: asked.externalId ?? null,
-          expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
-          created_by: caller.crn,
-          code_hash: code === undefined ? null : hashOf(code.replaceAll(" ", "")),
-        })
-        .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())
-        .returning("id")
-        .executeTakeFirst();
-      if (made === undefined) throw new Fault("TOKEN_ALREADY_CREATED");
+      const { id, code } = await mintToken(tx, this.#parts, { ...asked, accountId }, caller.crn);
       const asset = await findAsset(tx, id);
       if (asset === undefined) throw new Error("a token was made and is not there");
       return { ...renderAsset(asset), ...(code === undefined ? {} : { code }) };
     });
   }
+}
+
+export type NewToken = {
+  readonly collectionId: string;
+  readonly idempotencyKey: string;
+  readonly accountId: string;
+  readonly externalId?: string | undefined;
+  /** Whether it gets a code, for people to type. */
+  readonly withCode?: boolean | undefined;
+};
+
+/** A new token; its code is answered here and nowhere again. Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
+export async function mintToken(
+  tx: Tx,
+  { clock, random }: Making,
+  asked: NewToken,
+  createdBy: string,
+): Promise<{ readonly id: string; readonly code: string | undefined }> {
+  const collection = await findCollection(tx, asked.collectionId);
+  if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
+  const account = await tx
+    .selectFrom("account")
+    .select("test")
+    .where("id", "=", asked.accountId)
+    .executeTakeFirst();
+  if (account === undefined) throw new Fault("FORBIDDEN");
+  const nowMs = clock.nowMs();
+  const id = newId(nowMs, random);
+  const type = `centrapay.token.${account.test === 1 ? "test" : "main"}`;
+  const code = asked.withCode === true ? newVoucherCode(random, "product") : undefined;
+  await tx
+    .insertInto("asset")
+    .values({
+      id,
+      account_id: asked.accountId,
+      type,
+      description: `${collection.name}: ${describeAssetType(type)}`,
+      status: "active",
+      created_ms: nowMs,
+    })
+    .execute();
+  const made = await tx
+    .insertInto("token")
+    .values({
+      id,
+      collection_id: collection.id,
+      idempotency_key: asked.idempotencyKey,
+      external_id: asked.externalId ?? null,
+      expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
+      created_by: createdBy,
+      code_hash: code === undefined ? null : hashOf(code.replaceAll(" ", "")),
+    })
+    .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (made === undefined) throw new Fault("TOKEN_ALREADY_CREATED");
+  return { id, code };
+}
+
+export async function insertCollection(
+  tx: Tx,
+  { clock, random }: Making,
+  asked: NewCollection,
+): Promise<CollectionRow> {
+  const nowMs = clock.nowMs();
+  const row = {
+    id: `c_${newId(nowMs, random)}`,
+    account_id: asked.accountId,
+    name: asked.name,
+    type: asked.type,
+    currency: asked.maxValue?.currency ?? null,
+    max_value_minor: asked.maxValue === undefined ? null : toMinor(asked.maxValue),
+    token_expires_ms: asked.tokenExpiresAt === undefined ? null : Date.parse(asked.tokenExpiresAt),
+    token_life: asked.tokenExpiresAfter === undefined ? null : JSON.stringify(asked.tokenExpiresAfter),
+    external_id: asked.externalId ?? null,
+    created_ms: nowMs,
+  };
+  await tx.insertInto("collection").values(row).execute();
+  return row;
+}
+
+/** What a merchant gives for a collection's tokens, in the place of what it gave. Answers the condition's id. */
+export async function putCondition(
+  tx: Tx,
+  { clock, random }: Making,
+  {
+    collectionId,
+    merchantId,
+    allowedProducts,
+  }: {
+    readonly collectionId: string;
+    readonly merchantId: string;
+    readonly allowedProducts: readonly Product[];
+  },
+): Promise<string> {
+  const nowMs = clock.nowMs();
+  const allowed_products = JSON.stringify(allowedProducts);
+  const { id } = await tx
+    .insertInto("redemption_condition")
+    .values({
+      id: newId(nowMs, random),
+      collection_id: collectionId,
+      merchant_id: merchantId,
+      allowed_products,
+      created_ms: nowMs,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(["collection_id", "merchant_id"]).doUpdateSet({ allowed_products }),
+    )
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  return id;
 }
 
 const PERIOD_MS = {
@@ -337,7 +376,10 @@ async function proven(tx: Tx, spending: Spending): Promise<AssetRow> {
     return asset;
   }
   if (form.authorization === undefined)
-    throw new Fault("MALFORMED", "assetId: is needed for this assetType, or the token's code as authorization");
+    throw new Fault(
+      "MALFORMED",
+      "assetId: is needed for this assetType, or the token's code as authorization",
+    );
   return byTypedCode(tx, spending, form.authorization, async (codeHash) => {
     const token = await tx
       .selectFrom("token")

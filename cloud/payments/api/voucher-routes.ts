@@ -162,10 +162,13 @@ export function tokenRoutes({ keyed }: Endpoints<Caller>, tokens: Tokens): void 
         idempotencyKey: text(255),
         accountId: text(64).optional(),
         externalId: text(255).optional(),
-        withCode: z.boolean().optional().meta({
-          ...EXPERIMENTAL,
-          description: "Whether it gets a code, for people to type: whoever has it can spend the token.",
-        }),
+        withCode: z
+          .boolean()
+          .optional()
+          .meta({
+            ...EXPERIMENTAL,
+            description: "Whether it gets a code, for people to type: whoever has it can spend the token.",
+          }),
       }),
       answer: newToken,
       faults: ["TOKEN_COLLECTION_NOT_FOUND", "TOKEN_ALREADY_CREATED"],
