@@ -1,12 +1,13 @@
 /**
  * `npm run bench:machine`: how quick and how small the controller is, beside what this disk can do at best, from one run.
  *
- * A real controller process, a real broker process, and the two ends that they serve: an adapter on a TCP serial line, where
- * the times are taken, and the cloud's end of the bus. Beside each sale, in turn with it, one durable commit with the
+ * A real controller process, a real broker process, and the two ends that they serve: an adapter on a TCP serial line and the
+ * cloud's end of the bus. Times are taken twice: in the controller, from a line's arrival to its answer's leaving (edges.ts),
+ * which is what the limits are for; and at those two ends, with the way there and back. Beside each sale, in turn with it, one durable commit with the
  * journal's own settings on the journal's own disk: a disk that is busy with something else shows in both.
  */
 import { createHash, createPublicKey, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +18,7 @@ import { createIdentity, publicHalf } from "../controller/identity.js";
 import { quietPort } from "../test/quiet-port.js";
 import { Adapter } from "./adapter.js";
 import { DurableCommit } from "./durable-commit.js";
+import type { Edges } from "./edges.js";
 import { median, quantile } from "./load.js";
 import { CLOUD_KID, cloudPublicKey, MachineBus } from "./machine-bus.js";
 import { BenchProcess } from "./process.js";
@@ -60,6 +62,8 @@ type Report = {
   readonly commitMs: Spread;
   readonly approvalMs: Spread;
   readonly sessionMs: Spread;
+  /** As the adapter and the broker see it. */
+  readonly there: { readonly approvalMs: Spread; readonly sessionMs: Spread };
   readonly salesPerSecond: number;
   readonly commitsPerSale: number;
   readonly writtenKbPerSale: number;
@@ -93,6 +97,7 @@ function options(): Options | undefined {
 }
 
 const program = fileURLToPath(new URL("../cli.js", import.meta.url));
+const edgesModule = new URL("./edges.js", import.meta.url).href;
 
 /** Everything but the controller: it is started afresh for each measurement. */
 class Bench implements AsyncDisposable {
@@ -149,9 +154,20 @@ class Bench implements AsyncDisposable {
 
   controller(onLog: (line: Readonly<Record<string, unknown>>) => void = () => undefined): BenchProcess {
     return new BenchProcess(
-      [...CONTROLLER_NODE_FLAGS, program, "controller", "--config", this.#config],
+      [...CONTROLLER_NODE_FLAGS, "--import", edgesModule, program, "controller", "--config", this.#config],
       onLog,
+      { SCANVEND_BENCH_EDGES: this.#edges },
     );
+  }
+
+  /** What the controller that has just ended saw, of the month alone. */
+  edges(): Edges {
+    const seen = JSON.parse(readFileSync(this.#edges, "utf8")) as Edges; // edges.ts wrote it
+    const ofMonth = (all: readonly number[]): readonly number[] => all.slice(WARM_UP_SALES);
+    return { approvalsMs: ofMonth(seen.approvalsMs), sessionsMs: ofMonth(seen.sessionsMs) };
+  }
+  get #edges(): string {
+    return join(this.dir, "edges.json");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -227,7 +243,9 @@ async function measure(asked: Options): Promise<Report> {
   const idleShare = (controller.cpuSeconds() - cpuBefore) / ((performance.now() - idleFromMs) / 1_000);
   const residentMb = controller.residentMb();
   await controller.stop();
-  const { commitMs, approvalMs, sessionMs, samples } = month;
+  const { commitMs, samples } = month;
+  const seen = bench.edges();
+  const [approvalMs, sessionMs] = [spread(seen.approvalsMs), spread(seen.sessionsMs)];
   const late = samples.slice(Math.floor(samples.length / 3));
   const growth = (late.at(-1)?.residentMb ?? 0) - Math.min(...late.map((sample) => sample.residentMb));
   return {
@@ -242,6 +260,7 @@ async function measure(asked: Options): Promise<Report> {
       { what: "growth over its last two thirds", value: growth, limit: 10, unit: "MB" },
     ],
     ...{ commitMs, approvalMs, sessionMs, samples },
+    there: { approvalMs: month.approvalMs, sessionMs: month.sessionMs },
     salesPerSecond: month.salesPerSecond,
     commitsPerSale: commits / (asked.sales + WARM_UP_SALES),
     writtenKbPerSale: month.writtenKb / asked.sales,
@@ -289,6 +308,7 @@ const isWithin = ({ value, limit }: Figure): boolean => value <= limit;
 function print({
   figures,
   commitMs,
+  there,
   salesPerSecond,
   commitsPerSale,
   writtenKbPerSale,
@@ -302,9 +322,11 @@ function print({
       `${figure.what.padEnd(36)}${amount(figure.value, figure.unit)} wanted: at most ` +
         `${amount(figure.limit, figure.unit)} ${isWithin(figure) ? "" : "PAST IT"}`,
     );
+  const seen = ({ p50, p99 }: Spread): string => `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`;
+  out(`\nwith the way there and back: approval ${seen(there.approvalMs)}; session ${seen(there.sessionMs)}`);
   const [first, last] = [samples[0], samples.at(-1)];
   out(
-    `\nwear: ${commitsPerSale.toFixed(2)} commits and ${writtenKbPerSale.toFixed(0)} KB written a sale; ` +
+    `wear: ${commitsPerSale.toFixed(2)} commits and ${writtenKbPerSale.toFixed(0)} KB written a sale; ` +
       `${salesPerSecond.toFixed(0)} sales a second`,
   );
   if (first !== undefined && last !== undefined)

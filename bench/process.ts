@@ -14,8 +14,11 @@ export class BenchProcess {
   readonly #ended: Promise<unknown>;
 
   /** Hands on each line of its log. What it complains of on stderr is shown. */
-  constructor(argv: readonly string[], onLog: (line: LogLine) => void) {
-    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  constructor(argv: readonly string[], onLog: (line: LogLine) => void, env: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, argv, {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    });
     this.#child = child;
     this.#ended = once(child, "close");
     createInterface(child.stdout).on("line", (line) => onLog(JSON.parse(line) as LogLine)); // pino writes objects

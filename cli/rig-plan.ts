@@ -7,15 +7,18 @@ export const TOP_UP_MINOR = 10_000;
 export const VOUCHERS_MINOR: readonly number[] = [1_000, 500, 500];
 
 const ITEMS = [
-  { item: 11, name: "Salted crisps", priceMinor: 250 },
-  { item: 12, name: "Chocolate bar", priceMinor: 300 },
-  { item: 13, name: "Roasted nuts", priceMinor: 350 },
-  { item: 21, name: "Still water", priceMinor: 200 },
-  { item: 22, name: "Cola", priceMinor: 350 },
-  { item: 23, name: "Apple juice", priceMinor: 400 },
-  { item: 31, name: "Cheese sandwich", priceMinor: 650 },
-  { item: 32, name: "Chewing gum", priceMinor: 150 },
+  { item: 11, name: "Salted crisps", priceMinor: 250, sku: "crisps" },
+  { item: 12, name: "Chocolate bar", priceMinor: 300, sku: "chocolate" },
+  { item: 13, name: "Roasted nuts", priceMinor: 350, sku: "nuts" },
+  { item: 21, name: "Still water", priceMinor: 200, sku: "water" },
+  { item: 22, name: "Cola", priceMinor: 350, sku: "cola" },
+  { item: 23, name: "Apple juice", priceMinor: 400, sku: "juice" },
+  { item: 31, name: "Cheese sandwich", priceMinor: 650, sku: "sandwich" },
+  { item: 32, name: "Chewing gum", priceMinor: 150, sku: "gum" },
 ] as const;
+/** What the rig's product codes are good for, and how many there are. */
+export const GIVEN = ITEMS[4];
+export const PRODUCT_CODES = 2;
 const PLACES = [
   "Ground floor, by the lifts",
   "Library entrance",

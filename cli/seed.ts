@@ -1,5 +1,5 @@
 /**
- * The rig's first rows: a merchant, wallets with test money, vouchers, machines with identities of their own.
+ * The rig's first rows: a merchant, wallets with test money, vouchers, product codes, machines with identities of their own.
  *
  * Promises  the same accounts, keys and machines at every start in the same directory; more machines when more are asked for.
  * Crash     keys are shown once, when they are made, so the note of them is written right after the commit. Should the
@@ -14,6 +14,7 @@ import { fromMinor, money } from "../broker/protocol/money.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
 import {
   provisionMerchant,
+  provisionToken,
   provisionVoucher,
   provisionWallet,
   setWebhookUrl,
@@ -25,8 +26,10 @@ import type { Login } from "../broker/access.js";
 import {
   CURRENCY,
   DECIMALS,
+  GIVEN,
   MAX_CREDIT_MINOR,
   MIN_CREDIT_MINOR,
+  PRODUCT_CODES,
   rigMachine,
   SUGGESTED_CREDIT_MINOR,
   TOP_UP_MINOR,
@@ -36,6 +39,7 @@ import {
 
 const wallet = z.strictObject({ accountId: z.string(), apiKey: z.string(), assetId: z.string() });
 const voucher = z.strictObject({ code: z.string(), value: money });
+const productCode = z.strictObject({ code: z.string(), product: z.string() });
 const seedFile = z.strictObject({
   ownerAccountId: z.string(),
   merchantId: z.string(),
@@ -45,6 +49,7 @@ const seedFile = z.strictObject({
   terminalKey: z.string(),
   wallets: z.array(wallet),
   vouchers: z.array(voucher).default([]),
+  productCodes: z.array(productCode).default([]),
   mqttPassword: z.string(),
 });
 export type Seed = z.infer<typeof seedFile>;
@@ -123,13 +128,14 @@ async function plant(store: Store, dir: string, making: Making): Promise<Seed> {
     const stranger = await tx.selectFrom("account").select("id").executeTakeFirst();
     if (stranger !== undefined)
       throw new Error(`${dir} has accounts but no note of their keys: remove the directory and start again`);
-    const merchant = await provisionMerchant(tx, making, {
+    const { collectionId = "", ...merchant } = await provisionMerchant(tx, making, {
       name: "Snack Street",
       merchantName: "Snack Street",
       country: "NZ",
       currency: CURRENCY,
       allowedRedirectUrls: [],
       vouchers: true,
+      gives: [{ sku: GIVEN.sku, name: GIVEN.name, maxValue: fromMinor(GIVEN.priceMinor, CURRENCY) }],
     });
     const wallets = [];
     for (let n = 1; n <= WALLETS; n += 1)
@@ -146,7 +152,12 @@ async function plant(store: Store, dir: string, making: Making): Promise<Seed> {
       const code = await provisionVoucher(tx, making, { accountId: merchant.ownerAccountId, value });
       vouchers.push({ code, value });
     }
-    return { ...merchant, wallets, vouchers };
+    const productCodes = [];
+    for (let n = 1; n <= PRODUCT_CODES; n += 1) {
+      const of = { accountId: merchant.ownerAccountId, collectionId, idempotencyKey: String(n) };
+      productCodes.push({ code: await provisionToken(tx, making, of), product: GIVEN.name });
+    }
+    return { ...merchant, wallets, vouchers, productCodes };
   });
   const seed = seedFile.parse({ ...made, mqttPassword: randomDigits(43, making.random) });
   writePrivately(noteOf(dir), seed);

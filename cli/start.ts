@@ -138,6 +138,7 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
     keys: { owner: seeded.seed.ownerKey, terminal: seeded.seed.terminalKey },
     wallets: seeded.seed.wallets,
     vouchers: seeded.seed.vouchers,
+    productCodes: seeded.seed.productCodes,
     machines: machines.map(({ id, code, name }, index) => ({
       id,
       code,
@@ -189,6 +190,7 @@ function sayWhere(
     readonly simulatorUrl: string;
     readonly machines: readonly { readonly url: string; readonly screenUrl: string }[];
     readonly vouchers: Seeded["seed"]["vouchers"];
+    readonly productCodes: Seeded["seed"]["productCodes"];
   },
   rigFile: string,
 ): void {
@@ -202,6 +204,8 @@ function sayWhere(
   );
   for (const { code, value } of rig.vouchers)
     io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
+  for (const { code, product } of rig.productCodes)
+    io.out(`  a voucher for ${product}${" ".repeat(Math.max(1, 14 - product.length))}           ${code}`);
   io.out(`For scripts: ${rigFile} (addresses, keys, wallets). Ctrl-C stops everything.`);
 }
 
@@ -247,7 +251,7 @@ function configure(
       screenUrl: screenUrl(ports, index),
       currency: CURRENCY,
       decimals: DECIMALS,
-      coils: items.map((coil) => ({ ...coil, stock })),
+      coils: items.map(({ item, name, priceMinor }) => ({ item, name, priceMinor, stock })),
       display,
       adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
       controller: {

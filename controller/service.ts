@@ -286,7 +286,7 @@ export class Service<State> {
           event: { kind: "said", said: effect.said, requestId: this.#questionFor(effect.said) },
         });
         if (effect.said.kind === "reset") this.#counted.mdbResets += 1;
-        if (effect.said.kind === "opened") this.#devices?.opened();
+        if (effect.said.kind === "opened") this.#showCredit();
         if (effect.said.kind === "vendRequested") this.#comparePrice(effect.said);
         break;
       case "alarm":
@@ -336,6 +336,8 @@ export class Service<State> {
     const { log } = this.#options;
     switch (effect.kind) {
       case "journal": // done before the step was taken
+        if (effect.entries.some(({ line }) => line.kind === "denied" && line.reason === "notGranted"))
+          this.#afterwards.push(() => this.#showCredit()); // what it is for, once more
         break;
       case "ask":
         this.#queue.push({ to: "driver", event: { kind: "ask", ask: effect.ask } });
@@ -378,6 +380,11 @@ export class Service<State> {
       effects.some((effect) => effect.kind === "reserved" && effect.reserved.ok)
     )
       this.#reservedUntilMs = event.nowMs + event.reserve.ttlMs;
+  }
+
+  #showCredit(): void {
+    const { held } = this.#sale;
+    this.#devices?.opened("grant" in held ? held.grant.items : undefined);
   }
 
   #nameOf(item: number): string {

@@ -165,7 +165,7 @@ class World {
     const events: readonly Untimed<Event>[] = [
       { kind: "reserved" },
       { kind: "requested", paymentRequestId: grantId },
-      { kind: "paid", amountMinor: CREDIT, currency: "NZD", payer: null },
+      { kind: "paid", amountMinor: CREDIT, currency: "NZD", payer: null, skus: [] },
     ];
     this.sales.set(
       grantId,

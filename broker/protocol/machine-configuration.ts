@@ -12,11 +12,15 @@ const text = z
   .regex(/^[^\p{Cc}]{1,64}$/u, "must be 1 to 64 characters, none of them a control character");
 const ms = (least: number, most: number) => z.int().min(least).max(most);
 
-/** What the machine's own terminal says, where it is not what it says by itself. `{item}` is the item's name. */
+/**
+ * What the machine's own terminal says, where it is not what it says by itself. `{item}` is the item's name, `{items}` the
+ * numbers that the credit is for.
+ */
 const texts = z.strictObject({
   idle: text.optional(),
   asking: text.optional(),
   choose: text.optional(),
+  chooseOnly: text.optional(),
   vending: text.optional(),
   unreadable: text.optional(),
   incomplete: text.optional(),
@@ -30,7 +34,13 @@ const limits = z.strictObject({
   reportAgainMs: ms(500, 60_000).optional(),
   statusEveryMs: ms(5_000, 60_000).optional(), // a machine that misses three counts as gone
 });
-const item = z.strictObject({ item: z.int().min(0).max(0xffff), name: text, priceMinor: amountMinor });
+const item = z.strictObject({
+  item: z.int().min(0).max(0xffff),
+  name: text,
+  priceMinor: amountMinor,
+  /** What tokens know the product by. The machine itself has no use for it. */
+  sku: text.optional(),
+});
 
 /** As the merchant gives it: its number and its currency are the cloud's to say. */
 export const settable = z.strictObject({

@@ -29,6 +29,8 @@ const grant = z.strictObject({
   sessionMs: intervalMs, // how long the customer may choose
   goMs: intervalMs, // how long the machine waits for `go` before it lets the grant lapse
   maxVends: z.int().min(1).max(99),
+  /** The only items it is for; without it, any. */
+  items: z.array(item).min(1).max(200).optional(),
   ...forSelection,
 });
 const decision = z.strictObject({ grantId: id, journal: id, entry });
@@ -67,7 +69,7 @@ export const journalLine = z.discriminatedUnion("kind", [
     ...ofGrant,
     item,
     priceMinor: price,
-    reason: z.enum(["aboveCredit", "badPrice", "suspended"]), // suspended: it failed too often
+    reason: z.enum(["aboveCredit", "badPrice", "suspended", "notGranted"]), // suspended: it failed too often
   }),
   z.strictObject({ kind: z.literal("approved"), ...ofVend }),
   // assumed: the machine was reset after the approval, which the standard counts as sold (MDB/ICP 7.4.7).

@@ -64,8 +64,8 @@ import {
 } from "./request.js";
 import { payerOf } from "./scanned-code.js";
 import { acceptedCollections } from "./tokens.js";
-import { WrongCode } from "./vouchers.js";
 import { isShortCode, newShortCode } from "./short-code.js";
+import { WrongCode } from "./typed-codes.js";
 import type { Uplink } from "./uplink.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow, type View } from "./wire.js";
 

@@ -15,6 +15,7 @@ import { openTestIssuance } from "./ledger.js";
 import type { Making } from "./making.js";
 import { toSearchName } from "./merchants.js";
 import type { NotificationType } from "./request.js";
+import { insertCollection, mintToken, putCondition, type Product } from "./tokens.js";
 import { lockSubscriptions } from "./webhook-subscriptions.js";
 import { issueVoucher } from "./vouchers.js";
 import type { AccountRow } from "./wire.js";
@@ -31,6 +32,8 @@ export type NewMerchant = {
   readonly allowedRedirectUrls: readonly string[];
   /** Whether it is paid with vouchers too. */
   readonly vouchers?: boolean;
+  /** What it gives for tokens of a collection of its own. */
+  readonly gives?: readonly Product[];
 };
 export type ProvisionedMerchant = {
   readonly ownerAccountId: string;
@@ -39,6 +42,8 @@ export type ProvisionedMerchant = {
   readonly merchantId: string;
   readonly configId: string;
   readonly walletId: string;
+  /** Of the tokens it gives something for. */
+  readonly collectionId: string | undefined;
 };
 
 /** An account with a merchant, a wallet to be paid into, a config that names it, and a key for each role. */
@@ -75,19 +80,28 @@ export async function provisionMerchant(
     testMoney(asked.currency),
     ...(asked.vouchers === true ? [testVoucher(asked.currency)] : []),
   ];
+  const options: object[] = types.map((type) => ({ type, walletId }));
+  const { gives } = asked;
+  let collectionId: string | undefined;
+  if (gives !== undefined) {
+    const collection = { name: gives.map(({ name }) => name).join(", "), accountId: ownerAccountId } as const;
+    collectionId = (await insertCollection(tx, making, { ...collection, type: "product" })).id;
+    await putCondition(tx, making, { collectionId, merchantId, allowedProducts: gives });
+    options.push({ type: TEST_TOKEN, collectionIds: [collectionId] });
+  }
   const configId = `mc_${newId(nowMs, making.random)}`;
   await tx
     .insertInto("merchant_config")
     .values({
       id: configId,
       merchant_id: merchantId,
-      payment_options: JSON.stringify(types.map((type) => ({ type, walletId }))),
+      payment_options: JSON.stringify(options),
       allowed_redirect_urls: JSON.stringify(asked.allowedRedirectUrls),
       created_ms: nowMs,
       modified_ms: nowMs,
     })
     .execute();
-  return { ownerAccountId, ownerKey, terminalKey, merchantId, configId, walletId };
+  return { ownerAccountId, ownerKey, terminalKey, merchantId, configId, walletId, collectionId };
 }
 
 export type NewWallet = { readonly name: string; readonly currency: string; readonly topUpMinor: number };
@@ -119,6 +133,17 @@ export async function provisionVoucher(
   const type = testVoucher(value.currency);
   const funded = await openTestIssuance(tx, value.currency);
   return (await issueVoucher(tx, making, { accountId, type, value }, funded)).code;
+}
+
+/** A token of this collection that whoever has its code can spend; answers the code. */
+export async function provisionToken(
+  tx: Tx,
+  making: Making,
+  of: { readonly accountId: string; readonly collectionId: string; readonly idempotencyKey: string },
+): Promise<string> {
+  const { code } = await mintToken(tx, making, { ...of, withCode: true }, PROVISIONED);
+  if (code === undefined) throw new Error("a token was to have a code and has none");
+  return code;
 }
 
 /**
@@ -160,6 +185,7 @@ export async function setWebhookUrl(
     .execute();
 }
 
+const TEST_TOKEN = "centrapay.token.test";
 const PROVISIONED = "crn::service:provision";
 
 /** Whoever is set up by hand runs a backend, which asks for many machines and customers. */

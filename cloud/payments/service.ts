@@ -37,6 +37,7 @@ import { tokenRoutes, voucherRoutes } from "./api/voucher-routes.js";
 import { tokenProvider, Tokens } from "./tokens.js";
 import { Uplink } from "./uplink.js";
 import { UplinkClient, type UplinkSettings } from "./uplink-client.js";
+import { countWrongCode } from "./typed-codes.js";
 import { voucherProvider, Vouchers } from "./vouchers.js";
 import { webhookRoutes } from "./api/webhook-routes.js";
 import { Notifications } from "./notifications.js";
@@ -85,7 +86,7 @@ export function makePayments(parts: PaymentsParts): Payments {
     ...parts,
     providers,
     uplink,
-    wrongCode: (terminal) => vouchers.wrongCode(terminal),
+    wrongCode: (terminal) => countWrongCode(store, clock, terminal),
     committed,
   });
   const vouchers = new Vouchers(parts);

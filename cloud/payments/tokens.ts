@@ -3,7 +3,8 @@
  *
  * Owns      the tables collection, redemption_condition and token, and the asset of each token.
  * Promises  a token is minted once a key; it pays for one line of a request, or takes its value off the basket; spent, it is
- *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does.
+ *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does. One
+ *           that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
  *           What merchants were paid with tokens stands in the ledger as the issuer's debt.
  */
 import { z } from "zod";
@@ -18,10 +19,12 @@ import { findAsset, lockAsset } from "./assets.js";
 import { openAccount } from "./ledger.js";
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
-import type { AssetProvider } from "./provider.js";
+import type { AssetProvider, Spending } from "./provider.js";
 import type { LineItems } from "./request-form.js";
 import type { AcceptedCollection, Line } from "./request.js";
-import { renderAsset, renderCollection, type CollectionRow } from "./wire.js";
+import { byTypedCode } from "./typed-codes.js";
+import { hashOf, newVoucherCode } from "./voucher-code.js";
+import { renderAsset, renderCollection, type AssetRow, type CollectionRow } from "./wire.js";
 
 export type Product = { readonly sku: string; readonly name: string; readonly maxValue: Money };
 const products = z.array(
@@ -55,24 +58,9 @@ export class Tokens {
   /** Raises FORBIDDEN. */
   createCollection(caller: Caller, asked: NewCollection): Promise<object> {
     permit(caller, "collections:write", asked.accountId);
-    const { clock, random, store } = this.#parts;
-    return store.write(async (tx) => {
-      const nowMs = clock.nowMs();
-      const row = {
-        id: `c_${newId(nowMs, random)}`,
-        account_id: asked.accountId,
-        name: asked.name,
-        type: asked.type,
-        currency: asked.maxValue?.currency ?? null,
-        max_value_minor: asked.maxValue === undefined ? null : toMinor(asked.maxValue),
-        token_expires_ms: asked.tokenExpiresAt === undefined ? null : Date.parse(asked.tokenExpiresAt),
-        token_life: asked.tokenExpiresAfter === undefined ? null : JSON.stringify(asked.tokenExpiresAfter),
-        external_id: asked.externalId ?? null,
-        created_ms: nowMs,
-      };
-      await tx.insertInto("collection").values(row).execute();
-      return renderCollection(row);
-    });
+    return this.#parts.store.write(async (tx) =>
+      renderCollection(await insertCollection(tx, this.#parts, asked)),
+    );
   }
 
   /** Newest first. Raises FORBIDDEN. */
@@ -97,8 +85,7 @@ export class Tokens {
       allowedProducts,
     }: { readonly merchantId: string; readonly allowedProducts: readonly Product[] },
   ): Promise<object> {
-    const { clock, random, store } = this.#parts;
-    return store.write(async (tx) => {
+    return this.#parts.store.write(async (tx) => {
       const collection = await findCollection(tx, collectionId);
       permit(caller, "collections:write", collection?.account_id);
       if (collection?.type !== "product")
@@ -109,22 +96,7 @@ export class Tokens {
         .where("id", "=", merchantId)
         .executeTakeFirst();
       if (merchant === undefined) throw new Fault("FORBIDDEN");
-      const nowMs = clock.nowMs();
-      const allowed_products = JSON.stringify(allowedProducts);
-      const { id } = await tx
-        .insertInto("redemption_condition")
-        .values({
-          id: newId(nowMs, random),
-          collection_id: collectionId,
-          merchant_id: merchantId,
-          allowed_products,
-          created_ms: nowMs,
-        })
-        .onConflict((conflict) =>
-          conflict.columns(["collection_id", "merchant_id"]).doUpdateSet({ allowed_products }),
-        )
-        .returning("id")
-        .executeTakeFirstOrThrow();
+      const id = await putCondition(tx, this.#parts, { collectionId, merchantId, allowedProducts });
       return { id, collectionId, merchantId, allowedProducts };
     });
   }
@@ -150,61 +122,137 @@ export class Tokens {
     });
   }
 
-  /** A token for `accountId` (or the caller). Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
+  /**
+   * A token for `accountId` (or the caller); its code, if it is to have one, is answered here and nowhere again.
+   * Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED.
+   */
   mint(
     caller: Caller,
-    asked: {
-      readonly collectionId: string;
-      readonly idempotencyKey: string;
-      readonly accountId?: string | undefined;
-      readonly externalId?: string | undefined;
-    },
+    asked: Omit<NewToken, "accountId"> & { readonly accountId?: string | undefined },
   ): Promise<object> {
-    const { clock, random, store } = this.#parts;
-    return store.write(async (tx) => {
+    return this.#parts.store.write(async (tx) => {
       const collection = await findCollection(tx, asked.collectionId);
       if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
       permit(caller, "tokens:write", collection.account_id);
       const accountId = asked.accountId ?? caller.accountId;
-      const account = await tx
-        .selectFrom("account")
-        .select("test")
-        .where("id", "=", accountId)
-        .executeTakeFirst();
-      if (account === undefined) throw new Fault("FORBIDDEN");
-      const nowMs = clock.nowMs();
-      const id = newId(nowMs, random);
-      const type = `centrapay.token.${account.test === 1 ? "test" : "main"}`;
-      await tx
-        .insertInto("asset")
-        .values({
-          id,
-          account_id: accountId,
-          type,
-          description: `${collection.name}: ${describeAssetType(type)}`,
-          status: "active",
-          created_ms: nowMs,
-        })
-        .execute();
-      const made = await tx
-        .insertInto("token")
-        .values({
-          id,
-          collection_id: collection.id,
-          idempotency_key: asked.idempotencyKey,
-          external_id: asked.externalId ?? null,
-          expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
-          created_by: caller.crn,
-        })
-        .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())
-        .returning("id")
-        .executeTakeFirst();
-      if (made === undefined) throw new Fault("TOKEN_ALREADY_CREATED");
+      const { id, code } = await mintToken(tx, this.#parts, { ...asked, accountId }, caller.crn);
       const asset = await findAsset(tx, id);
       if (asset === undefined) throw new Error("a token was made and is not there");
-      return renderAsset(asset);
+      return { ...renderAsset(asset), ...(code === undefined ? {} : { code }) };
     });
   }
+}
+
+export type NewToken = {
+  readonly collectionId: string;
+  readonly idempotencyKey: string;
+  readonly accountId: string;
+  readonly externalId?: string | undefined;
+  /** Whether it gets a code, for people to type. */
+  readonly withCode?: boolean | undefined;
+};
+
+/** A new token; its code is answered here and nowhere again. Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
+export async function mintToken(
+  tx: Tx,
+  { clock, random }: Making,
+  asked: NewToken,
+  createdBy: string,
+): Promise<{ readonly id: string; readonly code: string | undefined }> {
+  const collection = await findCollection(tx, asked.collectionId);
+  if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
+  const account = await tx
+    .selectFrom("account")
+    .select("test")
+    .where("id", "=", asked.accountId)
+    .executeTakeFirst();
+  if (account === undefined) throw new Fault("FORBIDDEN");
+  const nowMs = clock.nowMs();
+  const id = newId(nowMs, random);
+  const type = `centrapay.token.${account.test === 1 ? "test" : "main"}`;
+  const code = asked.withCode === true ? newVoucherCode(random, "product") : undefined;
+  await tx
+    .insertInto("asset")
+    .values({
+      id,
+      account_id: asked.accountId,
+      type,
+      description: `${collection.name}: ${describeAssetType(type)}`,
+      status: "active",
+      created_ms: nowMs,
+    })
+    .execute();
+  const made = await tx
+    .insertInto("token")
+    .values({
+      id,
+      collection_id: collection.id,
+      idempotency_key: asked.idempotencyKey,
+      external_id: asked.externalId ?? null,
+      expires_ms: expiryOf(collection, await accountNowMs(tx, collection.account_id, nowMs)),
+      created_by: createdBy,
+      code_hash: code === undefined ? null : hashOf(code.replaceAll(" ", "")),
+    })
+    .onConflict((conflict) => conflict.columns(["collection_id", "idempotency_key"]).doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (made === undefined) throw new Fault("TOKEN_ALREADY_CREATED");
+  return { id, code };
+}
+
+export async function insertCollection(
+  tx: Tx,
+  { clock, random }: Making,
+  asked: NewCollection,
+): Promise<CollectionRow> {
+  const nowMs = clock.nowMs();
+  const row = {
+    id: `c_${newId(nowMs, random)}`,
+    account_id: asked.accountId,
+    name: asked.name,
+    type: asked.type,
+    currency: asked.maxValue?.currency ?? null,
+    max_value_minor: asked.maxValue === undefined ? null : toMinor(asked.maxValue),
+    token_expires_ms: asked.tokenExpiresAt === undefined ? null : Date.parse(asked.tokenExpiresAt),
+    token_life: asked.tokenExpiresAfter === undefined ? null : JSON.stringify(asked.tokenExpiresAfter),
+    external_id: asked.externalId ?? null,
+    created_ms: nowMs,
+  };
+  await tx.insertInto("collection").values(row).execute();
+  return row;
+}
+
+/** What a merchant gives for a collection's tokens, in the place of what it gave. Answers the condition's id. */
+export async function putCondition(
+  tx: Tx,
+  { clock, random }: Making,
+  {
+    collectionId,
+    merchantId,
+    allowedProducts,
+  }: {
+    readonly collectionId: string;
+    readonly merchantId: string;
+    readonly allowedProducts: readonly Product[];
+  },
+): Promise<string> {
+  const nowMs = clock.nowMs();
+  const allowed_products = JSON.stringify(allowedProducts);
+  const { id } = await tx
+    .insertInto("redemption_condition")
+    .values({
+      id: newId(nowMs, random),
+      collection_id: collectionId,
+      merchant_id: merchantId,
+      allowed_products,
+      created_ms: nowMs,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(["collection_id", "merchant_id"]).doUpdateSet({ allowed_products }),
+    )
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  return id;
 }
 
 const PERIOD_MS = {
@@ -286,11 +334,9 @@ function discounted(
 
 export const tokenProvider: AssetProvider = {
   handles: (assetType) => readAssetType(assetType)?.category === "token",
-  async find(tx, { caller, request, option, form, nowMs }) {
-    if (form.assetId === undefined) throw new Fault("MALFORMED", "assetId: is needed for this assetType");
-    const asset = await lockAsset(tx, form.assetId);
-    permit(caller, "assets:spend", asset?.account_id);
-    if (asset === undefined) throw new Fault("FORBIDDEN");
+  async find(tx, spending) {
+    const { request, option, form, nowMs } = spending;
+    const asset = await proven(tx, spending);
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);
     const { currency, merchant_account_id: merchant } = request;
     const line = collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
@@ -303,7 +349,7 @@ export const tokenProvider: AssetProvider = {
       ),
       type: asset.type,
       assetId: asset.id,
-      accountId: asset.account_id,
+      accountId: form.assetId === undefined ? null : asset.account_id, // whoever has the code: nobody knows who that is
       active:
         asset.status === "active" && (asset.token_expires_ms === null || nowMs < asset.token_expires_ms),
       availableMinor: line?.amountMinor ?? 0,
@@ -319,6 +365,30 @@ export const tokenProvider: AssetProvider = {
     await tx.updateTable("asset").set({ status: "active" }).where("id", "=", assetId).execute();
   },
 };
+
+/** The token that its owner names, or that somebody has the code of. */
+async function proven(tx: Tx, spending: Spending): Promise<AssetRow> {
+  const { caller, form } = spending;
+  if (form.assetId !== undefined) {
+    const asset = await lockAsset(tx, form.assetId);
+    permit(caller, "assets:spend", asset?.account_id);
+    if (asset === undefined) throw new Fault("FORBIDDEN");
+    return asset;
+  }
+  if (form.authorization === undefined)
+    throw new Fault(
+      "MALFORMED",
+      "assetId: is needed for this assetType, or the token's code as authorization",
+    );
+  return byTypedCode(tx, spending, form.authorization, async (codeHash) => {
+    const token = await tx
+      .selectFrom("token")
+      .select("id")
+      .where("code_hash", "=", codeHash)
+      .executeTakeFirst();
+    return token && lockAsset(tx, token.id);
+  });
+}
 
 const textOf = (line: Line): string => JSON.stringify(line);
 

@@ -1,8 +1,9 @@
 /**
- * Voucher codes: 20 digits, 19 of chance and a Luhn digit, for a number pad. Pure.
+ * Voucher codes: 20 digits, of chance but for a Luhn digit at the end, for a number pad. Pure.
  *
- * 63 bits of chance: guessing one of a million living codes at a terminal that is slowed down takes longer than there has been
- * time, and so does trying them all against a hash. The check digit finds every single wrong digit before anything is asked.
+ * A product's begins with 9 and one for money does not, so that a merchant knows what to ask payment for before it asks.
+ * Some 60 bits of chance: guessing one of a million living codes at a terminal that is slowed down takes longer than there has
+ * been time, and so does trying them all against a hash. The check digit finds every single wrong digit before anything is asked.
  */
 import { createHash } from "node:crypto";
 import type { Random } from "../../broker/protocol/clock.js";
@@ -11,11 +12,14 @@ import { checkCharacter, DECIMAL } from "./luhn.js";
 const CHOSEN = 19;
 
 /** `1234 5678 9012 3456 7890`, as it is printed. */
-export function newVoucherCode(random: Random): string {
-  let digits = "";
+export function newVoucherCode(random: Random, worth: "money" | "product"): string {
+  let digits = worth === "product" ? "9" : "";
   while (digits.length < CHOSEN)
-    for (const byte of random.bytes(CHOSEN))
-      if (byte < 250 && digits.length < CHOSEN) digits += String(byte % 10);
+    for (const byte of random.bytes(CHOSEN)) {
+      const digit = byte % 10;
+      if (byte >= 250 || digits.length === CHOSEN || (digits === "" && digit === 9)) continue; // no digit likelier than another
+      digits += String(digit);
+    }
   return groups(digits + checkCharacter(digits, DECIMAL));
 }
 

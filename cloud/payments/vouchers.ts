@@ -1,17 +1,16 @@
 /**
  * Vouchers: money that whoever has the code can pay with, once.
  *
- * Owns      the tables voucher and voucher_try.
+ * Owns      the table voucher.
  * Promises  a code is shown once, when it is made, and kept as its hash; a voucher's money is in the ledger from its issue on;
- *           it pays once, and what comes back of that payment can be spent with the same code again. Wrong codes from one
- *           terminal slow it down; a right one clears that.
+ *           it pays once, and what comes back of that payment can be spent with the same code again.
  * Never     pays more than it holds, and never pays change: what a request does not need stays on the voucher, for its issuer to
  *           take back.
  */
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import { forUpdate, lockName } from "../store/locks.js";
+import { forUpdate } from "../store/locks.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { accountNowMs } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
@@ -20,8 +19,9 @@ import { findAsset } from "./assets.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
-import type { AssetProvider, Spending } from "./provider.js";
-import { hashOf, newVoucherCode, readVoucherCode, waitAfter } from "./voucher-code.js";
+import type { AssetProvider } from "./provider.js";
+import { byTypedCode } from "./typed-codes.js";
+import { hashOf, newVoucherCode } from "./voucher-code.js";
 import { renderVoucher, type VoucherRow } from "./wire.js";
 
 export type NewVoucher = {
@@ -106,21 +106,6 @@ export class Vouchers {
     });
   }
 
-  /** A wrong code: written down by itself, because the payment it was for came to nothing. */
-  async wrongCode(terminal: string): Promise<void> {
-    const { clock, store } = this.#parts;
-    await store.write(async (tx) => {
-      await lockName(tx, `voucher_try ${terminal}`);
-      const wrong = ((await findTries(tx, terminal))?.wrong ?? 0) + 1;
-      const until_ms = clock.nowMs() + waitAfter(wrong);
-      await tx
-        .insertInto("voucher_try")
-        .values({ terminal, wrong, until_ms })
-        .onConflict((conflict) => conflict.column("terminal").doUpdateSet({ wrong, until_ms }))
-        .execute();
-    });
-  }
-
   async #source(tx: Tx, { walletId, accountId, value }: NewVoucher, test: boolean): Promise<string> {
     if (walletId === undefined) {
       if (!test)
@@ -150,7 +135,7 @@ export async function issueVoucher(
 ): Promise<{ readonly id: string; readonly code: string }> {
   const nowMs = clock.nowMs();
   const id = newId(nowMs, random);
-  const code = newVoucherCode(random);
+  const code = newVoucherCode(random, "money");
   const valueMinor = toMinor(asked.value);
   const { currency } = asked.value;
   await openAccount(tx, "voucher", id, currency);
@@ -181,37 +166,15 @@ export async function issueVoucher(
   return { id, code };
 }
 
-/** A code that is none. Whoever catches it counts it. */
-export class WrongCode extends Fault {
-  readonly terminal: string;
-  constructor(terminal: string) {
-    super("ASSET_REDEMPTION_DENIED", "no voucher has this code");
-    this.terminal = terminal;
-  }
-}
-
-/** The terminal a code was typed at: as the request names it, or else the key that pays. */
-const terminalOf = ({ request, caller }: Spending): string => {
-  const { terminalId } = JSON.parse(request.details) as { readonly terminalId?: string }; // written by create alone
-  return terminalId === undefined ? caller.crn : `${request.merchant_account_id} ${terminalId}`;
-};
-
 export const voucherProvider: AssetProvider = {
   handles: (assetType) => readAssetType(assetType)?.category === "giftcard",
   async find(tx, spending) {
-    const { form, nowMs, realMs } = spending;
+    const { form, nowMs } = spending;
     if (form.authorization === undefined)
       throw new Fault("MALFORMED", "authorization: the voucher's code is needed for this assetType");
-    const terminal = terminalOf(spending);
-    const tries = await findTries(tx, terminal);
-    if (tries !== undefined && tries.until_ms > realMs)
-      throw new Fault("RATE_LIMIT_EXCEEDED", "too many wrong codes", {
-        retryAfterMs: tries.until_ms - realMs,
-      });
-    const digits = readVoucherCode(form.authorization);
-    const row = digits === undefined ? undefined : await lockVoucher(tx, "voucher.code_hash", hashOf(digits));
-    if (row === undefined) throw new WrongCode(terminal);
-    if (tries !== undefined) await tx.deleteFrom("voucher_try").where("terminal", "=", terminal).execute();
+    const row = await byTypedCode(tx, spending, form.authorization, (hash) =>
+      lockVoucher(tx, "voucher.code_hash", hash),
+    );
     return {
       id: row.id,
       type: row.type,
@@ -236,9 +199,6 @@ export const voucherProvider: AssetProvider = {
       .execute();
   },
 };
-
-const findTries = (db: Reader, terminal: string) =>
-  db.selectFrom("voucher_try").selectAll().where("terminal", "=", terminal).executeTakeFirst();
 
 const selectVouchers = (db: Reader) =>
   db

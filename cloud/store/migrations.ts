@@ -5,6 +5,7 @@ import { ownTime } from "./migrations/0007-own-time.js";
 import { machineConfigs } from "./migrations/0009-machine-configs.js";
 import { ownedMachines } from "./migrations/0010-owned-machines.js";
 import { payments } from "./migrations/0001-payments.js";
+import { productCodes } from "./migrations/0011-product-codes.js";
 import { uplink } from "./migrations/0006-uplink.js";
 import { pruning } from "./migrations/0008-pruning.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
@@ -22,4 +23,5 @@ export const migrations: Record<string, Migration> = {
   "0008-pruning": pruning,
   "0009-machine-configs": machineConfigs,
   "0010-owned-machines": ownedMachines,
+  "0011-product-codes": productCodes,
 };

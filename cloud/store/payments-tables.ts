@@ -262,6 +262,7 @@ export type PaymentsTables = {
     external_id: string | null;
     expires_ms: number | null;
     created_by: string;
+    code_hash: string | null; // of the code that whoever has it can spend it with
   };
   /** What a wallet shows for a few minutes, for a merchant to scan. Times are its account's own. */
   patron_code: {

@@ -28,7 +28,14 @@ export type VendingTables = {
   /** What the merchant set in a machine. Rows are only added. */
   machine_config: { machine_id: string; version: number; document: string; created_ms: number };
   machine_key: { kid: string; machine_id: string; public_key: string; revoked_ms: number | null };
-  machine_item: { machine_id: string; item: number; name: string; price_minor: number; failures: number };
+  machine_item: {
+    machine_id: string;
+    item: number;
+    name: string;
+    price_minor: number;
+    failures: number;
+    sku: string | null; // what the merchant and its tokens know the product by
+  };
   /** How far each journal of a machine has been committed here. */
   machine_journal: { machine_id: string; journal: string; up_to: number };
   /** Every line of every journal, as it came. Rows are only added. */

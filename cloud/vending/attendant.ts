@@ -15,8 +15,15 @@ import type { Store, Tx } from "../store/store.js";
 import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
 import { itemsOf, machineBy } from "./machines.js";
-import type { Answer, PaymentRequest, PaymentsClient } from "./payments-client.js";
 import {
+  paidWith,
+  type Answer,
+  type BasketLine,
+  type PaymentRequest,
+  type PaymentsClient,
+} from "./payments-client.js";
+import {
+  basket,
   owed,
   refundReference,
   type Event,
@@ -192,7 +199,9 @@ export class Attendant {
           currency: sale.currency,
           sessionMs: terms.sessionMs,
           goMs: terms.goMs,
-          maxVends: (await this.#machine(sale)).maxVends,
+          ...(sale.products === null
+            ? { maxVends: (await this.#machine(sale)).maxVends }
+            : { maxVends: 1, items: sale.products.map(({ item }) => item) }),
           ...forSelection(sale),
         });
       case "go":
@@ -232,7 +241,7 @@ export class Attendant {
       deviceId: machine.id,
       terminalId: machine.code,
       expirySeconds: expirySecondsOf(sale, terms),
-      name: await this.#nameOf(sale),
+      lines: await this.#linesOf(sale),
       ...(sale.barcode === null ? {} : { barcode: sale.barcode }),
       ...(sale.byVoucher ? { partialAllowed: true, basketAmount: value.amount } : {}),
     });
@@ -258,13 +267,23 @@ export class Attendant {
     } else log.warn({ sale: sale.id, reason: answer.reason }, "no payment request yet");
   }
 
-  async #nameOf({ machineId, selection }: Sale): Promise<string> {
-    if (selection === null) return CREDIT_NAME;
+  async #linesOf({ machineId, selection, products, creditMinor, currency }: Sale) {
+    if (selection === null && products === null)
+      return [{ name: CREDIT_NAME, price: fromMinor(creditMinor, currency) }];
     const items = await itemsOf(this.#parts.store.read, machineId);
-    return items.find(({ item }) => item === selection.item)?.name ?? `Item ${selection.item}`;
+    const wanted =
+      products === null ? [{ item: selection?.item, priceMinor: creditMinor }] : basket(products);
+    return wanted.map(({ item, priceMinor }): BasketLine => {
+      const known = items.find((one) => one.item === item);
+      return {
+        name: known?.name ?? `Item ${item}`,
+        ...(known?.sku === undefined ? {} : { sku: known.sku }),
+        price: fromMinor(priceMinor, currency),
+      };
+    });
   }
 
-  /** Its key is the sale's id: however often it is asked, and by whomever, the voucher pays once. */
+  /** Its key is the sale's id: however often it is asked, and by whomever, the code pays once. */
   async #payByVoucher(sale: Sale, code: string): Promise<void> {
     if (sale.paymentRequestId === null) return;
     const { payments, log } = this.#parts;
@@ -272,7 +291,8 @@ export class Attendant {
     if (request.kind !== "done") return; // tried again
     const { status, paymentOptions = [] } = request.value;
     if (status !== "new") return this.#pollRequest(sale); // an earlier try, whose answer was lost
-    const assetType = paymentOptions.find((option) => option.assetType.startsWith("voucher."))?.assetType;
+    const kind = sale.products === null ? "voucher." : "centrapay.token.";
+    const assetType = paymentOptions.find((option) => option.assetType.startsWith(kind))?.assetType;
     if (assetType === undefined) return this.#refuseVoucher(sale, "INVALID_ASSET_TYPE");
     const answer = await payments.pay(sale.paymentRequestId, {
       assetType,
@@ -287,7 +307,7 @@ export class Attendant {
       );
       return;
     }
-    const refusal = voucherRefusal(answer);
+    const refusal = voucherRefusal(answer, sale);
     if (refusal === "PAYMENTS_UNAVAILABLE") log.error({ sale: sale.id, answer }, "voucher refused");
     await this.#refuseVoucher(
       sale,
@@ -367,15 +387,15 @@ const forSelection = ({ selection }: Sale): { readonly requestId?: string } =>
   selection === null ? {} : { requestId: selection.requestId };
 
 /** What the platform's word about a voucher is in ours. */
-function voucherRefusal(answer: Exclude<Answer<unknown>, { kind: "done" }>): Refusal {
+function voucherRefusal(answer: Exclude<Answer<unknown>, { kind: "done" }>, { products }: Sale): Refusal {
   if (answer.kind === "unknown") return "RATE_LIMIT_EXCEEDED";
   switch (answer.code) {
     case "ASSET_REDEMPTION_DENIED":
     case "INVALID_ASSET_TYPE":
     case "INACTIVE_ASSET":
       return answer.code;
-    case "INSUFFICIENT_ASSET_VALUE": // nothing is left on it
-      return "INACTIVE_ASSET";
+    case "INSUFFICIENT_ASSET_VALUE": // nothing is left on it, or it is for a product that is not here
+      return products === null ? "INACTIVE_ASSET" : "INVALID_ASSET_TYPE";
     default:
       return "PAYMENTS_UNAVAILABLE";
   }
@@ -391,7 +411,7 @@ function fromRequest(request: PaymentRequest): Untimed | undefined {
         kind: "paid",
         amountMinor: toMinor(request.value) - Number(request.remainingAmount ?? 0),
         currency: request.value.currency,
-        payer: request.paidBy?.assetTotals[0]?.payerAccountId ?? null,
+        ...paidWith(request.paidBy),
       };
     case "expired":
       return { kind: "requestExpired" };

@@ -84,10 +84,11 @@ function view(machine: Machine, found: StoredConfig | undefined, itemsNow: reado
     ...(said?.trying === undefined ? {} : { trying: said.trying }),
     ...(said?.refused === undefined ? {} : { refused: said.refused }),
     currency: machine.currency,
-    items: items.map(({ item, name, priceMinor }) => ({
+    items: items.map(({ item, name, priceMinor, sku }) => ({
       item,
       name,
       price: fromMinor(priceMinor, machine.currency),
+      ...(sku === undefined ? {} : { sku }),
     })),
     texts: found?.configuration.texts ?? {},
     limits: found?.configuration.limits ?? {},

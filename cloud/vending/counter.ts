@@ -15,10 +15,11 @@ import type { Attendant } from "./attendant.js";
 import type { Bus } from "./bus.js";
 import type { Asked, Desk } from "./desk.js";
 import type { Log } from "./log.js";
-import { machineBy, type Machine } from "./machines.js";
+import { itemsOf, machineBy, type Machine } from "./machines.js";
 import { paymentRequest } from "./payments-client.js";
+import { basket, isForProduct } from "./sale.js";
 import { saleByKey } from "./sales.js";
-import { moneyText, onDisplay, waitText } from "./words.js";
+import { moneyText, onDisplay, productText, waitText } from "./words.js";
 
 export type CounterParts = {
   readonly store: Store;
@@ -85,8 +86,26 @@ export class Counter {
 
   async #typed(machine: Machine, { requestId, value }: Typed): Promise<Answer> {
     const asked = { idempotencyKey: `voucher ${requestId}`, voucher: value };
+    if (isForProduct(value)) return this.#typedForProduct(machine, asked);
     const { sale } = await this.#begin(machine, machine.maxCreditMinor, asked);
     return { show: onDisplay("voucher", moneyText(sale.creditMinor, machine.currency, machine.decimals)) };
+  }
+
+  /** What it is for is known only when it has paid: it is asked to pay for one of all that is known by an SKU. */
+  async #typedForProduct(
+    machine: Machine,
+    asked: Pick<Asked, "idempotencyKey" | "voucher">,
+  ): Promise<Answer> {
+    const items = await itemsOf(this.#parts.store.read, machine.id);
+    const products = items.flatMap(({ item, sku, priceMinor }) =>
+      sku === undefined || priceMinor === 0 ? [] : [{ item, sku, priceMinor }],
+    );
+    if (products.length === 0) throw new Fault("INVALID_ASSET_TYPE");
+    const sumMinor = basket(products).reduce((sum, { priceMinor }) => sum + priceMinor, 0);
+    const { sale } = await this.#begin(machine, sumMinor, { ...asked, products });
+    const numbers = sale.products?.map(({ item }) => item) ?? [];
+    const name = items.find(({ item }) => item === numbers[0])?.name ?? "";
+    return { show: productText(numbers, name) };
   }
 
   async #selected(

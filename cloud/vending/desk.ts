@@ -12,7 +12,7 @@ import { Fault } from "../http/fault.js";
 import type { Store } from "../store/store.js";
 import type { Attendant, Terms } from "./attendant.js";
 import { machineBy, machineState, type Machine } from "./machines.js";
-import { begin, isFinal, type Refusal, type Sale } from "./sale.js";
+import { begin, isFinal, type Product, type Refusal, type Sale } from "./sale.js";
 import { insertSale, saleBy, saleByKey, type StoredSale } from "./sales.js";
 
 export type DeskParts = {
@@ -33,6 +33,8 @@ export type Asked = {
   readonly selection?: NonNullable<Sale["selection"]>;
   /** What was typed at the machine's own keypad: it pays at once, and the credit is what it holds, up to the amount. */
   readonly voucher?: string;
+  /** The code is a product's, and may be for one of these; `amount` is what they cost together. */
+  readonly products?: readonly Product[];
 };
 
 /** How often a waiting customer's sale is looked at again: another process may have changed it, and tells nobody here. */
@@ -104,7 +106,7 @@ export class Desk {
       throw new Fault("MALFORMED", `credit.currency: this machine sells in ${machine.currency}`);
     const before = await saleByKey(store.read, machine.id, idempotencyKey);
     if (before !== undefined) return sameContent(before.sale, creditMinor).id;
-    const isBounded = asked.selection === undefined; // a price is what it is
+    const isBounded = asked.selection === undefined && asked.products === undefined; // a price is what it is
     if (isBounded && (creditMinor < machine.minCreditMinor || creditMinor > machine.maxCreditMinor))
       throw new Fault(
         "CREDIT_OUT_OF_RANGE",
@@ -123,6 +125,7 @@ export class Desk {
         ...(asked.barcode === undefined ? {} : { barcode: asked.barcode }),
         ...(asked.selection === undefined ? {} : { selection: asked.selection }),
         ...(asked.voucher === undefined ? {} : { voucher: asked.voucher }),
+        ...(asked.products === undefined ? {} : { products: asked.products }),
       },
       nowMs,
     );

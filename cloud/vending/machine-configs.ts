@@ -123,18 +123,20 @@ export async function followConfig(tx: Tx, machineId: string, applied: number): 
   await tx
     .insertInto("machine_item")
     .values(
-      items.map(({ item, name, priceMinor }) => ({
+      items.map(({ item, name, priceMinor, sku }) => ({
         machine_id: machineId,
         item,
         name,
         price_minor: priceMinor,
         failures: 0,
+        sku: sku ?? null,
       })),
     )
     .onConflict((conflict) =>
       conflict.columns(["machine_id", "item"]).doUpdateSet((eb) => ({
         name: eb.ref("excluded.name"),
         price_minor: eb.ref("excluded.price_minor"),
+        sku: eb.ref("excluded.sku"),
       })),
     )
     .execute();

@@ -28,6 +28,8 @@ export type Item = {
   readonly item: number;
   readonly name: string;
   readonly priceMinor: number;
+  /** What tokens and the merchant's own books know the product by. */
+  readonly sku?: string;
   readonly suspect: boolean;
 };
 export type MachineState = "ready" | "busy" | "offline" | "outOfService";
@@ -106,6 +108,7 @@ export async function itemsOf(db: Reader, machineId: string): Promise<readonly I
     item: row.item,
     name: row.name,
     priceMinor: row.price_minor,
+    ...(row.sku === null ? {} : { sku: row.sku }),
     suspect: row.failures >= SUSPECT_AFTER,
   }));
 }

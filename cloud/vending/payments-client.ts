@@ -8,6 +8,21 @@ import { z } from "zod";
 import type { Secret } from "../../broker/protocol/configuration.js";
 import { money, type Money } from "../../broker/protocol/money.js";
 
+/** Who paid with what. The lines are those that were paid by a token, and must not be sold again. */
+export const paidBy = z.looseObject({
+  assetTotals: z.array(
+    z.looseObject({
+      payerAccountId: z.string().optional(),
+      lineItems: z.array(z.looseObject({ sku: z.string().optional() })).optional(),
+    }),
+  ),
+});
+/** What a sale wants to know of it. */
+export const paidWith = (said: z.infer<typeof paidBy> | undefined) => ({
+  payer: said?.assetTotals[0]?.payerAccountId ?? null,
+  skus: said?.assetTotals.flatMap(({ lineItems = [] }) => lineItems.flatMap(({ sku }) => sku ?? [])) ?? [],
+});
+
 /** As much of a payment request as we act on; the rest is passed on as it came. */
 export const paymentRequest = z.looseObject({
   id: z.string(),
@@ -17,9 +32,7 @@ export const paymentRequest = z.looseObject({
   expiresAt: z.iso.datetime(),
   paymentOptions: z.array(z.looseObject({ assetType: z.string() })).optional(),
   remainingAmount: z.string().optional(),
-  paidBy: z
-    .looseObject({ assetTotals: z.array(z.looseObject({ payerAccountId: z.string().optional() })) })
-    .optional(),
+  paidBy: paidBy.optional(),
 });
 export type PaymentRequest = z.infer<typeof paymentRequest>;
 const activity = z.looseObject({ type: z.string(), value: money });
@@ -40,12 +53,13 @@ export type NewRequest = {
   readonly terminalId: string;
   readonly expirySeconds: number;
   readonly barcode?: string;
-  /** What is bought, as the customer reads it. */
-  readonly name: string;
+  /** What is bought, as the customer reads it and as tokens know it; together it costs the value. */
+  readonly lines: readonly BasketLine[];
   /** Less than the value may pay it. */
   readonly partialAllowed?: true;
   readonly basketAmount?: string;
 };
+export type BasketLine = { readonly name: string; readonly sku?: string; readonly price: Money };
 export type VoucherPayment = {
   readonly assetType: string;
   readonly authorization: string;
@@ -108,10 +122,10 @@ export function makePaymentsClient(baseUrl: string, apiKey: Secret, http: typeof
   }
   const at = (id: string, verb: string): string => `/${encodeURIComponent(id)}${verb}`;
   return {
-    create: ({ name, ...request }) =>
+    create: ({ lines, ...request }) =>
       call(paymentRequest, "POST", "", {
         ...request,
-        lineItems: [{ name, qty: "1", price: request.value.amount }],
+        lineItems: lines.map(({ price, ...line }) => ({ ...line, qty: "1", price: price.amount })),
       }),
     get: (id) => call(paymentRequest, "GET", at(id, "")),
     pay: (id, voucher) => call(activity, "POST", at(id, "/pay"), { ...voucher, mode: "partial-payment" }),

@@ -58,12 +58,13 @@ export async function provisionMachine(tx: Tx, machine: NewMachine, nowMs: numbe
   await tx
     .insertInto("machine_item")
     .values(
-      machine.items.map(({ item, name, priceMinor }) => ({
+      machine.items.map(({ item, name, priceMinor, sku }) => ({
         machine_id: machine.id,
         item,
         name,
         price_minor: priceMinor,
         failures: 0,
+        sku: sku ?? null,
       })),
     )
     .execute();

@@ -15,6 +15,7 @@ import type { PaymentsClient } from "./payments-client.js";
 import { machineView, saleView, type SaleView } from "./render.js";
 import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
 import { isFirst } from "./webhook-seen.js";
+import { paidWith } from "./payments-client.js";
 import { verifyWebhook } from "./webhook.js";
 
 export type RouteParts = {
@@ -137,7 +138,7 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
           kind: "paid",
           amountMinor: toMinor(paid.value),
           currency: paid.value.currency,
-          payer: paid.paidBy?.assetTotals[0]?.payerAccountId ?? null,
+          ...paidWith(paid.paidBy),
         });
       });
       if (change !== undefined) attendant.changed(change, "paid");

@@ -43,6 +43,10 @@ export const saleState = z.enum([
 ]);
 export type SaleState = z.infer<typeof saleState>;
 
+/** What the machine has under this number, as a token knows it. */
+const product = z.strictObject({ item: z.int(), sku: z.string(), priceMinor: z.int() });
+export type Product = z.infer<typeof product>;
+
 export const sale = z.strictObject({
   id: z.string(),
   machineId: z.string(),
@@ -58,6 +62,8 @@ export const sale = z.strictObject({
     .default(null),
   /** Paid by a voucher whose code was typed at the machine: it gives what it holds, up to the credit. */
   byVoucher: z.boolean().default(false),
+  /** The code is for a product: which of the machine's it may be and, once it has paid, which it is. It is spent whole. */
+  products: z.array(product).nullable().default(null),
   /** The voucher's code: here only until it has been tried. */
   voucherCode: z.string().nullable().default(null),
   state: saleState,
@@ -95,6 +101,8 @@ export type Event =
       readonly amountMinor: number;
       readonly currency: string;
       readonly payer: string | null;
+      /** What a product's code has paid for. */
+      readonly skus: readonly string[];
       readonly nowMs: number;
     }
   /** The voucher pays nothing; its payment request is still to be voided. */
@@ -165,12 +173,14 @@ export type NewSale = Pick<Sale, "id" | "machineId" | "creditMinor" | "currency"
   readonly barcode?: string;
   readonly selection?: Sale["selection"];
   readonly voucher?: string;
+  readonly products?: readonly Product[];
 };
-export const begin = ({ barcode, selection, voucher, ...what }: NewSale, nowMs: number): Sale => ({
+export const begin = ({ barcode, selection, voucher, products, ...what }: NewSale, nowMs: number): Sale => ({
   ...what,
   barcode: barcode ?? null,
   selection: selection ?? null,
   byVoucher: voucher !== undefined,
+  products: products === undefined ? null : [...products],
   voucherCode: voucher ?? null,
   state: "reserving",
   sinceMs: nowMs,
@@ -192,6 +202,17 @@ export const begin = ({ barcode, selection, voucher, ...what }: NewSale, nowMs: 
   letsGo: false,
   flags: [],
 });
+
+/** A code for a product begins with this digit, and one for money does not: the platform issues them so. */
+export const isForProduct = (code: string): boolean => code.trimStart().startsWith("9");
+
+/** What the platform is asked to take a product's code for: each product once, at the most it costs here. */
+export function basket(products: readonly Product[]): readonly Product[] {
+  const lines = new Map<string, Product>();
+  for (const one of products)
+    if (one.priceMinor > (lines.get(one.sku)?.priceMinor ?? 0)) lines.set(one.sku, one);
+  return [...lines.values()];
+}
 
 /** While one of these, the machine serves this customer and no other. */
 export const holdsMachine = ({ state, letsGo }: Sale): boolean =>
@@ -277,12 +298,20 @@ function paid(s: Sale, event: Extract<Event, { kind: "paid" }>): Step {
   const wasOver = s.state === "expired" || (s.state === "cancelled" && s.refundedMinor === 0);
   if (s.state !== "awaitingPayment" && !wasOver) return same(s); // while cancelling, the void under way gives it back
   const { amountMinor } = event;
+  // A notification need not say what was paid for; the request itself does, and is asked for.
+  if (s.products !== null && event.skus.length === 0 && !wasOver) return same(s);
   const isRight = s.byVoucher
     ? amountMinor > 0 && amountMinor <= s.creditMinor
     : amountMinor === s.creditMinor;
   if (!isRight || event.currency !== s.currency)
     return [flag(enter(s, "cancelling", event.nowMs), "amountMismatch"), []];
-  const credited = { ...s, creditMinor: amountMinor, payer: event.payer };
+  const products = s.products?.filter(
+    ({ sku, priceMinor }) => event.skus.includes(sku) && priceMinor <= amountMinor,
+  );
+  // Worth less here than what it is for: nothing could come of it.
+  if (products?.length === 0 && !wasOver)
+    return [{ ...enter(s, "cancelling", event.nowMs), refusal: "INVALID_ASSET_TYPE" }, []];
+  const credited = { ...s, creditMinor: amountMinor, payer: event.payer, products: products ?? null };
   // The platform took money for a sale that was given up: nothing can vend under it any more, so all of it goes back.
   if (wasOver)
     return settle(flag(credited, "latePayment"), event.nowMs, [{ code: "latePayment", minor: amountMinor }]);
@@ -305,6 +334,7 @@ const DENIED: Readonly<Record<Extract<JournalLine, { kind: "denied" }>["reason"]
   aboveCredit: "deniedAboveCredit",
   badPrice: "denied",
   suspended: "deniedSuspended",
+  notGranted: "deniedNotGranted",
 };
 
 /** What a line of the machine's journal means. Lines come in order and once; the caller sees to that. */
@@ -326,7 +356,7 @@ function heard(before: Sale, { journal, entry, line, nowMs }: Extract<Event, { k
   const live = s.state === "open" || s.state === "vending";
   switch (line.kind) {
     case "opened":
-      return [{ ...s, opened: true }, live ? [{ code: "opened", minor: s.creditMinor }] : []];
+      return [{ ...s, opened: true }, live ? [openedNote(s)] : []];
     case "denied": {
       const code = DENIED[line.reason];
       return [s, live ? [{ code, item: line.item, minor: line.priceMinor }] : []];
@@ -353,6 +383,13 @@ function heard(before: Sale, { journal, entry, line, nowMs }: Extract<Event, { k
     default:
       return [s, []];
   }
+}
+
+function openedNote({ products, creditMinor }: Sale): Note {
+  const [only] = products ?? [];
+  return only === undefined
+    ? { code: "opened", minor: creditMinor }
+    : { code: "openedFor", item: only.item, minor: creditMinor };
 }
 
 /** The machine has let the session go. A vend that was approved and never reported on is as unknown as one that it says is. */
@@ -446,7 +483,9 @@ function tick(s: Sale, { nowMs, unknownRefunds }: Extract<Event, { kind: "tick" 
 
 /** The end of a sale's money: back goes the credit less what was vended and what has already gone back. */
 function settle(s: Sale, nowMs: number, notes: readonly Note[]): Step {
-  const spent = s.vends.filter(isVended).reduce((sum, { priceMinor }) => sum + priceMinor, 0);
+  const vended = s.vends.filter(isVended);
+  const costMinor = vended.reduce((sum, { priceMinor }) => sum + priceMinor, 0);
+  const spent = s.products !== null && vended.length > 0 ? Math.max(costMinor, s.creditMinor) : costMinor;
   const leftMinor = s.creditMinor - spent - s.refundedMinor;
   // A machine approves within its grant. What one says that did not must not stop its journal: a person looks at it.
   const next = leftMinor < 0 ? flag(s, "overspent") : s;

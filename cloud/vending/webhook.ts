@@ -8,6 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { compactVerify, type JWTVerifyGetKey } from "jose";
 import { z } from "zod";
 import { money } from "../../broker/protocol/money.js";
+import { paidBy } from "./payments-client.js";
 
 /** `iat` and `exp` are numbers here, and strings at the public platform: both are seconds. */
 const seconds = z.union([
@@ -31,9 +32,7 @@ const notification = z.looseObject({
 const paidActivity = z.looseObject({
   paymentRequestId: z.string(),
   value: money,
-  paidBy: z
-    .looseObject({ assetTotals: z.array(z.looseObject({ payerAccountId: z.string().optional() })) })
-    .optional(),
+  paidBy: paidBy.optional(),
 });
 export type Delivery = {
   readonly id: string;

@@ -13,6 +13,8 @@ const en: Readonly<Record<string, Sentence>> = {
   latePayment: ({ money }) => `A payment of ${money} came after the sale was over. All of it goes back.`,
   accepted: () => "The machine has accepted the credit.",
   opened: ({ money }) => `The machine shows ${money}. Choose an item at its keypad.`,
+  openedFor: ({ item }) => `${item} is paid for. Choose it at the machine's keypad.`,
+  deniedNotGranted: ({ item }) => `What was paid for is something else than ${item}.`,
   deniedAboveCredit: ({ item, money }) =>
     `${item} costs ${money}, more than the credit. Choose something else.`,
   denied: ({ item }) =>
@@ -74,3 +76,8 @@ const display: Readonly<Record<string, (detail: string) => string>> = {
 /** `detail`: the amount or the wait that the words name. */
 export const onDisplay = (code: string, detail = ""): string =>
   (display[code] ?? (() => "That did not work. Try again"))(detail);
+
+const MOST = 64;
+/** What a product's code is good for: "Choose 11 or 12: Salted crisps". */
+export const productText = (items: readonly number[], name: string): string =>
+  `Choose ${items.slice(0, 4).join(" or ")}: ${name}`.slice(0, MOST);

@@ -3,7 +3,7 @@
  *
  * Owns      the one sale a machine can hold, and the numbers of the journal's entries.
  * Promises  an approval is asked for only under a grant that had its own `go` (bound to this journal and the entry that
- *           accepted it) and that covers the price; at most `maxVends` times; and after its journal entry in the list of
+ *           accepted it), that covers the price and is for the item, if it names items; at most `maxVends` times; and after its journal entry in the list of
  *           effects. Every `accepted` ends in exactly one `lapsed` or `closed`, every `approved` in one result. A selection
  *           that came before any credit waits for a grant of its own, and for no other, until it is approved or denied.
  * Never     resumes after a restart, guesses a result, or believes a wall clock: `nowMs` is monotonic.
@@ -283,7 +283,7 @@ function onGo(sale: Sale, decision: Decision, nowMs: number): SaleStep {
       asks: [{ kind: "openSession", amountMinor: grant.amountMinor }],
     });
   const { request, item, priceMinor } = selection;
-  if (priceMinor > grant.amountMinor) return letGo(sale, held, "notReady");
+  if (priceMinor > grant.amountMinor || !isGranted(grant, item)) return letGo(sale, held, "notReady");
   const vend: Vend = { grantId: grant.grantId, vend: 1, item, priceMinor };
   return commit(sale, {
     held: approved(sale, session, vend, nowMs),
@@ -383,7 +383,7 @@ function onVendRequested(
     return [{ ...sale, held: { kind: "selected", selection } }, [{ kind: "selected", selection }]];
   }
   const { grantId } = held.grant;
-  const reason = denial(sale, { item, priceMinor, creditMinor: held.creditMinor }, nowMs);
+  const reason = denial(sale, held, { item, priceMinor }, nowMs);
   if (reason !== undefined)
     return commit(sale, {
       held,
@@ -408,13 +408,17 @@ function onTrouble(sale: Sale): SaleStep {
 
 function denial(
   sale: Sale,
-  asked: { readonly item: number; readonly priceMinor: number; readonly creditMinor: number },
+  { grant, creditMinor }: Open,
+  asked: { readonly item: number; readonly priceMinor: number },
   nowMs: number,
 ): Extract<JournalLine, { kind: "denied" }>["reason"] | undefined {
+  if (!isGranted(grant, asked.item)) return "notGranted";
   if (asked.priceMinor === 0) return "badPrice";
-  if (asked.priceMinor > asked.creditMinor) return "aboveCredit";
+  if (asked.priceMinor > creditMinor) return "aboveCredit";
   return isSuspended(sale, asked.item, nowMs) ? "suspended" : undefined;
 }
+
+const isGranted = ({ items }: Grant, item: number): boolean => items === undefined || items.includes(item);
 
 function isSuspended({ failures, terms }: Sale, item: number, nowMs: number): boolean {
   const known = failures.get(item);

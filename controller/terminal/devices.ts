@@ -94,8 +94,9 @@ export class Devices {
     this.#take({ kind: "answered", requestId, shown: { text: show, qr } });
   }
 
-  opened(): void {
-    this.#take({ kind: "opened" });
+  /** `items`: the only ones that the credit is for. */
+  opened(items: readonly number[] | undefined): void {
+    this.#take({ kind: "opened", items });
   }
 
   /** A selection waits at the machine, and somebody is asked what is to be shown of it. */

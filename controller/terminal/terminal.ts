@@ -32,8 +32,8 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "answered"; readonly requestId: string; readonly shown: Shown }
     /** The question could not be sent. */
     | { readonly kind: "unsent"; readonly requestId: string }
-    /** The credit is at the machine: whoever was asked to pay has paid. */
-    | { readonly kind: "opened" }
+    /** The credit is at the machine: whoever was asked to pay has paid. `items`: the only ones it is for. */
+    | { readonly kind: "opened"; readonly items?: readonly number[] | undefined }
     | { readonly kind: "selected"; readonly requestId: string; readonly forMs: number }
     /** The selection is over: denied, cancelled or not paid in time. */
     | { readonly kind: "withdrawn"; readonly requestId: string }
@@ -70,6 +70,7 @@ export const WORDS = {
   idle: "Scan the QR code, or show your barcode",
   asking: "One moment ...",
   choose: "Paid. Choose at the machine",
+  chooseOnly: "Paid. Choose {items}",
   vending: "{item}: one moment ...",
   unreadable: "That was not read. Show it again",
   incomplete: "Type the whole code, then OK",
@@ -128,7 +129,7 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
         nowMs + REFUSED_MS,
       );
     case "opened":
-      return show(state, { text: state.words.choose }, nowMs + SHOWN_MS);
+      return show(state, { text: choice(state.words, event.items) }, nowMs + SHOWN_MS);
     case "selected": {
       const { requestId } = event;
       const asking = { requestId, untilMs: nowMs + ANSWER_MS };
@@ -158,6 +159,11 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       return [state, []];
   }
 }
+
+const choice = (words: Words, items: readonly number[] | undefined): string =>
+  items === undefined
+    ? words.choose
+    : words.chooseOnly.replaceAll("{items}", () => items.join(" or ")).slice(0, SHOWN_MOST);
 
 /** What is to be paid for a selection is shown for as long as the machine waits. */
 const shownUntil = ({ selection }: Terminal, { qr }: Shown, nowMs: number): number =>

@@ -190,8 +190,8 @@ test("it is full at its capacity, keeps a margin to end a sale in, and has room 
 // prettier-ignore
 const damages: readonly [name: string, damage: () => void][] = [
   ["not a database",    () => writeFileSync(path, "a vending machine's shopping list ".repeat(200))],
-  ["overwritten pages", () => writeFileSync(path, Buffer.concat([readFileSync(path).subarray(0, 4096), Buffer.alloc(8192, 0x55)]))],
-  ["cut short",         () => truncateSync(path, 4096)],
+  ["overwritten pages", () => writeFileSync(path, Buffer.concat([readFileSync(path).subarray(0, 1024), Buffer.alloc(4096, 0x55)]))],
+  ["cut short",         () => truncateSync(path, 1024)],
   ["missing entries",   () => edit("DELETE FROM entry WHERE n = 2")],
   ["no head",           () => edit("DELETE FROM head")],
   ["no table",          () => edit("DROP TABLE replay")],

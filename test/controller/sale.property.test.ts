@@ -1,6 +1,6 @@
 /**
  * Whatever is heard, in any order and at any time, with power cuts anywhere: an approval leaves only under a grant that
- * had its own `go` since the last boot, within its credit and its number of vends, and is on disk before; every accepted
+ * had its own `go` since the last boot, within its credit, its number of vends and its items, and is on disk before; every accepted
  * grant ends in exactly one `lapsed` or `closed`; every approved vend has exactly one first result, and at most one late
  * correction after `unknown`; entries are numbered without gaps. A selection that came first ends once, paid under a grant of
  * its own or withdrawn, and is denied unless the machine itself has ended it.
@@ -68,6 +68,7 @@ const grant = fc.record({
   goMs: fc.constant(10_000),
   maxVends: fc.constantFrom(1, MAX_VENDS),
   requestId: questions,
+  items: fc.constantFrom<number[] | undefined>(undefined, undefined, [1, 2, 3]),
 });
 const GRANT = {
   grantId: "s",
@@ -121,12 +122,16 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 test("no approval without its own go, above the credit or beyond the number; every grant and every vend ends once", () => {
   let approvals = 0;
   let paid = 0;
+  let narrow = 0;
   fc.assert(
     fc.property(fc.array(move, { minLength: 40, maxLength: 120, size: "max" }), (moves) => {
       let time = 0;
       let durable: Durable = NOTHING_HELD;
       const entries: Entry[] = [];
-      const gone = new Map<number, { spent: number; vends: number; max: number }>(); // by accepted entry, since boot
+      const gone = new Map<
+        number,
+        { spent: number; vends: number; max: number; items: readonly number[] | undefined }
+      >(); // by accepted entry, since boot
       let cut = Infinity;
       let waits: { requestId: string; request: number; denied: boolean } | undefined; // the selection that came first
 
@@ -165,6 +170,10 @@ test("no approval without its own go, above the credit or beyond the number; eve
             under.vends += 1;
             expect(under.spent).toBeLessThanOrEqual(CREDIT);
             expect(under.vends).toBeLessThanOrEqual(under.max);
+            if (under.items !== undefined) {
+              expect(under.items).toContain(newest.item);
+              narrow += 1;
+            }
           }
         }
         return true;
@@ -188,7 +197,8 @@ test("no approval without its own go, above the credit or beyond the number; eve
           expect(next.held.kind).toBe(requestId === undefined ? "open" : "approved");
           expect(requestId).toBe(held.kind === "accepted" ? held.selection?.requestId : "");
           expect(next.held.entry, "opened by a go that answers another entry").toBe(event.decision.entry);
-          gone.set(next.held.entry, { spent: 0, vends: 0, max: next.held.grant.maxVends });
+          const { maxVends: max, items } = next.held.grant;
+          gone.set(next.held.entry, { spent: 0, vends: 0, max, items });
         }
         if (!perform(effects)) {
           sale = restart();
@@ -225,6 +235,7 @@ test("no approval without its own go, above the credit or beyond the number; eve
   );
   expect(approvals, "the walk must reach what it is about").toBeGreaterThan(500);
   expect(paid, "and selections that are paid").toBeGreaterThan(50);
+  expect(narrow, "and grants for some items only").toBeGreaterThan(50);
 });
 
 const lastAccepted = (entries: readonly Entry[], grantId: string): number =>

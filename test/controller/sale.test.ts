@@ -224,6 +224,13 @@ for (const [price, answer] of prices) {
     expect(open().request(price)).toEqual(answer));
 }
 
+test("what the grant is not for is denied, whatever it costs, and what it is for is sold", () => {
+  const till = open({ items: [7, 8] });
+  expect(till.request(100, 1, 9)).toEqual(["denied g1 notGranted", "ask deny 1"]);
+  expect(till.request(0, 2, 9)).toEqual(["denied g1 notGranted", "ask deny 2"]);
+  expect(till.request(100, 3, 8)).toEqual(["approved g1", "ask approve 3"]);
+});
+
 test("a denial leaves the session open for a cheaper choice", () => {
   const till = open();
   till.request(500, 1);

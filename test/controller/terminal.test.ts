@@ -84,6 +84,7 @@ test("who has paid is not asked to pay any more", () => {
   bench.scan("A");
   bench.take({ kind: "answered", requestId: "r1", shown: { text: "Pay now" } });
   expect(bench.take({ kind: "opened" })).toEqual([show(WORDS.choose)]);
+  expect(bench.take({ kind: "opened", items: [11, 12] })).toEqual([show("Paid. Choose 11 or 12")]);
   expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
 });
 

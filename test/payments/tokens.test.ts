@@ -1,5 +1,5 @@
 /** Tokens: minted of a collection, spent whole, for the products a merchant gives for them. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ASSET_TYPE, CURRENCY, openPlatform, type Answer, type Body, type Platform } from "./platform.js";
 
 const TYPE = "centrapay.token.test";
@@ -219,4 +219,85 @@ test("assets are listed together, and an empty wallet or a token can be put away
     `/api/accounts/${platform.merchant.ownerAccountId}/collections`,
   );
   expect(list["items"]).not.toHaveLength(0);
+});
+
+describe("a token with a code", () => {
+  const minted = async (): Promise<{ readonly id: string; readonly code: string }> => {
+    const form = { collectionId, idempotencyKey: `mint-${(keys += 1)}`, withCode: true };
+    const { id, code } = await made("/api/tokens", form);
+    return { id: String(id), code: String(code) };
+  };
+  const redeem = (id: string, authorization: string, assetType = TYPE): Promise<Answer> =>
+    post(
+      at(id, "/pay"),
+      { assetType, authorization, idempotencyKey: `pay-${(keys += 1)}`, mode: "partial-payment" },
+      platform.merchant.terminalKey,
+    );
+  const basket = (terminalId: string, lines = [line("coffee", 450), line("cake", 300)]): Promise<string> => {
+    const total = String(lines.reduce((sum, { price }) => sum + Number(price), 0));
+    const partial = { partialAllowed: true, basketAmount: total };
+    return platform.request(total, { configId, lineItems: lines, terminalId, ...partial });
+  };
+
+  test("is spent by whoever has it, for its line alone, and comes back whole", async () => {
+    const { id: token, code } = await minted();
+    expect(code).toMatch(/^9[0-9]{3}( [0-9]{4}){4}$/);
+    const id = await basket("A");
+    expect((await redeem(id, code)).body).toMatchObject({ type: "payment", value: nzd(450) });
+    const paid = await read(id);
+    expect(paid).toMatchObject({
+      status: "paid",
+      remainingAmount: "300",
+      paidBy: { assetTotals: [{ type: TYPE, lineItems: [{ sku: "coffee" }] }] },
+    });
+    expect(JSON.stringify(paid)).not.toContain("payerAccountId"); // nobody knows whose hand it was in
+    expect((await redeem(await basket("A"), code)).body).toMatchObject({ message: "INACTIVE_ASSET" });
+    const back = { value: nzd(450), externalRef: "not vended" };
+    expect((await post(at(id, "/refund"), back, platform.merchant.terminalKey)).status).toBe(200);
+    expect((await redeem(await basket("A"), code.replaceAll(" ", ""))).status).toBe(200);
+    expect((await platform.get(platform.merchant.ownerKey, `/api/assets/${token}`)).body).toMatchObject({
+      status: "archived",
+    });
+  });
+
+  test("its text is nowhere in the database, and no later answer shows it", async () => {
+    const { id, code } = await minted();
+    await redeem(await basket("A"), code);
+    const rows = await Promise.all(
+      (["token", "operation", "activity", "payment"] as const).map((table) =>
+        platform.store.read.selectFrom(table).selectAll().execute(),
+      ),
+    );
+    expect(JSON.stringify(rows)).not.toContain(code.replaceAll(" ", ""));
+    expect(JSON.stringify(rows)).not.toContain(code);
+    expect((await platform.get(platform.merchant.ownerKey, `/api/assets/${id}`)).body).not.toHaveProperty(
+      "code",
+    );
+  });
+
+  test("is no use where none of its products are", async () => {
+    const { code } = await minted();
+    const other = [line("cake", 300)];
+    expect((await redeem(await basket("A", other), code)).body).toMatchObject({
+      message: "INVALID_ASSET_TYPE",
+    });
+  });
+
+  test("wrong ones slow their terminal down, and no other", async () => {
+    for (let tries = 0; tries < 5; tries += 1)
+      expect((await redeem(await basket("slow"), "9111 1111 1111 1111 1119")).body).toMatchObject({
+        message: "ASSET_REDEMPTION_DENIED",
+      });
+    const { code } = await minted();
+    expect((await redeem(await basket("slow"), code)).body).toMatchObject({ message: "RATE_LIMIT_EXCEEDED" });
+    expect((await redeem(await basket("quick"), code)).status).toBe(200);
+  });
+
+  test("only who asks for a code gets one, and neither its code nor an asset pays for the other's type", async () => {
+    expect(
+      await made("/api/tokens", { collectionId, idempotencyKey: `mint-${(keys += 1)}` }),
+    ).not.toHaveProperty("code");
+    const { code } = await minted();
+    expect((await redeem(await basket("A"), code, ASSET_TYPE)).status).toBe(400);
+  });
 });

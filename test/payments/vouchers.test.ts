@@ -186,9 +186,10 @@ describe("issuing", () => {
 test("a code that was made is read, and one wrong digit is found before anything is asked", () => {
   const random = { bytes: (count: number) => randomBytes(count), fraction: () => Math.random() };
   fc.assert(
-    fc.property(fc.nat(19), fc.integer({ min: 1, max: 9 }), (place, by) => {
-      const code = newVoucherCode(random);
+    fc.property(fc.nat(19), fc.integer({ min: 1, max: 9 }), fc.boolean(), (place, by, isMoney) => {
+      const code = newVoucherCode(random, isMoney ? "money" : "product");
       expect(code).toMatch(/^([0-9]{4} ){4}[0-9]{4}$/);
+      expect(code.startsWith("9")).toBe(!isMoney);
       const digits = readVoucherCode(code);
       expect(digits).toBe(code.replaceAll(" ", ""));
       if (digits === undefined) return;

@@ -23,6 +23,7 @@ const rigFile = z.object({
   keys: z.object({ owner: z.string(), terminal: z.string() }),
   wallets: z.array(z.object({ accountId: z.string(), apiKey: z.string(), assetId: z.string() })),
   vouchers: z.array(z.object({ code: z.string(), value: money })),
+  productCodes: z.array(z.object({ code: z.string(), product: z.string() })),
   machines: z.array(z.object({ id: z.string(), code: z.string(), url: z.string(), screenUrl: z.string() })),
   pids: z.record(z.string(), z.int()),
 });

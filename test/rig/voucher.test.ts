@@ -37,6 +37,31 @@ test("a voucher becomes credit, the machine vends, and the code is good for the 
   await until("all of that is back", async () => (await rig.balances()).merchant - before.merchant === 250);
 });
 
+test("a product's code opens the machine for that product alone; after a jam it is as good as before", async () => {
+  const before = { ...(await rig.balances()), fallen: await rig.fallen() };
+  const [{ code: given, product } = { code: "", product: "" }] = rig.file.productCodes;
+  expect(product).toBe("Cola");
+  await rig.faults({ jam: true });
+  await type(given);
+  await rig.shows("Paid. Choose 22");
+  await rig.select(11);
+  await until("the crisps are refused", async () => (await rig.vending()).vmc === "session");
+  expect(await rig.fallen()).toBe(before.fallen);
+  await rig.select(22);
+  await rig.ready();
+  expect(await rig.fallen()).toBe(before.fallen);
+  await rig.heal();
+  await rig.ready();
+  await type(given);
+  await rig.shows("Paid. Choose 22");
+  await rig.select(22);
+  await until("the cola is out", async () => (await rig.fallen()) === before.fallen + 1);
+  await rig.ready();
+  await type(given);
+  await rig.shows("That voucher is used up or has expired");
+  expect((await rig.balances()).merchant).toBe(before.merchant); // what it paid is the issuer's debt
+});
+
 test("half a code is not asked about", async () => {
   await type("12");
   await rig.shows("Type the whole code, then OK");

@@ -64,6 +64,7 @@ export class Cloud implements AsyncDisposable {
     readonly ownerAccountId: string;
     readonly ownerKey: string;
     readonly walletId: string;
+    readonly collectionId: string | undefined;
   };
   readonly keys: Readonly<Record<string, KeyObject>>;
   readonly cloudKey: KeyObject;
@@ -81,7 +82,12 @@ export class Cloud implements AsyncDisposable {
     store: Store;
     url: string;
     wallet: Account;
-    merchant: { ownerAccountId: string; ownerKey: string; walletId: string };
+    merchant: {
+      ownerAccountId: string;
+      ownerKey: string;
+      walletId: string;
+      collectionId: string | undefined;
+    };
     keys: Record<string, KeyObject>;
     cloudKey: KeyObject;
   }) {
@@ -132,6 +138,7 @@ export class Cloud implements AsyncDisposable {
         currency: "NZD",
         allowedRedirectUrls: [],
         vouchers: true,
+        gives: [{ sku: "crisps", name: "Crisps", maxValue: { amount: "300", currency: "NZD" } }],
       });
       const payer = await provisionWallet(tx, making, { name: "w", currency: "NZD", topUpMinor: 10_000 });
       if (options.webhooks)
@@ -151,7 +158,7 @@ export class Cloud implements AsyncDisposable {
             minCreditMinor: 50,
             maxCreditMinor: 2_000,
             maxVends: 1,
-            items: [{ item: 11, name: "Crisps", priceMinor: 250 }],
+            items: [{ item: 11, name: "Crisps", priceMinor: 250, sku: "crisps" }],
             key: { kid: `kid-${id}`, publicKey: jwkOf(publicKey) },
           },
           clock.nowMs(),
@@ -191,8 +198,8 @@ export class Cloud implements AsyncDisposable {
       terms: {
         policy: {
           againMs: 100,
-          reserveMs: 5_000,
-          requestMs: 5_000,
+          reserveMs: 20_000,
+          requestMs: 20_000,
           grantMs: 20_000,
           darkAfterMs: 86_400_000,
           unknownAfterMs: 900_000,
@@ -315,6 +322,14 @@ export class Cloud implements AsyncDisposable {
     const { ownerAccountId, ownerKey } = this.merchant;
     const asked = { accountId: ownerAccountId, type: "voucher.nzd.test", value };
     const { status, body } = await this.call("POST", "/api/vouchers", asked, ownerKey);
+    if (status !== 200) throw new Error(JSON.stringify(body));
+    return String(body["code"]);
+  }
+  /** The code of a new token for crisps. */
+  async productCode(): Promise<string> {
+    const { collectionId, ownerKey } = this.merchant;
+    const asked = { collectionId, idempotencyKey: newId(clock.nowMs(), random), withCode: true };
+    const { status, body } = await this.call("POST", "/api/tokens", asked, ownerKey);
     if (status !== 200) throw new Error(JSON.stringify(body));
     return String(body["code"]);
   }

@@ -197,7 +197,13 @@ test("a machine that says busy, or out of service, is not charged for", async ()
 });
 
 test("a machine that does not answer is offline after its patience, whatever its last status said", async () => {
-  expect(await cloud.ask("silent")).toMatchObject({ status: 403, body: { message: "MACHINE_OFFLINE" } });
+  await using impatient = await Cloud.start({ webhooks: false, terms: { reserveMs: 500 } });
+  await using silent = await Machine.connect(impatient);
+  await silent.online();
+  expect(await impatient.ask("silent")).toMatchObject({
+    status: 403,
+    body: { message: "MACHINE_OFFLINE" },
+  });
 });
 
 test("an item that fails three times in a row is not offered until it has come out once", async () => {

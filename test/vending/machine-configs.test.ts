@@ -49,7 +49,7 @@ test("before the first one it is what the machine was set up with", async () => 
     code: "MACHINE-1",
     version: 0,
     applied: 0,
-    items: [{ item: 11, name: "Crisps", price: { amount: "250", currency: "NZD" } }],
+    items: [{ item: 11, name: "Crisps", price: { amount: "250", currency: "NZD" }, sku: "crisps" }],
     texts: {},
     limits: {},
   });

@@ -1,10 +1,12 @@
 /** A sale in the cloud, step by step: what each event does in each state, and to whom the money goes. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { JournalLine } from "../../broker/protocol/messages.js";
 import {
   attendAfterMs,
+  basket,
   begin,
   holdsMachine,
+  isForProduct,
   owed,
   refundReference,
   step,
@@ -43,7 +45,13 @@ const line = (what: JournalLine, journal = "j", n = (entry += 1)): Untimed => ({
   entry: n,
   line: what,
 });
-const paid: Untimed = { kind: "paid", amountMinor: 400, currency: "NZD", payer: "p" };
+const paid = {
+  kind: "paid",
+  amountMinor: 400,
+  currency: "NZD",
+  payer: "p",
+  skus: [],
+} as const satisfies Untimed;
 const toPayment: readonly Untimed[] = [{ kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }];
 const accepted = line({ kind: "accepted", grantId });
 const opened = line({ kind: "opened", grantId });
@@ -269,7 +277,13 @@ function voucher(...events: readonly Untimed[]): Sale {
   return then(begin({ ...what, voucher: "1234" }, 0), 1_000, ...events);
 }
 const asked = [{ kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }] as const;
-const gives = (amountMinor: number): Untimed => ({ kind: "paid", amountMinor, currency: "NZD", payer: null });
+const gives = (amountMinor: number, ...skus: readonly string[]): Untimed => ({
+  kind: "paid",
+  amountMinor,
+  currency: "NZD",
+  payer: null,
+  skus,
+});
 
 test("a voucher is tried until its sale knows what came of it, and then its code is forgotten", () => {
   expect(owed(voucher(...asked))).toEqual([{ kind: "payByVoucher", code: "1234" }]);
@@ -306,4 +320,72 @@ test("nobody else's sale is refused for a voucher", () => {
   const sale = play(...asked);
   const event = { kind: "voucherRefused", code: "INACTIVE_ASSET", retryAfterSeconds: null } as const;
   expect(then(sale, 3_000, event)).toBe(sale);
+});
+
+describe("a product's code", () => {
+  const products = [
+    { item: 11, sku: "crisps", priceMinor: 250 },
+    { item: 12, sku: "crisps", priceMinor: 200 },
+    { item: 21, sku: "cola", priceMinor: 350 },
+  ];
+  const what = { id: "s", machineId: "machine-1", creditMinor: 600, currency: "NZD", grantId: "g" };
+  const typed = (...events: readonly Untimed[]): Sale =>
+    then(begin({ ...what, voucher: "9234", products }, 0), 1_000, ...asked, ...events);
+  const given = (item: number, priceMinor: number, ...then: readonly Untimed[]): readonly Untimed[] => [
+    accepted,
+    line({ kind: "opened", grantId }),
+    line({ kind: "approved", grantId, vend: 1, item, priceMinor }),
+    ...then,
+  ];
+  const fell = (item: number, priceMinor: number): Untimed =>
+    line({ kind: "succeeded", grantId, vend: 1, item, priceMinor, assumed: false, late: false });
+
+  test("is asked to pay for each product once, at the most it costs", () =>
+    expect(basket(products).map(({ item, priceMinor }) => [item, priceMinor])).toEqual([
+      [11, 250],
+      [21, 350],
+    ]));
+
+  test("is known by its first digit", () => {
+    expect(isForProduct("9234 5678")).toBe(true);
+    expect(isForProduct(" 9234")).toBe(true);
+    expect(isForProduct("8999")).toBe(false);
+  });
+
+  test("is for what it paid for, in every place that has it, and spent whole by the cheapest of them", () => {
+    const paidFor = typed(gives(250, "crisps"));
+    expect(paidFor).toMatchObject({ state: "paid", creditMinor: 250 });
+    expect(paidFor.products?.map(({ item }) => item)).toEqual([11, 12]);
+    const sold = then(paidFor, 2_000, ...given(12, 200, fell(12, 200), closed));
+    expect(sold).toMatchObject({ state: "settled", refundDueMinor: 0, refundedMinor: 0, flags: [] });
+  });
+
+  test("comes back whole when nothing fell, and when a presumed vend turns out to have failed", () => {
+    const failedVend = line({ kind: "failed", grantId, vend: 1, item: 12, priceMinor: 200, late: false });
+    const jammed = then(typed(gives(250, "crisps")), 2_000, ...given(12, 200, failedVend, closed));
+    expect(jammed).toMatchObject({ state: "settling", refundDueMinor: 250 });
+    const dunno = line({ kind: "unknown", grantId, vend: 1, item: 12, priceMinor: 200, reason: "boot" });
+    const kept = then(typed(gives(250, "crisps")), 2_000, ...given(12, 200, dunno, closed));
+    const presumed = then(kept, 2_000_000, { kind: "tick", unknownRefunds: 99 });
+    expect(presumed).toMatchObject({ state: "settled", refundDueMinor: 0 });
+    const late = line({ kind: "failed", grantId, vend: 1, item: 12, priceMinor: 200, late: true });
+    expect(then(presumed, 3_000_000, late)).toMatchObject({ state: "settling", refundDueMinor: 250 });
+  });
+
+  test("that is worth less than the product costs here is refused, and what it paid is voided", () => {
+    const refused = typed(gives(150, "cola"));
+    expect(refused).toMatchObject({ state: "cancelling", refusal: "INVALID_ASSET_TYPE", voucherCode: null });
+    expect(owed(refused)).toEqual([{ kind: "voidRequest" }]);
+  });
+
+  test("waits for the request itself where a notification does not say what was paid for", () => {
+    expect(typed(gives(250))).toMatchObject({ state: "awaitingPayment", voucherCode: "9234" });
+    expect(typed(gives(250), gives(250, "crisps"))).toMatchObject({ state: "paid" });
+  });
+
+  test("that pays after the sale was given up comes back whole", () =>
+    expect(typed({ kind: "requestExpired" }, gives(250, "crisps"))).toMatchObject({
+      state: "settling",
+      refundDueMinor: 250,
+    }));
 });

@@ -139,3 +139,83 @@ test("a voucher that cannot be tried in time is given up: what it may have paid 
   await expect.poll(async () => (await rows(cloud)).map(({ state }) => state)).toEqual(["cancelled"]);
   expect(await type(machine, code)).toBe(TAKEN);
 });
+
+/** More in the machine than crisps at one place. */
+async function fill(cloud: Cloud): Promise<void> {
+  const of = { machine_id: MACHINE, failures: 0 };
+  const more = [
+    { ...of, item: 12, name: "Crisps", price_minor: 200, sku: "crisps" },
+    { ...of, item: 21, name: "Cola", price_minor: 350, sku: "cola" },
+    { ...of, item: 31, name: "Gum", price_minor: 150, sku: null },
+  ];
+  await cloud.store.write((tx) => tx.insertInto("machine_item").values(more).execute());
+}
+
+test("a product's code opens the machine for that product alone, and is spent whole", async () => {
+  await using cloud = await Cloud.start({ webhooks: true });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  await fill(cloud);
+  const code = await cloud.productCode();
+  expect(await type(machine, code)).toBe("Choose 11 or 12: Crisps");
+  const { grantId, saleId, amountMinor, items, maxVends } = await machine.next("grant");
+  expect({ amountMinor, items, maxVends }).toEqual({ amountMinor: 250, items: [11, 12], maxVends: 1 });
+  const vend = { grantId, vend: 1, item: 12, priceMinor: 200 };
+  await machine.report("j", 1, { kind: "accepted", grantId });
+  await machine.report("j", 2, { kind: "opened", grantId });
+  await machine.report("j", 3, { kind: "denied", grantId, item: 21, priceMinor: 350, reason: "notGranted" });
+  await machine.report("j", 4, { kind: "approved", ...vend });
+  await machine.report("j", 5, { kind: "succeeded", ...vend, assumed: false, late: false });
+  await machine.report("j", 6, { kind: "closed", grantId, reason: "done" });
+  const sale = await cloud.reaches(saleId, "settled");
+  expect(sale).toMatchObject({ credit: { amount: "250" }, refunded: { amount: "0" } });
+  const texts = (sale["timeline"] as readonly { readonly text: string }[]).map(({ text }) => text);
+  expect(texts).toContain("Crisps is paid for. Choose it at the machine's keypad.");
+  expect(texts).toContain("What was paid for is something else than Cola.");
+  expect(JSON.stringify(await rows(cloud))).not.toContain(code);
+  expect(await type(machine, code)).toBe("That voucher is used up or has expired");
+});
+
+test("a product that did not fall leaves its code as it was", async () => {
+  await using cloud = await Cloud.start({ webhooks: false }); // the request itself is asked what was paid for
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  await fill(cloud);
+  const code = await cloud.productCode();
+  expect(await type(machine, code)).toBe("Choose 11 or 12: Crisps");
+  const { grantId, saleId } = await machine.next("grant");
+  const vend = { grantId, vend: 1, item: 11, priceMinor: 250 };
+  await machine.report("j", 1, { kind: "accepted", grantId });
+  await machine.report("j", 2, { kind: "approved", ...vend });
+  await machine.report("j", 3, { kind: "failed", ...vend, late: false });
+  await machine.report("j", 4, { kind: "closed", grantId, reason: "failed" });
+  expect(await cloud.reaches(saleId, "settled")).toMatchObject({ refunded: { amount: "250" } });
+  expect(await type(machine, code)).toBe("Choose 11 or 12: Crisps");
+});
+
+test("where its product is not, it is refused and stays good", async () => {
+  await using cloud = await Cloud.start({ webhooks: true });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  await fill(cloud);
+  const code = await cloud.productCode();
+  const known = (sku: string | null) =>
+    cloud.store.write((tx) => tx.updateTable("machine_item").set({ sku }).execute());
+  const refusal = "This machine does not take that voucher";
+  await known(null);
+  await machine.say("request", { requestId: "none", kind: "voucher", value: code });
+  expect((await machine.next("answer", ({ requestId }) => requestId === "none")).show).toBe(refusal);
+  await known("cola");
+  expect(await type(machine, code)).toBe(refusal);
+  await free(cloud);
+  await known("crisps");
+  expect(await type(machine, code)).toMatch(/^Choose /);
+});
+
+test("a wrong code for a product is refused as any other", async () => {
+  await using cloud = await Cloud.start({ webhooks: true });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  expect(await type(machine, "9111 1111 1111 1111 1119")).toBe(UNKNOWN);
+  await free(cloud);
+});

@@ -110,6 +110,14 @@ export const asset = z
     availableBalance: wholeMinor.optional(),
   })
   .meta({ id: "Asset" });
+export const newToken = asset
+  .extend({
+    code: z
+      .string()
+      .optional()
+      .meta({ ...EXPERIMENTAL, description: "What whoever has it can pay with. Shown this once." }),
+  })
+  .meta({ id: "NewToken" });
 export const assetTransaction = z
   .object({
     id: z.string(),

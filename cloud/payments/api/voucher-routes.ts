@@ -2,12 +2,13 @@
 import { z } from "zod";
 import { money } from "../../../broker/protocol/money.js";
 import type { Endpoints } from "../../http/endpoint.js";
+import { EXPERIMENTAL } from "../../http/experimental.js";
 import type { Caller } from "../api-key.js";
 import { pageQuery } from "../../http/page.js";
 import { text } from "../request-form.js";
 import type { Tokens } from "../tokens.js";
 import type { Vouchers } from "../vouchers.js";
-import { asset, collection, newVoucher, pageOf, redemptionCondition, voucher } from "./answers.js";
+import { collection, newToken, newVoucher, pageOf, redemptionCondition, voucher } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
 const ofAccount = z.object({ accountId: z.string() });
@@ -161,8 +162,15 @@ export function tokenRoutes({ keyed }: Endpoints<Caller>, tokens: Tokens): void 
         idempotencyKey: text(255),
         accountId: text(64).optional(),
         externalId: text(255).optional(),
+        withCode: z
+          .boolean()
+          .optional()
+          .meta({
+            ...EXPERIMENTAL,
+            description: "Whether it gets a code, for people to type: whoever has it can spend the token.",
+          }),
       }),
-      answer: asset,
+      answer: newToken,
       faults: ["TOKEN_COLLECTION_NOT_FOUND", "TOKEN_ALREADY_CREATED"],
     },
     ({ caller, body }) => tokens.mint(caller, body),
