@@ -164,7 +164,10 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
       }, ORPHAN_LOOK_MS).unref();
   });
   for (const service of services) supervisor.start(service);
-  const outcome = await Promise.race([stopped, becomeReady(cloudUrl, simulatorUrl, machines)]);
+  const outcome = await Promise.race([
+    stopped,
+    becomeReady(cloudUrl, simulatorUrl, machines, rig.keys.owner),
+  ]);
   if (outcome !== "ready") {
     await supervisor.stop();
     if (outcome === "stopped") return 0;
@@ -296,6 +299,7 @@ async function becomeReady(
   cloudUrl: string,
   simulatorUrl: string,
   machines: readonly RigMachine[],
+  ownerKey: string,
 ): Promise<"ready" | { readonly waitingFor: string }> {
   const untilMs = performance.now() + READY_WITHIN_MS;
   const questions = [
@@ -306,9 +310,14 @@ async function becomeReady(
       url: `${cloudUrl}/api/vending/machines/${code}`,
       answer: /"state":"(ready|busy)"/, // busy: a sale of an earlier run still holds it
     })),
+    ...machines.map(({ code }) => ({
+      what: `the names of what is in machine ${code}`,
+      url: `${cloudUrl}/api/vending/machines/${code}/state`,
+      answer: /"applied":[1-9]/,
+    })),
   ];
   for (const { what, url, answer } of questions) {
-    while (!(await says(url, answer))) {
+    while (!(await says(url, answer, ownerKey))) {
       if (performance.now() > untilMs) return { waitingFor: what };
       await new Promise((again) => setTimeout(again, 50));
     }
@@ -316,9 +325,12 @@ async function becomeReady(
   return "ready";
 }
 
-async function says(url: string, answer: RegExp): Promise<boolean> {
+async function says(url: string, answer: RegExp, key: string): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(url, {
+      headers: { "x-api-key": key },
+      signal: AbortSignal.timeout(2_000),
+    });
     return response.ok && answer.test(await response.text());
   } catch {
     return false; // not listening yet: that is what is being asked

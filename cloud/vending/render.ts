@@ -1,11 +1,12 @@
 /** What the merchant backend shows: machines and sales on the wire. The only place their public form is written. */
+import { z } from "zod";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import { checkWords } from "./check-words.js";
 import type { Item, Machine, MachineState } from "./machines.js";
 import type { OwnedMachine, OwnedSale, PublicState } from "./owned.js";
 import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
-import { moneyText, sentence } from "./words.js";
+import { moneyText, sentence, type Source } from "./words.js";
 
 export type MachineView = {
   readonly code: string;
@@ -81,6 +82,7 @@ export function saleView(
   paymentRequest: unknown,
 ): SaleView {
   const nameOf = namesOf(items);
+  const source = sourceOf(sale, paymentRequest);
   const priced = (minor: number): string => moneyText(minor, sale.currency, machine.decimals);
   return {
     id: sale.id,
@@ -94,12 +96,29 @@ export function saleView(
       at: new Date(atMs).toISOString(),
       text: sentence({
         code,
+        source,
         ...(item === undefined ? {} : { item: nameOf(item) }),
         ...(minor === undefined ? {} : { money: priced(minor) }),
       }),
     })),
   };
 }
+
+/** The platform's names for money of its own, and for vouchers. */
+const WALLET = /^centrapay\.[a-z]{3}\.(main|test)$/;
+const VOUCHER = /^voucher\.[a-z]{3}\.(main|test)$/;
+
+function sourceOf({ products, byVoucher }: Sale, paymentRequest: unknown): Source {
+  if (products !== null) return "productCode";
+  if (byVoucher) return "voucher";
+  const types = paidFrom.safeParse(paymentRequest).data?.paidBy.assetTotals.map(({ type }) => type) ?? [];
+  if (types.length === 0) return "elsewhere";
+  if (types.every((type) => WALLET.test(type))) return "wallet";
+  return types.every((type) => VOUCHER.test(type)) ? "voucher" : "elsewhere";
+}
+const paidFrom = z.object({
+  paidBy: z.object({ assetTotals: z.array(z.object({ type: z.string() })) }),
+});
 
 const namesOf =
   (items: readonly Item[]) =>
