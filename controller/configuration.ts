@@ -1,5 +1,6 @@
 /** The controller's configuration: one strict schema, and what is left out of a file has its value here. */
 import { z } from "zod";
+import { readerOptions } from "../broker/protocol/machine-configuration.js";
 import { currency } from "../broker/protocol/money.js";
 import { machineId } from "../broker/protocol/topics.js";
 import { publicJwk } from "./identity.js";
@@ -47,7 +48,7 @@ const reader = z.strictObject({
   decimals: z.int().min(0).max(3).optional(),
   responseSeconds: z.int().min(1).max(255).default(30), // Z7
   alwaysIdle: z.boolean().default(false),
-  options: z.array(z.enum(["refund", "multivend", "display", "cashSale"])).default([]),
+  options: readerOptions.default([]),
 });
 
 /** What is known of the machine. Only recorded: nothing here changes what the controller does. */

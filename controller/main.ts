@@ -116,7 +116,7 @@ function start(settings: Configuration, identity: Identity) {
   );
   const replay = new ReplayWindows(cloudKeys.keys(), journal.replay());
   const adapter = drivers[settings.driver];
-  const driver = ({ adapterSettings }: Settings) => adapter.make({ ...settings, adapterSettings });
+  const driver = ({ wiring }: Settings) => adapter.make({ ...settings, ...wiring });
   const { kept, setAside: keptAside } = readKept(settings.dataDir, bootId);
   const remote = new Remote({
     kept,
