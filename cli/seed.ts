@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { randomDigits } from "../broker/protocol/id.js";
+import { settable } from "../broker/protocol/machine-configuration.js";
 import { fromMinor, money } from "../broker/protocol/money.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
 import {
@@ -21,6 +22,7 @@ import {
   type Making,
 } from "../cloud/payments/provision.js";
 import type { Store } from "../cloud/store/store.js";
+import { provisionConfig } from "../cloud/vending/machine-configs.js";
 import { provisionBusKey, provisionMachine, type PublicKey } from "../cloud/vending/provision.js";
 import type { Login } from "../broker/access.js";
 import {
@@ -80,22 +82,25 @@ export async function seedRig(
     for (const [index, identity] of identities.entries()) {
       const plan = rigMachine(index + 1);
       const known = await tx.selectFrom("machine").select("id").where("id", "=", plan.id).executeTakeFirst();
-      if (known !== undefined) continue;
-      await provisionMachine(
-        tx,
-        {
-          ...plan,
-          currency: CURRENCY,
-          decimals: DECIMALS,
-          configId: seed.configId,
-          suggestedCreditMinor: SUGGESTED_CREDIT_MINOR,
-          minCreditMinor: MIN_CREDIT_MINOR,
-          maxCreditMinor: MAX_CREDIT_MINOR,
-          maxVends: 1,
-          key: { kid: identity.kid, publicKey: identity.publicKey },
-        },
-        nowMs,
-      );
+      if (known === undefined)
+        await provisionMachine(
+          tx,
+          {
+            ...plan,
+            currency: CURRENCY,
+            decimals: DECIMALS,
+            configId: seed.configId,
+            suggestedCreditMinor: SUGGESTED_CREDIT_MINOR,
+            minCreditMinor: MIN_CREDIT_MINOR,
+            maxCreditMinor: MAX_CREDIT_MINOR,
+            maxVends: 1,
+            key: { kid: identity.kid, publicKey: identity.publicKey },
+          },
+          nowMs,
+        );
+      // So that the machine's own display, too, says what it gives out by its name.
+      const named = settable.parse({ items: plan.items });
+      await provisionConfig(tx, plan.id, { ...named, currency: CURRENCY }, nowMs);
     }
     return provisionBusKey(tx, nowMs);
   });

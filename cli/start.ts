@@ -22,7 +22,7 @@ import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
 import { Supervisor, type Service } from "./supervisor.js";
 
 export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N] [--mqtt-port N] [--machines N]
-               [--driver NAME] [--select-first] [--cloud FILE] [--json]
+               [--driver NAME] [--select-first] [--display KIND] [--cloud FILE] [--json]
 
   The whole system on this computer, without hardware: broker, cloud, simulated machines, and a page to drive them.
 
@@ -33,6 +33,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --machines N     how many machines (default 1, at most 100)
   --driver NAME    what the machines are wired with: qibixx, mdb-hex, wafer or matedealer (default: qibixx)
   --select-first   a customer may choose before paying, and pays by the QR code on the display (not with matedealer)
+  --display KIND   what the customer reads beside the machine: text (a display) or escpos (a receipt printer; default: text)
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -48,12 +49,15 @@ type Ports = {
 const OWN_KEYS = { port: true, publicUrl: true, databaseUrl: true, webDir: true, mqttUrl: true } as const;
 const DRIVERS = ["qibixx", "mdb-hex", "wafer", "matedealer"] as const;
 type Driver = (typeof DRIVERS)[number];
+const DISPLAYS = ["text", "escpos"] as const;
+type Display = (typeof DISPLAYS)[number];
 type Options = {
   readonly data: string;
   readonly ports: Ports;
   readonly machines: number;
   readonly driver: Driver;
   readonly selectFirst: boolean;
+  readonly display: Display;
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
@@ -66,6 +70,8 @@ const selectionFirst = (driver: Driver): object =>
     ? { adapterSettings: { "mdb-always-idle": "1" } }
     : { reader: { level: 3, alwaysIdle: true, responseSeconds: 60 } };
 
+/** The simulator says on the command line where a display is. */
+const ELSEWHERE = "tcp://127.0.0.1:1";
 const READY_WITHIN_MS = 60_000;
 const ORPHAN_LOOK_MS = 500;
 
@@ -158,7 +164,10 @@ async function runRig(options: Options, io: Io, program: string): Promise<number
       }, ORPHAN_LOOK_MS).unref();
   });
   for (const service of services) supervisor.start(service);
-  const outcome = await Promise.race([stopped, becomeReady(cloudUrl, simulatorUrl, machines)]);
+  const outcome = await Promise.race([
+    stopped,
+    becomeReady(cloudUrl, simulatorUrl, machines, rig.keys.owner),
+  ]);
   if (outcome !== "ready") {
     await supervisor.stop();
     if (outcome === "stopped") return 0;
@@ -193,6 +202,9 @@ function sayWhere(
   io.out(`  the machine beside a customer's phone   ${rig.simulatorUrl}/`);
   for (const { url } of rig.machines) io.out(`  what a machine's sticker leads to       ${url}`);
   for (const one of rig.machines) io.out(`  the screen on a machine                 ${one.screenUrl}`);
+  io.out(
+    `  what the machines' owner sees           ${rig.cloudUrl}/owner (with keys.owner of the file below)`,
+  );
   for (const { code, value } of rig.vouchers)
     io.out(`  a voucher of ${moneyText(toMinor(value), value.currency, DECIMALS)} to type   ${code}`);
   for (const { code, product } of rig.productCodes)
@@ -202,7 +214,7 @@ function sayWhere(
 
 /** Writes each process its configuration, and answers how each is started. */
 function configure(
-  { data, ports, driver, selectFirst, cloud: settings }: Options,
+  { data, ports, driver, selectFirst, display, cloud: settings }: Options,
   at: { readonly cloudUrl: string; readonly simulatorUrl: string; readonly mqttUrl: string },
   machines: readonly RigMachine[],
   { seed, cloudKeys, logins }: Seeded,
@@ -243,6 +255,7 @@ function configure(
       currency: CURRENCY,
       decimals: DECIMALS,
       coils: items.map(({ item, name, priceMinor }) => ({ item, name, priceMinor, stock })),
+      display,
       adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
       controller: {
         command: [
@@ -255,6 +268,7 @@ function configure(
             dataDir: machineDir(data, id),
             driver,
             kiosk: { port: ports.screens[index] },
+            display: { serial: ELSEWHERE, kind: display },
             ...(selectFirst ? selectionFirst(driver) : {}),
             currency: CURRENCY,
             decimals: DECIMALS,
@@ -285,6 +299,7 @@ async function becomeReady(
   cloudUrl: string,
   simulatorUrl: string,
   machines: readonly RigMachine[],
+  ownerKey: string,
 ): Promise<"ready" | { readonly waitingFor: string }> {
   const untilMs = performance.now() + READY_WITHIN_MS;
   const questions = [
@@ -295,9 +310,14 @@ async function becomeReady(
       url: `${cloudUrl}/api/vending/machines/${code}`,
       answer: /"state":"(ready|busy)"/, // busy: a sale of an earlier run still holds it
     })),
+    ...machines.map(({ code }) => ({
+      what: `the names of what is in machine ${code}`,
+      url: `${cloudUrl}/api/vending/machines/${code}/state`,
+      answer: /"applied":[1-9]/,
+    })),
   ];
   for (const { what, url, answer } of questions) {
-    while (!(await says(url, answer))) {
+    while (!(await says(url, answer, ownerKey))) {
       if (performance.now() > untilMs) return { waitingFor: what };
       await new Promise((again) => setTimeout(again, 50));
     }
@@ -305,9 +325,12 @@ async function becomeReady(
   return "ready";
 }
 
-async function says(url: string, answer: RegExp): Promise<boolean> {
+async function says(url: string, answer: RegExp, key: string): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(url, {
+      headers: { "x-api-key": key },
+      signal: AbortSignal.timeout(2_000),
+    });
     return response.ok && answer.test(await response.text());
   } catch {
     return false; // not listening yet: that is what is being asked
@@ -326,6 +349,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       machines: { type: "string", default: "1" },
       driver: { type: "string", default: "qibixx" },
       "select-first": { type: "boolean", default: false },
+      display: { type: "string", default: "text" },
       cloud: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -360,13 +384,16 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   const selectFirst = values["select-first"] === true;
   if (selectFirst && driver === "matedealer")
     problems.push("--select-first: a matedealer has no word for it");
-  if (driver === undefined || problems.length > 0) return { problems };
+  const display = DISPLAYS.find((one) => one === values["display"]);
+  if (display === undefined) problems.push(`--display: must be one of ${DISPLAYS.join(", ")}`);
+  if (driver === undefined || display === undefined || problems.length > 0) return { problems };
   return {
     data,
     ports,
     machines,
     driver,
     selectFirst,
+    display,
     json: values["json"] === true,
     cloud,
   };

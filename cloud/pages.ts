@@ -17,7 +17,7 @@ const PAGE_HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** `/m/{code}`, `/pay/{id}` and `/wallet`, each the same single-page app; and the QR codes that lead to the first two. */
+/** `/m/{code}`, `/pay/{id}`, `/wallet` and `/owner`, each the same single-page app; and the QR codes that lead to the first two. */
 export async function pages(app: FastifyInstance, webDir: string, publicUrl: string): Promise<void> {
   await app.register(fastifyStatic, {
     root: webDir,
@@ -36,7 +36,12 @@ export async function pages(app: FastifyInstance, webDir: string, publicUrl: str
       return reply.type("image/svg+xml").send(await qrSvg(`${publicUrl}/${place}/${name}`));
     });
   }
-  app.get("/wallet", async (_request, reply) => reply.headers(PAGE_HEADERS).sendFile("index.html"));
+  for (const place of ["/wallet", "/owner"])
+    app.get(place, async (_request, reply) => reply.headers(PAGE_HEADERS).sendFile("index.html"));
+  app.get("/owner/:name", async (request, reply) => {
+    read(named, request.params);
+    return reply.headers(PAGE_HEADERS).sendFile("index.html");
+  });
   app.get("/", () => {
     throw new Fault("NOT_FOUND", "open a machine's page: /m/{code}");
   });

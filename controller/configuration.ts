@@ -1,5 +1,6 @@
 /** The controller's configuration: one strict schema, and what is left out of a file has its value here. */
 import { z } from "zod";
+import { readerOptions } from "../broker/protocol/machine-configuration.js";
 import { currency } from "../broker/protocol/money.js";
 import { machineId } from "../broker/protocol/topics.js";
 import { publicJwk } from "./identity.js";
@@ -47,7 +48,7 @@ const reader = z.strictObject({
   decimals: z.int().min(0).max(3).optional(),
   responseSeconds: z.int().min(1).max(255).default(30), // Z7
   alwaysIdle: z.boolean().default(false),
-  options: z.array(z.enum(["refund", "multivend", "display", "cashSale"])).default([]),
+  options: readerOptions.default([]),
 });
 
 /** What is known of the machine. Only recorded: nothing here changes what the controller does. */
@@ -82,6 +83,12 @@ const settings = z.strictObject({
   machineDisplay: z.boolean().default(false),
   kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
+  /**
+   * A line that died without a word is noticed after one and a half of these. At most 120: past it the cloud, which waits 180 s for
+   * a status, would be the first to know. At least 10: a mobile network that stalls for some seconds is no dead line, and each
+   * ping costs its subscriber some 200 bytes.
+   */
+  mqttKeepAliveSeconds: z.int().min(10).max(120).default(20),
   /** Whose word counts: the cloud's public keys, more than one while they are being rotated. */
   cloudKeys: z
     .array(z.strictObject({ kid: z.string().min(1).max(64), publicKey: publicJwk }))

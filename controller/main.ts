@@ -33,6 +33,7 @@ import type { Log } from "./log.js";
 import { drivers } from "./mdb/drivers.js";
 import { linksTo } from "./serial/serial-link.js";
 import { offline, Service, type ServiceOptions } from "./service.js";
+import { withPlaces } from "./places.js";
 import { beginSupervision } from "./supervision.js";
 import { isWritable, systemdNotify, watchdogMs } from "./systemd.js";
 import { Devices } from "./terminal/devices.js";
@@ -45,7 +46,8 @@ const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt
   --config FILE   the configuration, as JSON
   --serial PLACE  a device path or tcp://host:port, instead of the configuration's
   --mqtt URL      the broker, instead of the configuration's
-  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
+  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's.
+                  What else the configuration says of them stays
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
@@ -114,7 +116,7 @@ function start(settings: Configuration, identity: Identity) {
   );
   const replay = new ReplayWindows(cloudKeys.keys(), journal.replay());
   const adapter = drivers[settings.driver];
-  const driver = ({ adapterSettings }: Settings) => adapter.make({ ...settings, adapterSettings });
+  const driver = ({ wiring }: Settings) => adapter.make({ ...settings, ...wiring });
   const { kept, setAside: keptAside } = readKept(settings.dataDir, bootId);
   const remote = new Remote({
     kept,
@@ -144,6 +146,7 @@ function start(settings: Configuration, identity: Identity) {
           cloudKeys,
           replay,
           nextConnection: connectionNumbers(settings.dataDir),
+          keepAliveSeconds: settings.mqttKeepAliveSeconds,
           offline: offline(bootId),
           clock,
           random,
@@ -269,14 +272,9 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
 }
 
 function readFile(call: Call): Configured<Configuration> {
-  const text = (): string => readFileSync(call.config, "utf8");
-  const read = readConfigurationFile(configuration, text, {
-    serial: call.serial,
-    mqttUrl: call.mqtt,
-    scanner: call.scanner,
-    keypad: call.keypad,
-    display: call.display,
-  });
+  const { config, serial, mqtt: mqttUrl, scanner, keypad, display } = call;
+  const text = (): string => withPlaces(readFileSync(config, "utf8"), { scanner, keypad, display });
+  const read = readConfigurationFile(configuration, text, { serial, mqttUrl });
   if (!read.ok) return read;
   return { ok: true, value: { ...read.value, dataDir: resolve(dirname(call.config), read.value.dataDir) } };
 }

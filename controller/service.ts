@@ -91,7 +91,9 @@ export class Service<State> {
   };
   readonly #holders = new Set<() => void>();
   readonly #notYetHeld = new Set<() => void>();
-  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items" | "adapterSettings">;
+  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items"> & {
+    readonly wiring: Settings["wiring"] | undefined;
+  };
   #drives: Driver<State>;
   #driver: State;
   #sale: sale.Sale;
@@ -115,7 +117,7 @@ export class Service<State> {
   constructor(options: ServiceOptions<State>) {
     this.#options = options;
     const { driver, journal, terms, clock, random, log } = options;
-    this.#settings = options.remote?.configuration.settings ?? { ...options, items: [], adapterSettings: {} };
+    this.#settings = options.remote?.configuration.settings ?? { ...options, items: [], wiring: undefined };
     this.#drives = driver;
     this.#driver = driver.initial;
     const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
@@ -420,15 +422,15 @@ export class Service<State> {
   }
 
   #apply(settings: Settings): void {
-    const adapterChanges = !isDeepStrictEqual(settings.adapterSettings, this.#settings.adapterSettings);
+    const wiringChanges = !isDeepStrictEqual(settings.wiring, this.#settings.wiring);
     this.#settings = settings;
     this.#queue.push({ to: "sale", event: { kind: "terms", terms: settings.terms } });
     this.#devices?.say(settings.words);
-    if (!adapterChanges || this.#options.remote === undefined) return;
+    if (!wiringChanges || this.#options.remote === undefined) return;
     this.#drive({ kind: "disconnected" }); // to the sale nothing is ready until the new driver has brought it up
     this.#drives = this.#options.remote.driver(settings);
     this.#driver = this.#drives.initial;
-    this.#line.reopen("other adapter settings");
+    this.#line.reopen("it is told other settings");
   }
 
   #write({ entries, durable }: Extract<sale.SaleEffect, { kind: "journal" }>): void {

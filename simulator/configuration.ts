@@ -51,6 +51,8 @@ const machine = z.strictObject({
   controller: z.strictObject({ command: z.array(z.string().min(1)).min(1) }),
   coils: z.array(coil).min(1).max(500).refine(distinct("item"), "no two coils may have the same item"),
   adapter: adapter.prefault({ kind: "qibixx" }),
+  /** What is beside it for the customer: a display that takes text, or a receipt printer. The controller must be told the same. */
+  display: z.enum(["text", "escpos"]).default("text"),
   timing: timing.prefault({}),
 });
 

@@ -123,6 +123,7 @@ const PURE = [
   "controller/mdb/raw.ts",
   "controller/mdb/scale.ts",
   "controller/mdb/widths.ts",
+  "controller/places.ts",
   "controller/sale/machine.ts",
   "controller/terminal/escpos.ts",
   "cloud/payments/patron-code.ts",
@@ -135,6 +136,7 @@ const PURE = [
   "cloud/vending/render.ts",
   "simulator/machine/adapter-line.ts",
   "simulator/machine/carrier.ts",
+  "simulator/machine/escpos.ts",
   "simulator/machine/vmc.ts",
   "simulator/machine/word.ts",
 ];

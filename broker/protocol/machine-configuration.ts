@@ -31,8 +31,22 @@ const texts = z.strictObject({
 const limits = z.strictObject({
   maxVends: z.int().min(1).max(99).optional(),
   vendResultMs: ms(1_000, 300_000).optional(),
+  selectionMs: ms(5_000, 300_000).optional(),
+  suspendAfter: z.int().min(1).max(100).optional(),
   reportAgainMs: ms(500, 60_000).optional(),
   statusEveryMs: ms(5_000, 60_000).optional(), // a machine that misses three counts as gone
+});
+/** What a reader may offer a machine beside selling (MDB/ICP 4.2, 7.4.2). */
+export const readerOptions = z.array(z.enum(["refund", "multivend", "display", "cashSale"]));
+/**
+ * What our own reader says of itself, where that may be tried from afar: a machine that does not like it is not ready, and has its
+ * own again. How money is written on the bus (scale, decimals, country), the address and the level are not here: under a wrong
+ * scale a machine sells on, at ten times the price.
+ */
+const reader = z.strictObject({
+  responseSeconds: z.int().min(1).max(255).optional(),
+  alwaysIdle: z.boolean().optional(),
+  options: readerOptions.optional(),
 });
 const item = z.strictObject({
   item: z.int().min(0).max(0xffff),
@@ -58,6 +72,8 @@ export const settable = z.strictObject({
       z.string().regex(/^[A-Za-z0-9.]{1,16}$/, "must be 1 to 16 letters, digits and dots"),
     )
     .optional(),
+  /** Of a machine that carries our reader, in the place of those in its file. */
+  reader: reader.optional(),
   /** How soon the machine must be able to sell again; else it goes back to what it had before. */
   readyWithinMs: ms(5_000, 600_000).default(60_000),
 });

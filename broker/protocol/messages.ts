@@ -93,7 +93,7 @@ export type JournalLine = z.infer<typeof journalLine>;
 
 const count = z.int().nonnegative();
 /** How a machine's box is, and what it has counted since its controller started. */
-const telemetry = z.strictObject({
+export const telemetry = z.strictObject({
   uptimeSeconds: count,
   boxUptimeSeconds: count,
   residentMb: count,

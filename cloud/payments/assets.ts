@@ -16,7 +16,7 @@ import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
 import { findOperation, operationWrite } from "./operation.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import { renderAsset, renderAssetSummary, renderTransaction, type AssetRow } from "./wire.js";
 
 export type AssetParts = Making & { readonly store: Store };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { isElsewhere } from "./asset-type.js";
 import { EXPERIMENTAL } from "../http/experimental.js";
-import { pageQuery } from "./page.js";
+import { pageQuery } from "../http/page.js";
 import { text } from "./request-form.js";
 
 const MOST_METADATA = 10;

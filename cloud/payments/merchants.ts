@@ -15,7 +15,7 @@ import { findAccount } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import type { Making } from "./making.js";
 import type { MerchantChange, MerchantForm, MerchantQuery } from "./merchant-form.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { Action } from "./permission.js";
 import { renderMerchant, renderMerchantSummary, type MerchantRow } from "./wire.js";
 

@@ -9,7 +9,7 @@ import type { Clock } from "../../broker/protocol/clock.js";
 import { firstIdAt } from "../../broker/protocol/id.js";
 import type { Store } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
-import { pageSize } from "./page.js";
+import { pageSize } from "../http/page.js";
 import { openSigningKey } from "./signing-key.js";
 import type { NotificationQuery } from "./webhook-form.js";
 import { signWebhook } from "./webhook-signature.js";

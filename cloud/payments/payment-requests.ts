@@ -19,7 +19,14 @@ import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findDue } from "./due-requests.js";
 import { findOperation, type Operation } from "./operation.js";
 import { isStop, isStopped } from "./merchants.js";
-import { newestFirst, pageSize, toPage, type NumberedPageQuery, type Page, type PageQuery } from "./page.js";
+import {
+  newestFirst,
+  pageSize,
+  toPage,
+  type NumberedPageQuery,
+  type Page,
+  type PageQuery,
+} from "../http/page.js";
 import { conditionOf } from "./patron-code.js";
 import { findPatron } from "./patron-code-rows.js";
 import type { Action } from "./permission.js";

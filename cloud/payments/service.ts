@@ -9,10 +9,11 @@ import type { FastifyInstance } from "fastify";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Store } from "../store/store.js";
 import { makeEndpoints } from "../http/endpoint.js";
+import { openApi } from "../http/openapi.js";
 import { accountRoutes } from "./api/account-routes.js";
 import { apiKeyRoutes } from "./api/api-key-routes.js";
 import { assetRoutes } from "./api/asset-routes.js";
-import { openApi } from "./api/openapi.js";
+import { published } from "./api/published.js";
 import { paymentRequestRoutes } from "./api/payment-request-routes.js";
 import { merchantRoutes } from "./api/merchant-routes.js";
 import { patronCodeRoutes } from "./api/patron-code-routes.js";
@@ -117,7 +118,7 @@ export function makePayments(parts: PaymentsParts): Payments {
     async routes(root) {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
-        await openApi(app, parts);
+        await openApi(app, { ...published, ...parts });
         const limits = await makeRequestLimits(app, parts);
         const endpoints = makeEndpoints(app, {
           callerOf: (request) =>

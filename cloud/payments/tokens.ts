@@ -18,7 +18,7 @@ import { describeAssetType, readAssetType } from "./asset-type.js";
 import { findAsset, lockAsset } from "./assets.js";
 import { openAccount } from "./ledger.js";
 import type { Making } from "./making.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider, Spending } from "./provider.js";
 import type { LineItems } from "./request-form.js";
 import type { AcceptedCollection, Line } from "./request.js";

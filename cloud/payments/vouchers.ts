@@ -18,7 +18,7 @@ import { readAssetType } from "./asset-type.js";
 import { findAsset } from "./assets.js";
 import { openAccount, openTestIssuance, post } from "./ledger.js";
 import type { Making } from "./making.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider } from "./provider.js";
 import { byTypedCode } from "./typed-codes.js";
 import { hashOf, newVoucherCode } from "./voucher-code.js";

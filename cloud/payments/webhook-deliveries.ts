@@ -9,7 +9,7 @@ import { Fault } from "../http/fault.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import type { Clock } from "../../broker/protocol/clock.js";
 import type { Caller } from "./api-key.js";
-import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "./page.js";
+import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import { findSubscription } from "./webhook-subscriptions.js";
 import { renderDelivery, type AttemptRow, type DeliveryRow } from "./wire.js";
 

@@ -1,6 +1,6 @@
 /** What clients send about webhooks, as schemas. Pure. */
 import { z } from "zod";
-import { pageQuery } from "./page.js";
+import { pageQuery } from "../http/page.js";
 import { text } from "./request-form.js";
 import { notificationTypes } from "./request.js";
 

@@ -18,6 +18,9 @@ export type VendingTables = {
     status: string | null;
     status_n: number;
     status_at_ms: number;
+    /** What the newest status with telemetry carried of it; a last will carries none. */
+    telemetry: Generated<string | null>;
+    telemetry_at_ms: Generated<number | null>;
     created_ms: number;
     config_applied: Generated<number>; // the version the machine goes by; 0: its own file
     config_max_vends: Generated<number | null>; // what that one sets in the place of max_vends, if it does

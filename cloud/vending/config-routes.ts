@@ -74,7 +74,7 @@ function inMinor({ price, ...item }: z.infer<typeof form>["items"][number], curr
 function view(machine: Machine, found: StoredConfig | undefined, itemsNow: readonly Item[]): object {
   const said = machine.status?.config;
   const items = found?.configuration.items ?? itemsNow;
-  const { adapterSettings, readyWithinMs } = found?.configuration ?? {};
+  const { adapterSettings, reader, readyWithinMs } = found?.configuration ?? {};
   return {
     code: machine.code,
     version: found?.configuration.version ?? 0,
@@ -93,6 +93,7 @@ function view(machine: Machine, found: StoredConfig | undefined, itemsNow: reado
     texts: found?.configuration.texts ?? {},
     limits: found?.configuration.limits ?? {},
     ...(adapterSettings === undefined ? {} : { adapterSettings }),
+    ...(reader === undefined ? {} : { reader }),
     ...(readyWithinMs === undefined ? {} : { readyWithinMs }),
   };
 }

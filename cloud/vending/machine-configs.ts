@@ -58,15 +58,7 @@ export class MachineConfigs {
         throw new Fault("PRECONDITION_FAILED", `after: the newest version is ${newest}; look at it first`);
       const configuration = { ...asked, version, currency };
       const atMs = clock.nowMs();
-      await tx
-        .insertInto("machine_config")
-        .values({
-          machine_id: id,
-          version,
-          document: JSON.stringify(configuration),
-          created_ms: atMs,
-        })
-        .execute();
+      await insertConfig(tx, id, configuration, atMs);
       return { configuration, atMs };
     });
     this.#say(id, made.configuration);
@@ -139,6 +131,34 @@ export async function followConfig(tx: Tx, machineId: string, applied: number): 
         sku: eb.ref("excluded.sku"),
       })),
     )
+    .execute();
+}
+
+/** The first version of a machine that has none: what it was set up with, said to the machine, too. */
+export async function provisionConfig(
+  tx: Tx,
+  machineId: string,
+  first: Omit<MachineConfiguration, "version">,
+  nowMs: number,
+): Promise<void> {
+  if ((await configOf(tx, machineId)) === undefined)
+    await insertConfig(tx, machineId, { ...first, version: 1 }, nowMs);
+}
+
+async function insertConfig(
+  tx: Tx,
+  machineId: string,
+  configuration: MachineConfiguration,
+  atMs: number,
+): Promise<void> {
+  await tx
+    .insertInto("machine_config")
+    .values({
+      machine_id: machineId,
+      version: configuration.version,
+      document: JSON.stringify(configuration),
+      created_ms: atMs,
+    })
     .execute();
 }
 

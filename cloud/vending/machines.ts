@@ -1,8 +1,10 @@
 /** The machines: who they are, what they sell, which keys speak for them, and what they last said of themselves. */
+import type { Selectable } from "kysely";
 import { z } from "zod";
-import type { Body, JournalLine } from "../../broker/protocol/messages.js";
-import { schemaOf } from "../../broker/protocol/messages.js";
+import type { Body, JournalLine, Telemetry } from "../../broker/protocol/messages.js";
+import { schemaOf, telemetry } from "../../broker/protocol/messages.js";
 import type { Reader, Tx } from "../store/store.js";
+import type { Tables } from "../store/tables.js";
 
 export type Machine = {
   readonly id: string;
@@ -18,6 +20,7 @@ export type Machine = {
   readonly maxVends: number;
   readonly status: Body["status"] | undefined;
   readonly statusAtMs: number;
+  readonly telemetry: { readonly said: Telemetry; readonly atMs: number } | undefined;
   /** The configuration it goes by; 0 is its own file. */
   readonly configApplied: number;
 };
@@ -39,7 +42,39 @@ const SUSPECT_AFTER = 3;
 /** The machine with this sticker code (or id), or `undefined`. */
 export async function machineBy(db: Reader, by: "code" | "id", value: string): Promise<Machine | undefined> {
   const row = await db.selectFrom("machine").selectAll().where(by, "=", value).executeTakeFirst();
-  if (row === undefined) return undefined;
+  return row && toMachine(row);
+}
+
+/** Machines of these merchant configs, by their codes, from after one of them on. */
+export async function machinesOf(
+  db: Reader,
+  configIds: readonly string[],
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
+): Promise<readonly Machine[]> {
+  const rows = await db
+    .selectFrom("machine")
+    .selectAll()
+    .where("config_id", "in", configIds)
+    .$if(after !== undefined, (q) => q.where("code", ">", after ?? ""))
+    .orderBy("code")
+    .limit(limit)
+    .execute();
+  return rows.map(toMachine);
+}
+
+/** Up to `limit` of the merchant configs that machines here are of. */
+export async function configIdsOf(db: Reader, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("machine")
+    .select("config_id")
+    .distinct()
+    .orderBy("config_id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.config_id);
+}
+
+function toMachine(row: Selectable<Tables["machine"]>): Machine {
   return {
     id: row.id,
     code: row.code,
@@ -54,6 +89,10 @@ export async function machineBy(db: Reader, by: "code" | "id", value: string): P
     maxVends: row.config_max_vends ?? row.max_vends,
     status: row.status === null ? undefined : schemaOf("status").parse(JSON.parse(row.status)),
     statusAtMs: row.status_at_ms,
+    telemetry:
+      row.telemetry === null
+        ? undefined
+        : { said: telemetry.parse(JSON.parse(row.telemetry)), atMs: row.telemetry_at_ms ?? 0 },
     configApplied: row.config_applied,
   };
 }
@@ -91,7 +130,14 @@ export async function keepStatus(
 ): Promise<boolean> {
   const kept = await tx
     .updateTable("machine")
-    .set({ status: JSON.stringify(status), status_n: n, status_at_ms: nowMs })
+    .set({
+      status: JSON.stringify(status),
+      status_n: n,
+      status_at_ms: nowMs,
+      ...(status.telemetry === undefined
+        ? {}
+        : { telemetry: JSON.stringify(status.telemetry), telemetry_at_ms: nowMs }),
+    })
     .where("id", "=", machineId)
     .where("status_n", "<", n)
     .returning("id")

@@ -7,7 +7,7 @@ import type { Item, Machine } from "./machines.js";
 
 export type PublicKey = { readonly kid: string; readonly publicKey: JsonWebKey };
 /** A machine as it is enrolled: what is in it, and the key that speaks for it. */
-export type NewMachine = Omit<Machine, "status" | "statusAtMs" | "configApplied"> & {
+export type NewMachine = Omit<Machine, "status" | "statusAtMs" | "telemetry" | "configApplied"> & {
   readonly items: readonly Omit<Item, "suspect">[];
   readonly key: PublicKey;
 };

@@ -1,9 +1,12 @@
 /** What the merchant backend shows: machines and sales on the wire. The only place their public form is written. */
+import { z } from "zod";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import { checkWords } from "./check-words.js";
 import type { Item, Machine, MachineState } from "./machines.js";
+import type { OwnedMachine, OwnedSale, PublicState } from "./owned.js";
 import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
-import { moneyText, sentence } from "./words.js";
+import type { DatedSale } from "./sales.js";
+import { moneyText, sentence, type Source } from "./words.js";
 
 export type MachineView = {
   readonly code: string;
@@ -43,16 +46,6 @@ export const machineView = (
   })),
 });
 
-type PublicState =
-  | "awaitingPayment"
-  | "paid"
-  | "open"
-  | "vending"
-  | "settling"
-  | "settled"
-  | "cancelled"
-  | "expired"
-  | "unknown";
 /** What a customer sees of the states; the first three never leave the desk. */
 const PUBLIC: Readonly<Record<SaleState, PublicState>> = {
   reserving: "awaitingPayment",
@@ -88,8 +81,8 @@ export function saleView(
   story: readonly (Note & { readonly atMs: number })[],
   paymentRequest: unknown,
 ): SaleView {
-  const nameOf = (number: number): string =>
-    items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
+  const nameOf = namesOf(items);
+  const source = sourceOf(sale, paymentRequest);
   const priced = (minor: number): string => moneyText(minor, sale.currency, machine.decimals);
   return {
     id: sale.id,
@@ -97,19 +90,76 @@ export function saleView(
     machine: { code: machine.code, name: machine.name, place: machine.place },
     credit: fromMinor(sale.creditMinor, sale.currency),
     paymentRequest,
-    vended: sale.vends.filter(isVended).map(({ item, priceMinor }) => ({
-      item,
-      name: nameOf(item),
-      price: fromMinor(priceMinor, sale.currency),
-    })),
+    vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
     timeline: story.map(({ atMs, code, item, minor }) => ({
       at: new Date(atMs).toISOString(),
       text: sentence({
         code,
+        source,
         ...(item === undefined ? {} : { item: nameOf(item) }),
         ...(minor === undefined ? {} : { money: priced(minor) }),
       }),
     })),
+  };
+}
+
+/** The platform's names for money of its own, and for vouchers. */
+const WALLET = /^centrapay\.[a-z]{3}\.(main|test)$/;
+const VOUCHER = /^voucher\.[a-z]{3}\.(main|test)$/;
+
+function sourceOf({ products, byVoucher }: Sale, paymentRequest: unknown): Source {
+  if (products !== null) return "productCode";
+  if (byVoucher) return "voucher";
+  const types = paidFrom.safeParse(paymentRequest).data?.paidBy.assetTotals.map(({ type }) => type) ?? [];
+  if (types.length === 0) return "elsewhere";
+  if (types.every((type) => WALLET.test(type))) return "wallet";
+  return types.every((type) => VOUCHER.test(type)) ? "voucher" : "elsewhere";
+}
+const paidFrom = z.object({
+  paidBy: z.object({ assetTotals: z.array(z.object({ type: z.string() })) }),
+});
+
+const namesOf =
+  (items: readonly Item[]) =>
+  (number: number): string =>
+    items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
+
+const vendedOf = ({ vends, currency }: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
+  vends.filter(isVended).map(({ item, priceMinor }) => ({
+    item,
+    name: nameOf(item),
+    price: fromMinor(priceMinor, currency),
+  }));
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+
+/** A machine as its owner sees it. */
+export function ownedMachineView(machine: Machine, state: MachineState): OwnedMachine {
+  const { status, telemetry } = machine;
+  return {
+    code: machine.code,
+    name: machine.name,
+    place: machine.place,
+    currency: machine.currency,
+    state,
+    ...(status === undefined ? {} : { heardAt: isoOf(machine.statusAtMs), version: status.version }),
+    ...(status === undefined || state === "offline" ? {} : { mdb: status.mdb }),
+    ...(status === undefined || state !== "outOfService" ? {} : { reason: status.reason }),
+    configuration: { applied: machine.configApplied, ...status?.config },
+    ...(telemetry === undefined ? {} : { telemetry: { at: isoOf(telemetry.atMs), ...telemetry.said } }),
+  };
+}
+
+/** A sale as its machine's owner sees it. */
+export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[]): OwnedSale {
+  return {
+    id: sale.id,
+    at: isoOf(atMs),
+    state: PUBLIC[sale.state],
+    credit: fromMinor(sale.creditMinor, sale.currency),
+    vended: vendedOf(sale, namesOf(items)),
+    refunded: fromMinor(sale.refundedMinor, sale.currency),
+    flags: sale.flags,
   };
 }

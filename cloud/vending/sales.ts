@@ -1,5 +1,6 @@
 /** The sales' rows: the value `step` works on, the columns it is found by, and its story. */
 import { sql } from "kysely";
+import { newestFirst, type PageQuery } from "../http/page.js";
 import { forUpdate, forUpdateSkipLocked, lockName } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import {
@@ -86,6 +87,60 @@ export async function holderOf(db: Reader, machineId: string): Promise<string | 
 }
 export const isHeld = async (db: Reader, machineId: string): Promise<boolean> =>
   (await holderOf(db, machineId)) !== undefined;
+
+export type DatedSale = {
+  readonly sale: Sale;
+  readonly atMs: number;
+  readonly paymentRequest: string | null;
+};
+const DATED = ["doc", "created_ms", "payment_request"] as const;
+const dated = (row: Pick<Row, "doc" | "payment_request"> & { readonly created_ms: number }): DatedSale => ({
+  sale: saleSchema.parse(JSON.parse(row.doc)),
+  atMs: row.created_ms,
+  paymentRequest: row.payment_request,
+});
+
+/** A machine's sales, newest first: a page of them, and one more. What was refused before anything was to be paid is none. */
+export async function salesOf(
+  db: Reader,
+  machineId: string,
+  query: PageQuery,
+): Promise<readonly DatedSale[]> {
+  const rows = await db
+    .selectFrom("sale")
+    .select(DATED)
+    .where("machine_id", "=", machineId)
+    .where("payment_request_id", "is not", null)
+    .$call(newestFirst("id", query))
+    .execute();
+  return rows.map(dated);
+}
+
+/** A machine's sales of which nobody knows yet whether the product came out: up to `limit`, the oldest first. */
+export async function doubtsOf(db: Reader, machineId: string, limit: number): Promise<readonly DatedSale[]> {
+  const rows = await db
+    .selectFrom("sale")
+    .select(DATED)
+    .where("machine_id", "=", machineId)
+    .where("next_at_ms", "is not", null) // it is still to be decided: found by the index of what is owing
+    .where("state", "=", "unknown")
+    .orderBy("next_at_ms")
+    .limit(limit)
+    .execute();
+  return rows.map(dated);
+}
+
+/** Those of these machines that serve a customer now. */
+export async function heldOf(db: Reader, machineIds: readonly string[]): Promise<ReadonlySet<string>> {
+  if (machineIds.length === 0) return new Set();
+  const rows = await db
+    .selectFrom("sale")
+    .select("machine_id")
+    .where("machine_id", "in", machineIds)
+    .where("holds_machine", "=", sql.lit(1))
+    .execute();
+  return new Set(rows.map((row) => row.machine_id));
+}
 
 /** Ids of the sales that must be looked at by now, the longest overdue first; of one machine, all that wait for anything. */
 export async function dueSales(

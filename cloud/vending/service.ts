@@ -10,6 +10,8 @@ import type { MqttClient } from "mqtt";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Signer } from "../../broker/protocol/envelope.js";
 import type { Secret } from "../../broker/protocol/configuration.js";
+import { makeEndpoints } from "../http/endpoint.js";
+import { openApi } from "../http/openapi.js";
 import type { Store } from "../store/store.js";
 import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
@@ -21,6 +23,7 @@ import type { Log } from "./log.js";
 import { MachineConfigs } from "./machine-configs.js";
 import { keysInForce } from "./machines.js";
 import { requireOwnerAt } from "./owner.js";
+import { ownerRoutes, published } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
 import { vendingRoutes } from "./routes.js";
 
@@ -63,11 +66,20 @@ export function makeVending(parts: VendingParts): Vending {
   return {
     routes: (app) => {
       vendingRoutes(app, { ...parts, desk, attendant, payments });
-      configRoutes(app, {
+      const owner = {
         read: store.read,
-        machine: (code) => desk.machine(code),
-        configs,
+        machine: (code: string) => desk.machine(code),
         requireOwner: requireOwnerAt(parts.paymentsUrl, parts.http),
+      };
+      configRoutes(app, { ...owner, configs });
+      void app.register(async (documented) => {
+        await openApi(documented, { ...published, publicUrl: parts.publicUrl, experimental: true });
+        const endpoints = makeEndpoints<unknown>(documented, {
+          callerOf: (request) => Promise.resolve(request.headers["x-api-key"]),
+          admitStranger: () => Promise.resolve(),
+          experimental: true,
+        });
+        ownerRoutes(endpoints, { ...owner, clock });
       });
     },
     ready: () => bus.up,

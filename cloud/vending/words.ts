@@ -1,8 +1,22 @@
 /** Every sentence the merchant backend says about a sale, by code. One catalogue a language; the logic knows codes only. */
 import { minorToDecimal } from "../../broker/protocol/money.js";
 
-export type Told = { readonly code: string; readonly item?: string; readonly money?: string };
-type Sentence = (told: { readonly item: string; readonly money: string }) => string;
+/** Where a sale was paid from, and what goes back goes to: a code for a product is worth nothing but that. */
+export type Source = "wallet" | "voucher" | "productCode" | "elsewhere";
+export type Told = {
+  readonly code: string;
+  readonly source: Source;
+  readonly item?: string;
+  readonly money?: string;
+};
+type Sentence = (told: { readonly item: string; readonly money: string; readonly source: Source }) => string;
+
+const isBack: Readonly<Record<Source, (money: string) => string>> = {
+  wallet: (money) => `${money} is back in your wallet.`,
+  voucher: (money) => `${money} is back on your voucher.`,
+  productCode: () => "Your code is good again.",
+  elsewhere: (money) => `${money} is back where you paid from.`,
+};
 
 const en: Readonly<Record<string, Sentence>> = {
   awaitingPayment: ({ money }) => `The machine is reserved for you. Waiting for a payment of ${money}.`,
@@ -34,8 +48,9 @@ const en: Readonly<Record<string, Sentence>> = {
   unknownRefunded: () => "Nobody could say whether the product came out, so it is decided for you.",
   unknownKept: () =>
     "Nobody could say whether the product came out. It was counted as given out; a person will look at it.",
-  refunding: ({ money }) => `Refunding ${money}.`,
-  refunded: ({ money }) => `${money} is back in your wallet.`,
+  refunding: ({ money, source }) =>
+    source === "productCode" ? "Giving your code back." : `Refunding ${money}.`,
+  refunded: ({ money, source }) => isBack[source](money),
   refundRefused: () => "The refund was not accepted. A person is looking at it.",
   settled: () => "All settled.",
   lateVend: ({ item, money }) =>
@@ -44,7 +59,7 @@ const en: Readonly<Record<string, Sentence>> = {
 
 /** The sentence for a note. An unknown code is shown as it is: better a bare fact than none. */
 export const sentence = (told: Told): string =>
-  en[told.code]?.({ item: told.item ?? "", money: told.money ?? "" }) ?? told.code;
+  en[told.code]?.({ item: told.item ?? "", money: told.money ?? "", source: told.source }) ?? told.code;
 
 /** "NZD 3.50". */
 export const moneyText = (minor: number, currency: string, decimals: number): string =>

@@ -35,6 +35,8 @@ export interface Api {
   pay(id: string, assetType: string, wallet: Wallet, idempotencyKey: string): Promise<Answer<void>>;
   asset(wallet: Wallet): Promise<Answer<Asset>>;
   transactions(wallet: Wallet): Promise<Answer<readonly Transaction[]>>;
+  /** Whatever else may be read with a key of the caller's own. */
+  read<T>(reader: Reader<T>, path: string, key: string): Promise<Answer<T>>;
   /** The cloud's clock, judged by its last answer. A phone's own may be minutes wrong. */
   nowMs(): number;
 }
@@ -48,13 +50,13 @@ const anything: Reader<void> = () => undefined;
 type Call = {
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
-  readonly wallet?: Wallet | undefined;
+  readonly key?: string | undefined;
 };
 
 export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
   let aheadMs = 0;
 
-  async function call<T>(reader: Reader<T>, { path, body, wallet }: Call): Promise<Answer<T>> {
+  async function call<T>(reader: Reader<T>, { path, body, key }: Call): Promise<Answer<T>> {
     let response: Response;
     let json: unknown;
     try {
@@ -62,7 +64,7 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
         ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
         headers: {
           ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...(wallet === undefined ? {} : { "x-api-key": wallet.apiKey }),
+          ...(key === undefined ? {} : { "x-api-key": key }),
         },
         cache: "no-store",
         signal: AbortSignal.timeout(ANSWER_MS),
@@ -121,7 +123,7 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
     cancelSale: (id) => call(sale, { path: `${sales}/${id}/cancel`, body: {} }),
     paymentRequest: async (id, wallet) => {
       if (wallet !== undefined) {
-        const whole = await call(paymentRequest, { path: `${requests}/${id}`, wallet });
+        const whole = await call(paymentRequest, { path: `${requests}/${id}`, key: wallet.apiKey });
         if (whole.ok || !whole.certain) return whole;
       }
       return call(paymentRequest, { path: `${requests}/${id}/summary` });
@@ -130,13 +132,15 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
       call(anything, {
         path: `${requests}/${id}/pay`,
         body: { assetType, assetId: wallet.assetId, idempotencyKey },
-        wallet,
+        key: wallet.apiKey,
       }),
-    asset: (wallet) => call(asset, { path: `/api/assets/${wallet.assetId}`, wallet }),
+    asset: (wallet) => call(asset, { path: `/api/assets/${wallet.assetId}`, key: wallet.apiKey }),
     transactions: async (wallet) => {
-      const answer = await call(page, { path: `/api/assets/${wallet.assetId}/transactions`, wallet });
+      const path = `/api/assets/${wallet.assetId}/transactions`;
+      const answer = await call(page, { path, key: wallet.apiKey });
       return answer.ok ? { ok: true, value: answer.value.items } : answer;
     },
+    read: (reader, path, key) => call(reader, { path, key }),
     nowMs: () => clock() + aheadMs,
   };
 }

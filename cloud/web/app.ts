@@ -18,6 +18,9 @@ export type App = {
   /** Money and times of day as this phone's owner writes them. */
   readonly money: (money: Money) => string;
   readonly time: (at: string) => string;
+  readonly dayAndTime: (at: string) => string;
+  /** What this tab alone remembers, and forgets when it is closed. */
+  readonly tabMemory: Memory;
 };
 
 export const AppContext = createContext<App | undefined>(undefined);

@@ -15,6 +15,7 @@ if (root === null) throw new Error("index.html has no #page");
 const memory = makeMemory(() => window.localStorage);
 const locale = navigator.language;
 const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 render(
   <Pages
@@ -30,6 +31,8 @@ render(
       attempts: makeAttempts(memory, () => crypto.randomUUID()),
       money: (money) => moneyText(money, locale),
       time: (at) => timeOfDay.format(new Date(at)),
+      dayAndTime: (at) => dayAndTime.format(new Date(at)),
+      tabMemory: makeMemory(() => window.sessionStorage),
     }}
   />,
   root,

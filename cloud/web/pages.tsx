@@ -5,6 +5,7 @@ import { AppContext, useApp, type App } from "./app.js";
 import { Icon } from "./icon.js";
 import { MachinePage } from "./machine-page.js";
 import { Notice } from "./notice.js";
+import { OwnerDoor } from "./owner-door.js";
 import { PayPage } from "./pay-page.js";
 import type { Route } from "./route.js";
 import { readWalletFragment, type Pocket, type WalletFragment } from "./wallet.js";
@@ -48,7 +49,7 @@ export function Pages({ route, pocket, app }: Props): VNode {
         <span class="mark">
           <Icon name="mark" />
         </span>
-        {wallet !== undefined && route.kind !== "wallet" && (
+        {wallet !== undefined && route.kind !== "wallet" && route.kind !== "owner" && (
           <a class="top-link" href="/wallet">
             <Icon name="wallet" />
             {words.wallet.open}
@@ -85,6 +86,8 @@ function Page({ route }: { readonly route: Route }): VNode {
       return <PayPage requestId={route.requestId} />;
     case "wallet":
       return <WalletPage />;
+    case "owner":
+      return <OwnerDoor code={route.code} />;
     case "lost":
       return <Notice tone="plain" said={words.lost} />;
   }

@@ -3,15 +3,19 @@ export type Route =
   | { readonly kind: "machine"; readonly code: string }
   | { readonly kind: "pay"; readonly requestId: string }
   | { readonly kind: "wallet" }
+  /** An owner's machines, or one of them. */
+  | { readonly kind: "owner"; readonly code: string | undefined }
   | { readonly kind: "lost" };
 
 export function routeOf(pathname: string): Route {
   const [, first, second, ...rest] = pathname.replace(/\/$/, "").split("/");
   if (rest.length > 0) return { kind: "lost" };
   if (first === "wallet" && second === undefined) return { kind: "wallet" };
+  if (first === "owner" && second === undefined) return { kind: "owner", code: undefined };
   // Codes and ids are plain words; what would need decoding names nothing of ours.
   if (second === undefined || !/^[0-9A-Za-z_-]{1,64}$/.test(second)) return { kind: "lost" };
   if (first === "m") return { kind: "machine", code: second };
   if (first === "pay") return { kind: "pay", requestId: second };
+  if (first === "owner") return { kind: "owner", code: second };
   return { kind: "lost" };
 }

@@ -27,7 +27,6 @@ import { Numbers } from "./numbers.js";
 
 export const MAX_UNACKED = 256;
 const REFUSALS_EVERY_MS = 60_000;
-const KEEPALIVE_S = 20;
 const CONNECT_MS = 30_000; // from the first packet to the granted subscription, on a mobile network too
 const GOODBYE_MS = 1_000;
 
@@ -57,6 +56,8 @@ export type MqttBusOptions = {
   readonly cloudKeys: ReadonlyMap<string, KeyObject>;
   readonly replay: ReplayWindows;
   readonly nextConnection: () => number;
+  /** After one and a half of these without a word a dead line is noticed, at either end. */
+  readonly keepAliveSeconds: number;
   /** What the will says. */
   readonly offline: Body["status"];
   readonly clock: Clock;
@@ -152,7 +153,8 @@ export class MqttBus implements Bus {
   }
 
   #connect(): void {
-    const { url, machineId, password, signer, offline, nextConnection, clock, log } = this.#options;
+    const { url, machineId, password, signer, keepAliveSeconds, offline, nextConnection, clock, log } =
+      this.#options;
     let numbers: Numbers;
     try {
       numbers = new Numbers(nextConnection());
@@ -167,7 +169,7 @@ export class MqttBus implements Bus {
       clientId: machineId,
       username: machineId,
       password: password.reveal(),
-      keepalive: KEEPALIVE_S,
+      keepalive: keepAliveSeconds,
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,

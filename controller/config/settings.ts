@@ -15,25 +15,40 @@ export type Settings = {
   readonly statusEveryMs: number;
   readonly words: Words;
   readonly items: MachineConfiguration["items"];
-  readonly adapterSettings: Configuration["adapterSettings"];
+  /** What a machine is wired with is told; a change has the adapter brought up anew. */
+  readonly wiring: Pick<Configuration, "adapterSettings" | "reader">;
 };
 
+/** Adapters that carry our own reader. */
+const CARRIES: readonly Configuration["driver"][] = ["mdb-hex", "wafer"];
+
 export function settingsOf(own: Configuration, from: MachineConfiguration | null): Settings {
-  const { limits = {}, texts = {}, items = [], adapterSettings = own.adapterSettings } = from ?? {};
-  const { maxVends, vendResultMs = own.vendResultMs } = limits;
+  const { limits = {}, texts = {}, items = [] } = from ?? {};
+  const { maxVends } = limits;
   return {
     terms: {
       currency: own.currency,
-      vendResultMs,
-      selectionMs: own.selectionMs,
-      suspendAfter: own.suspendAfter,
+      vendResultMs: limits.vendResultMs ?? own.vendResultMs,
+      selectionMs: limits.selectionMs ?? own.selectionMs,
+      suspendAfter: limits.suspendAfter ?? own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },
     reportAgainMs: limits.reportAgainMs ?? own.reportAgainMs,
     statusEveryMs: limits.statusEveryMs ?? own.statusEveryMs,
     words: { ...WORDS, ...texts } as Words, // from JSON: a key that is there has a text
     items,
-    adapterSettings,
+    wiring: wiringOf(own, from ?? {}),
+  };
+}
+
+function wiringOf(
+  own: Configuration,
+  { adapterSettings, reader }: Partial<Pick<MachineConfiguration, "adapterSettings" | "reader">>,
+): Settings["wiring"] {
+  const given = Object.entries(reader ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    adapterSettings: adapterSettings ?? own.adapterSettings,
+    reader: { ...own.reader, ...Object.fromEntries(given) },
   };
 }
 
@@ -41,9 +56,14 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
 export function check(own: Configuration, body: unknown): Checked {
   const parsed = machineConfiguration.safeParse(body);
   if (!parsed.success) return { ok: false, at: firstProblem(parsed.error) };
-  const { currency, adapterSettings = own.adapterSettings } = parsed.data;
+  const { currency, reader } = parsed.data;
   if (currency !== own.currency) return { ok: false, at: `currency: this machine sells in ${own.currency}` };
-  const together = ownFile.safeParse({ ...own, adapterSettings });
+  if (reader !== undefined && !CARRIES.includes(own.driver))
+    return {
+      ok: false,
+      at: `reader: must be left out: this machine has a ${own.driver}, which is one itself`,
+    };
+  const together = ownFile.safeParse({ ...own, ...wiringOf(own, parsed.data) });
   if (!together.success) return { ok: false, at: firstProblem(together.error) };
   return { ok: true, configuration: parsed.data };
 }

@@ -174,8 +174,10 @@ export class Devices {
       this.#display?.write(textOf(shown));
       return;
     }
-    const bytes = escpos(shown, columns);
-    if (bytes !== undefined) this.#display?.write(Buffer.from(bytes).toString("latin1"));
+    // What nobody is to act on is not printed: paper is not a screen.
+    const { idle, asking } = this.#state.words;
+    if (shown.text === idle || shown.text === asking) return;
+    this.#display?.write(Buffer.from(escpos(shown, columns)).toString("latin1"));
   }
 
   #schedule(): void {

@@ -2,11 +2,10 @@
  * What a receipt printer is sent so that a customer reads it: ESC/POS, text and QR code. Pure.
  *
  * Promises  a text can command nothing: what the code page has no letter for is a question mark.
- * Never     prints what nobody is to act on: paper is not a screen.
  *
  * The commands are those of Epson's ESC/POS command reference, which other makers follow.
  */
-import { WORDS, type Shown } from "./terminal.js";
+import type { Shown } from "./terminal.js";
 
 /** A code of 200 characters at this many dots a module is still narrower than 58 mm paper. */
 const QR_DOTS = 4;
@@ -19,9 +18,8 @@ const FEED = [0x1b, 0x64, LINES_TO_THE_EDGE]; // ESC d
 const LINE_FEED = 0x0a;
 const QR = 0x31; // cn of every GS ( k for a QR code
 
-/** The bytes for this text and code, on paper of so many columns; `undefined` for what is not printed. */
-export function escpos({ text, qr }: Shown, columns: number): Uint8Array | undefined {
-  if (text === WORDS.idle || text === WORDS.asking) return undefined;
+/** The bytes for this text and code, on paper of so many columns. */
+export function escpos({ text, qr }: Shown, columns: number): Uint8Array {
   const lines = wrapped(text, columns).flatMap((line) => [...Array.from(line, byteOf), LINE_FEED]);
   const code = qr === undefined ? [] : [...qrCode(qr), LINE_FEED];
   return Uint8Array.from([...INITIALIZE, ...PAGE_WPC1252, ...CENTRED, ...lines, ...code, ...FEED]);

@@ -9,6 +9,8 @@ import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import type { MachinePlan } from "../configuration.js";
 import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
 import { DevicePort } from "../machine/device-port.js";
+import type { Slip } from "../machine/escpos.js";
+import { PrinterPort } from "../machine/printer-port.js";
 import type { Adapter } from "../machine/adapter.js";
 import { adapterFor, framingOf } from "../machine/adapters.js";
 import { LinePort } from "../machine/line-port.js";
@@ -42,6 +44,8 @@ export type StationView = MachineFace & {
   readonly shown: string;
   /** What the QR code on it leads to. */
   readonly qr: string | null;
+  /** What lies in a receipt printer's tray, the newest first; `null` where there is a display instead. */
+  readonly printed: readonly Slip[] | null;
   readonly coils: readonly {
     readonly item: number;
     readonly name: string;
@@ -62,7 +66,7 @@ export class Station implements AsyncDisposable {
   readonly #controller: ControllerProcess;
   readonly #scanner: DevicePort;
   readonly #keypad: DevicePort;
-  readonly #display: DevicePort;
+  readonly #display: DevicePort | PrinterPort;
   readonly #listening: readonly Listening[];
 
   private constructor(
@@ -75,7 +79,7 @@ export class Station implements AsyncDisposable {
     controller: ControllerProcess,
     scanner: DevicePort,
     keypad: DevicePort,
-    display: DevicePort,
+    display: DevicePort | PrinterPort,
     listening: readonly Listening[],
   ) {
     this.plan = plan;
@@ -118,7 +122,7 @@ export class Station implements AsyncDisposable {
     const mqtt = await listen(0, (socket) => proxy.accept(socket));
     const scanner = new DevicePort();
     const keypad = new DevicePort();
-    const display = new DevicePort();
+    const display = plan.display === "escpos" ? new PrinterPort() : new DevicePort();
     const scannerLine = await listen(0, (socket) => scanner.accept(socket));
     const keypadLine = await listen(0, (socket) => keypad.accept(socket));
     const displayLine = await listen(0, (socket) => display.accept(socket));
@@ -148,6 +152,7 @@ export class Station implements AsyncDisposable {
       ...this.#machine.face(),
       shown: this.#display.shown,
       qr: this.#display.qr,
+      printed: this.#display instanceof PrinterPort ? this.#display.printed : null,
       coils: coils.map(({ item, name, priceMinor, stock, fallen }) => ({
         item,
         name,

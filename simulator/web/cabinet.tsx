@@ -17,6 +17,8 @@ type Props = {
 
 /** A shelf holds this many spirals; a machine with more items has more shelves. */
 const SHELF = 4;
+/** Slips on show. */
+const SLIPS = 3;
 /** What the display and the price tags of these machines are made for. */
 const DECIMALS = 2;
 
@@ -45,7 +47,8 @@ export function Cabinet({ name, qrUrl, state, turning, onSelect, onCancel }: Pro
         <p class="display" role="status" aria-label="Display">
           {display}
         </p>
-        {state.shown === "" ? null : (
+        {state.printed !== null && <Slips printed={state.printed} />}
+        {state.shown === "" || state.printed !== null ? null : (
           <p class="customer-display" aria-label="Customer display" aria-live="polite">
             {state.shown}
             {state.qr === null ? null : (
@@ -92,6 +95,23 @@ export function Cabinet({ name, qrUrl, state, turning, onSelect, onCancel }: Pro
         <span class="bay-label">{bay.length === 0 ? "PUSH" : "TAKE"}</span>
       </button>
     </section>
+  );
+}
+
+/** The receipt printer's tray: the newest slip on top, a few below it. */
+function Slips({ printed }: { readonly printed: NonNullable<MachineView["printed"]> }): VNode {
+  return (
+    <ol class="slips" aria-label="Receipt printer" aria-live="polite">
+      {printed.length === 0 ? <li class="no-slip">Nothing printed yet</li> : null}
+      {printed.slice(0, SLIPS).map(({ text, qr }, index) => (
+        <li key={printed.length - index}>
+          {text}
+          {qr === null ? null : (
+            <img src={`${qr}/qr.svg`} alt="The QR code on the slip" width="132" height="132" />
+          )}
+        </li>
+      ))}
+    </ol>
   );
 }
 

@@ -18,6 +18,7 @@ const machineView = z.object({
   display: z.string(),
   shown: z.string(),
   qr: z.url().nullable(),
+  printed: z.array(z.object({ text: z.string(), qr: z.url().nullable() })).nullable(),
   credit: money.nullable(),
   vmc: z.enum(["off", "inactive", "disabled", "enabled", "session", "vend", "silent"]),
   coils: z.array(coil),

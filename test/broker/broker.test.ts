@@ -1,6 +1,7 @@
 /** The broker over real sockets: who gets in, and what each login may say and hear. */
 import { createHash } from "node:crypto";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { generate } from "mqtt-packet";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loginsFile, type Login } from "../../broker/access.js";
@@ -144,6 +145,25 @@ test("a last will on another machine's topic is never delivered, one on the own 
     again.publishAsync("scanvend/machine-2/status", "last", { qos: 1 }),
   );
   await expect.poll(() => said).toEqual(["honest", "last"]);
+});
+
+test("a machine that says nothing for one and a half of its keep-alives is gone, and its will is said", async () => {
+  const cloud = await enter("cloud", "cloud", { clientId: "cloud.e" });
+  await cloud.subscribeAsync("scanvend/machine-2/status", { qos: 1 });
+  const next = heard(cloud);
+  const { port } = server.address() as AddressInfo; // TCP
+  const socket = connect(port, "127.0.0.1");
+  const closed = new Promise<void>((resolve) => socket.resume().once("close", () => resolve()));
+  const will = {
+    topic: "scanvend/machine-2/status",
+    payload: Buffer.from("gone"),
+    qos: 1,
+    retain: false,
+  } as const;
+  const login = { clientId: "machine-2", username: "machine-2", password: Buffer.from("two") };
+  socket.write(generate({ cmd: "connect", protocolVersion: 4, clean: true, keepalive: 1, ...login, will }));
+  expect(await next).toBe("scanvend/machine-2/status gone"); // the line itself is whole: nobody hung up
+  await closed;
 });
 
 test("a session is not kept: what was said while a machine was away is said again by whoever owes it", async () => {

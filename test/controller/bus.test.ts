@@ -9,6 +9,10 @@ import type { Body } from "../../broker/protocol/messages.js";
 import { BLOCK } from "../../controller/bus/numbers.js";
 import { MAX_UNACKED, MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
 import type { Log } from "../../controller/log.js";
+import { noFaults } from "../../simulator/machine/faults.js";
+import { Trace } from "../../simulator/machine/trace.js";
+import { FaultProxy } from "../../simulator/network/fault-proxy.js";
+import { connectTo, listenOn } from "../../simulator/network/tcp.js";
 import { clock, quiet, random, until } from "./real-clock.js";
 import { newKeys, TestCloud, testBroker, type TestBroker } from "./test-broker.js";
 
@@ -38,7 +42,11 @@ afterEach(async () => {
 });
 
 type Opened = { bus: MqttBus; messages: Message[]; connects: number; refusals: Record<string, unknown>[] };
-function open({ url = broker.url, time = clock }: { url?: string; time?: Clock } = {}): Opened {
+function open({
+  url = broker.url,
+  time = clock,
+  keepAliveSeconds = 20,
+}: { url?: string; time?: Clock; keepAliveSeconds?: number } = {}): Opened {
   let connection = 0;
   const log: Log = {
     ...quiet,
@@ -56,6 +64,7 @@ function open({ url = broker.url, time = clock }: { url?: string; time?: Clock }
       cloudKeys: new Map([["cloud-1", cloudKeys.publicKey]]),
       replay: new ReplayWindows(["cloud-1"], new Map()),
       nextConnection: () => (connection += 1),
+      keepAliveSeconds,
       offline: status(false),
       clock: time,
       random,
@@ -211,6 +220,47 @@ test("being thrown out again and again is tried again ever later", async () => {
     await until("the loss seen", () => waits.length === times);
   }
   expect(waits).toEqual([8, 15, 30, 38]); // the upper half's middle of 10, 20, 40 and at most 50
+});
+
+test("a connection that lasted makes the next wait a short one again", async () => {
+  const waits: number[] = [];
+  let mono = 0;
+  const noted: Clock = {
+    ...clock,
+    monoMs: () => mono,
+    after(ms, act) {
+      if (ms <= 50) waits.push(ms);
+      return clock.after(ms, act);
+    },
+  };
+  const opened = open({ time: noted });
+  for (let times = 1; times <= 4; times += 1) {
+    await until("connected", () => opened.connects === times);
+    if (times === 4) mono += 50; // as long as the longest wait
+    broker.cut();
+    await until("the loss seen", () => waits.length === times);
+  }
+  expect(waits).toEqual([8, 15, 30, 8]);
+});
+
+test("a line that dies without a word is noticed by both ends, and the machine is back when there is one again", async () => {
+  const keepAliveSeconds = 2; // noticed after three; a default would be noticed too late for `until`
+  using network = new FaultProxy(
+    connectTo("127.0.0.1", broker.port),
+    noFaults,
+    clock,
+    random,
+    new Trace(MACHINE, clock),
+  );
+  await using listening = await listenOn("127.0.0.1")(0, (socket) => network.accept(socket));
+  const opened = open({ url: `mqtt://127.0.0.1:${listening.port}`, keepAliveSeconds });
+  await until("connected", () => cloud.statuses().at(-1)?.online === true);
+  network.setFaults({ ...noFaults, networkDelayMs: 3_600_000 }); // half-open: nothing comes through, and nobody is told
+  await until("the will", () => cloud.statuses().at(-1)?.online === false);
+  expect(cloud.heard.at(-1)?.n).toBe(2 * BLOCK - 1);
+  await until("the loss seen", () => !opened.bus.connected);
+  network.setFaults(noFaults);
+  await until("its status again", () => cloud.statuses().at(-1)?.online === true);
 });
 
 test("what the cloud signed comes through, once", async () => {

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readConfiguration } from "../../broker/protocol/configuration.js";
 import { configuration } from "../../controller/configuration.js";
+import { check, settingsOf } from "../../controller/config/settings.js";
+import { withPlaces } from "../../controller/places.js";
 import { rawSetup } from "../../controller/mdb/raw-setup.js";
 import { readIdentity } from "../../controller/identity.js";
 import { run } from "../../controller/main.js";
@@ -156,4 +158,50 @@ test("without an identity, or with another machine's, it does not start", async 
 test("the version is the package's", () => {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   expect(JSON.parse(text)).toMatchObject({ version: VERSION });
+});
+
+test("a place on the command line takes the line's, and leaves what else is said of the device", () => {
+  const file = {
+    serial: "/dev/a",
+    display: { serial: "/dev/b", kind: "escpos", columns: 48 },
+    keypad: "/dev/c",
+  };
+  const places = { display: "tcp://h:1", keypad: "tcp://h:2", scanner: "tcp://h:3" };
+  expect(JSON.parse(withPlaces(JSON.stringify(file), places))).toEqual({
+    serial: "/dev/a",
+    display: { serial: "tcp://h:1", kind: "escpos", columns: 48 },
+    keypad: "tcp://h:2",
+    scanner: "tcp://h:3",
+  });
+  for (const text of ["", "[]", "null", "{"]) expect(withPlaces(text, places)).toBe(text);
+  expect(JSON.parse(withPlaces(JSON.stringify(file), { display: undefined }))).toEqual(file);
+});
+
+const afar = { version: 1, currency: "NZD", items: [] };
+const raw = configuration.parse({
+  ...whole,
+  currency: "NZD",
+  driver: "mdb-hex",
+  reader: { level: 3, scale: 5 },
+});
+
+test("what is set of the reader from afar takes the place of that and of nothing else in the file", () => {
+  const reader = { alwaysIdle: true, responseSeconds: 90 };
+  const checked = check(raw, { ...afar, reader, limits: { selectionMs: 60_000, suspendAfter: 9 } });
+  if (!checked.ok) throw new Error(checked.at);
+  const { wiring, terms } = settingsOf(raw, checked.configuration);
+  expect(wiring.reader).toEqual({ ...raw.reader, ...reader });
+  expect(terms).toMatchObject({ selectionMs: 60_000, suspendAfter: 9, vendResultMs: raw.vendResultMs });
+  expect(settingsOf(raw, null).wiring).toEqual({ adapterSettings: {}, reader: raw.reader });
+});
+
+// prettier-ignore
+test.each([
+  ["qibixx",  {},           { alwaysIdle: true },  "reader: must be left out: this machine has a qibixx, which is one itself"],
+  ["mdb-hex", { level: 1 }, { alwaysIdle: true },  "reader.level: must be 3 for alwaysIdle"],
+  ["mdb-hex", { level: 3 }, { scale: 10 },         "reader.scale: no such key"],
+  ["mdb-hex", { level: 3 }, { address: "0x60" },   "reader.address: no such key"],
+])("from afar, with %s and %j, %j is refused", (driver, own, reader, at) => {
+  const file = configuration.parse({ ...whole, currency: "NZD", driver, reader: own });
+  expect(check(file, { ...afar, reader })).toEqual({ ok: false, at });
 });

@@ -38,7 +38,7 @@ test.each([
   [
     "a printer prints the answer alone",
     32,
-    Buffer.from(escpos({ text: "No such voucher" }, 32) ?? []).toString("latin1"),
+    Buffer.from(escpos({ text: "No such voucher" }, 32)).toString("latin1"),
   ],
 ])("a typed code is asked about, and %s", async (_what, columns, sent) => {
   await using keypad = await Wire.open();
@@ -72,6 +72,38 @@ test.each([
       [WORDS.asking, false],
       ["No such voucher", false],
     ]);
+  } finally {
+    devices.close();
+  }
+});
+
+test("a printer keeps quiet about what nobody is to act on, in whatever words the machine was given", async () => {
+  await using keypad = await Wire.open();
+  await using display = await Wire.open();
+  const asked: Body["request"][] = [];
+  const devices = new Devices(
+    {
+      scanner: undefined,
+      keypad: keypad.link,
+      display: { newLink: display.link, columns: 32 },
+      screens: [],
+      wrapping: { prefix: "", suffix: "" },
+      words: { ...WORDS, idle: "Kia ora", asking: "Taihoa" },
+      backOff: { firstMs: 10, maxMs: 100 },
+      clock,
+      random,
+      log: quiet,
+    },
+    (request) => asked.push(request) > 0,
+  );
+  try {
+    await expect.poll(() => keypad.socket !== undefined && display.socket !== undefined).toBe(true);
+    devices.say({ ...WORDS, idle: "Haere mai", asking: "Taihoa" });
+    keypad.socket?.write("1234 5678\r\n");
+    await expect.poll(() => asked.length).toBe(1);
+    devices.answered({ requestId: asked[0]?.requestId ?? "", show: "No such voucher" });
+    const slip = Buffer.from(escpos({ text: "No such voucher" }, 32)).toString("latin1");
+    await expect.poll(() => display.sent).toBe(slip);
   } finally {
     devices.close();
   }

@@ -139,7 +139,7 @@ const own = configuration.parse({
   currency: "NZD",
   reportAgainMs: 200,
 });
-const driverOf = (settings: Settings) => qibixx(qibixxSetup("NZD", 2, 0, settings.adapterSettings));
+const driverOf = ({ wiring }: Settings) => qibixx(qibixxSetup("NZD", 2, 0, wiring.adapterSettings));
 function remoteFrom(folder: string): Remote {
   return new Remote({
     kept: readKept(folder, "x").kept,
@@ -184,6 +184,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
           cloudKeys: new Map([["cloud-1", cloudKeys.publicKey]]),
           replay,
           nextConnection: connectionNumbers(dir),
+          keepAliveSeconds: 20,
           offline: offline("boot"),
           clock,
           random,

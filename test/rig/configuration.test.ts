@@ -91,3 +91,32 @@ test("one that was set while the machine was off, and the broker has forgotten, 
   await rig.power(true);
   await shows("Good morning");
 });
+
+test("what our own reader says of itself is set from afar, and the machine sets it up anew; what it must not say is refused", async () => {
+  await using wired = await Rig.start({ driver: "mdb-hex" });
+  await wired.ready();
+  const at = `/api/vending/machines/${wired.code}/config`;
+  const key = wired.file.keys.owner;
+  const now = async (): Promise<z.infer<typeof view>> =>
+    view.parse((await wired.api("GET", at, undefined, key)).body);
+  const { items } = await now();
+  const told = async (reader: object): Promise<number> =>
+    view.parse((await wired.api("PUT", at, { items, reader }, key)).body).version;
+
+  const version = await told({ responseSeconds: 77 });
+  await until("applied", async () => (await now()).applied === version);
+  const stream = await fetch(`${wired.file.simulatorUrl}/api/machines/${wired.code}/trace`);
+  let seen = "";
+  for await (const chunk of stream.body ?? []) {
+    seen += Buffer.from(chunk as Uint8Array).toString(); // a body's chunks are bytes
+    if (/"toMachine","line":"0101155401024D00/.test(seen)) break; // READER CONFIG: 1554 is NZD, and 77 is 4D
+  }
+  const sale = await wired.begun("400");
+  await wired.vmc("session");
+  await wired.select(11);
+  expect(await wired.reaches(sale.id, "settled")).toMatchObject({ vended: [{ item: 11 }] });
+
+  const wrong = await told({ alwaysIdle: true });
+  await until("refused", async () => (await now()).refused?.version === wrong);
+  expect((await now()).refused?.at).toBe("reader.level: must be 3 for alwaysIdle");
+});

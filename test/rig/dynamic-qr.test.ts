@@ -51,7 +51,7 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
       lineItems: [{ name: "Salted crisps", qty: "1", price: "250" }],
     });
     expect((await pay(asked.id)).status).toBe(200);
-    await rig.shows("Item 11: one moment ...");
+    await rig.shows("Salted crisps: one moment ...");
     const sale = await rig.reaches(asked.externalRef, "settled");
     expect(sale.vended).toMatchObject([{ item: CRISPS, price: { amount: "250" } }]);
     expect(sale.refunded.amount).toBe("0");

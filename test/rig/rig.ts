@@ -73,6 +73,7 @@ export class Rig implements AsyncDisposable {
       readonly machines?: number;
       readonly driver?: string;
       readonly selectFirst?: boolean;
+      readonly display?: string;
       readonly cloud?: object;
       readonly dir?: string;
       readonly env?: Readonly<Record<string, string>>;
@@ -95,6 +96,7 @@ export class Rig implements AsyncDisposable {
         "--driver",
         options.driver ?? "qibixx",
         ...(options.selectFirst === true ? ["--select-first"] : []),
+        ...["--display", options.display ?? "text"],
         "--cloud",
         settings,
         "--json",

@@ -47,6 +47,7 @@ test("one sale, said line by line: granted, accepted, go, vended, refunded, and 
     refunded: { amount: "150" },
     vended: [{ item: 11, name: "Crisps" }],
   });
+  expect(JSON.stringify((await cloud.sale(id))["timeline"])).toContain("NZD 1.50 is back in your wallet.");
   expect(before - (await cloud.balance())).toBe(250);
   await machine.heard(journal, 5);
   expect(await committed(journal)).toBe(5);

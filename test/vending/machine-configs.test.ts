@@ -67,7 +67,8 @@ test("a version is told to the machine, and the page follows what the machine ha
   await expect.poll(() => get()).toMatchObject({ version: 1, applied: 1 });
   expect(await namesOnPage()).toEqual(["11 Salt & vinegar", "12 Salt & vinegar"]);
 
-  await put({ items: [CRISPS], limits: { maxVends: 3 }, after: 1 });
+  const more = { limits: { maxVends: 3, selectionMs: 60_000 }, reader: { responseSeconds: 90 } };
+  expect(await put({ items: [CRISPS], ...more, after: 1 })).toMatchObject({ status: 200, body: more });
   await told(2);
   await says({ applied: 2 });
   await expect.poll(namesOnPage).toEqual(["11 Salt & vinegar"]);
@@ -142,6 +143,8 @@ test.each([
   [{ items: [], texts: { idle: "x".repeat(65) } }, "texts.idle: must be 1 to 64 characters"],
   [{ items: [], texts: { hello: "x" } }, "texts: "],
   [{ items: [], limits: { vendResultMs: 1 } }, "limits.vendResultMs: "],
+  [{ items: [], reader: { responseSeconds: 0 } }, "reader.responseSeconds: "],
+  [{ items: [], reader: { scale: 10 } }, "reader: "],
   [{ items: [], mqttUrl: "mqtt://elsewhere" }, "body: "],
 ])("%j is refused: %s", async (body, message) => {
   const refused = await put(body);

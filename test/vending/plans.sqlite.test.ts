@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSqlite } from "../../cloud/store/sqlite.js";
 import type { Reader } from "../../cloud/store/store.js";
 import type { Tables } from "../../cloud/store/tables.js";
-import { dueSales, isHeld, saleByKey, unknownRefunds } from "../../cloud/vending/sales.js";
+import { machinesOf } from "../../cloud/vending/machines.js";
+import { doubtsOf, dueSales, isHeld, saleByKey, salesOf, unknownRefunds } from "../../cloud/vending/sales.js";
 
 const dir = mkdtempSync(join(tmpdir(), "scanvend-plans-"));
 const asked: string[] = [];
@@ -35,6 +36,9 @@ const queries: readonly [name: string, ask: (db: Reader) => Promise<unknown>, in
   ["who holds a machine",             (from) => isHeld(from, "m"),                       "sale_holder"],
   ["a sale by its key",               (from) => saleByKey(from, "m", "k"),               "sale_key"],
   ["how often a payer was refunded",  (from) => unknownRefunds(from, "p", 0),            "sale_unknown"],
+  ["a machine's sales, newest first", (from) => salesOf(from, "m", { pageKey: "s" }),    "sale_of_machine"],
+  ["a machine's doubts",              (from) => doubtsOf(from, "m", 10),                 "sale_owing"],
+  ["an owner's machines",             (from) => machinesOf(from, ["c"], { after: "S", limit: 10 }), "machine_config_of"],
 ];
 for (const [name, ask, index] of queries)
   test(`${name} is found by ${index}, without a sort`, async () => {

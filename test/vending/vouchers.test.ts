@@ -17,6 +17,11 @@ async function type(machine: Machine, value: string, requestId = `r${(questions 
 async function rows(cloud: Cloud) {
   return cloud.store.read.selectFrom("sale").selectAll().orderBy("created_ms").execute();
 }
+/** The sale's story, a sentence a line. */
+async function told(cloud: Cloud, saleId: string): Promise<readonly string[]> {
+  const { timeline } = await cloud.sale(saleId);
+  return (timeline as readonly { readonly text: string }[]).map(({ text }) => text);
+}
 async function free(cloud: Cloud): Promise<void> {
   await expect
     .poll(
@@ -47,6 +52,7 @@ test("a voucher gives the credit it holds; what is not vended goes back to it; i
     credit: { amount: "400" },
     refunded: { amount: "150" },
   });
+  expect(await told(cloud, saleId)).toContain("NZD 1.50 is back on your voucher.");
   const everything = JSON.stringify([
     await rows(cloud),
     await cloud.store.read.selectFrom("sale_note").selectAll().execute(),
@@ -190,6 +196,7 @@ test("a product that did not fall leaves its code as it was", async () => {
   await machine.report("j", 3, { kind: "failed", ...vend, late: false });
   await machine.report("j", 4, { kind: "closed", grantId, reason: "failed" });
   expect(await cloud.reaches(saleId, "settled")).toMatchObject({ refunded: { amount: "250" } });
+  expect(await told(cloud, saleId)).toContain("Your code is good again.");
   expect(await type(machine, code)).toBe("Choose 11 or 12: Crisps");
 });
 

@@ -1,5 +1,7 @@
 /** The catalogue has words for everything the cloud can say, and a page never shows a bare code. */
 import { expect, test } from "vitest";
+import { english as owner } from "../../cloud/web/owner-words.js";
+import { selling } from "../../controller/sale/machine.js";
 import { toBody, Fault, type FaultCode } from "../../cloud/http/fault.js";
 import { machineStates, movementKinds, requestStatuses, saleStates } from "../../cloud/web/wire.js";
 import { english, refusalCodes, wordsFor, type Said } from "../../cloud/web/words.js";
@@ -60,4 +62,16 @@ test("a code nobody knows is our fault, in words", () => {
 test("the reader's languages are asked in their order, and English is the last resort", () => {
   expect(wordsFor(["xx-YY", "en-NZ"])).toBe(english);
   expect(wordsFor([])).toBe(english);
+});
+
+test("an owner is told in words why a machine does not sell, whatever its controller may say", () => {
+  const sale = { trouble: "", paused: false, mdb: "enabled" } as const;
+  const states = ["lost", "off", "inactive", "disabled", "enabled", "session", "vend"] as const;
+  const codes = [
+    ...states.map((mdb) => selling({ ...sale, mdb }).reason),
+    ...(["journalFull", "journalFailed"] as const).map((trouble) => selling({ ...sale, trouble }).reason),
+    selling({ ...sale, paused: true }).reason,
+  ].filter((code) => code !== "");
+  expect(codes).toHaveLength(7);
+  for (const code of codes) expect(owner.reason(code).title, code).not.toBe(code);
 });

@@ -4,7 +4,7 @@ import { currency, money } from "../../../broker/protocol/money.js";
 import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
 import type { Assets } from "../assets.js";
-import { pageQuery } from "../page.js";
+import { pageQuery } from "../../http/page.js";
 import { text } from "../request-form.js";
 import { asset, assetSummary, assetTransaction, pageOf } from "./answers.js";
 

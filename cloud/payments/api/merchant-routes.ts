@@ -11,7 +11,7 @@ import {
   merchantQuery,
 } from "../merchant-form.js";
 import type { Merchants } from "../merchants.js";
-import { pageQuery } from "../page.js";
+import { pageQuery } from "../../http/page.js";
 import { merchant, merchantConfig, merchantSummary, pageOf } from "./answers.js";
 
 const byId = z.object({ id: z.string() });

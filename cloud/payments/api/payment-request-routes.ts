@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
-import { numberedPageQuery, pageQuery } from "../page.js";
+import { numberedPageQuery, pageQuery } from "../../http/page.js";
 import type { PaymentRequests } from "../payment-requests.js";
 import { confirmForm, createForm, payForm, refundForm, text } from "../request-form.js";
 import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";

@@ -4,7 +4,7 @@ import { money } from "../../../broker/protocol/money.js";
 import type { Endpoints } from "../../http/endpoint.js";
 import { EXPERIMENTAL } from "../../http/experimental.js";
 import type { Caller } from "../api-key.js";
-import { pageQuery } from "../page.js";
+import { pageQuery } from "../../http/page.js";
 import { text } from "../request-form.js";
 import type { Tokens } from "../tokens.js";
 import type { Vouchers } from "../vouchers.js";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Endpoints } from "../../http/endpoint.js";
 import type { Caller } from "../api-key.js";
 import type { Notifications } from "../notifications.js";
-import { pageQuery } from "../page.js";
+import { pageQuery } from "../../http/page.js";
 import type { WebhookDeliveries } from "../webhook-deliveries.js";
 import { notificationQuery, subscriptionChange, subscriptionForm } from "../webhook-form.js";
 import type { WebhookSubscriptions } from "../webhook-subscriptions.js";

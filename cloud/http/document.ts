@@ -5,7 +5,7 @@
  *           schema is there that nothing refers to. Switched off, no experimental field is there.
  */
 import { z } from "zod";
-import { isMarked } from "../../http/experimental.js";
+import { isMarked } from "./experimental.js";
 
 const schema = z.looseObject({ description: z.string().optional() });
 const parameter = z.looseObject({ name: z.string(), description: z.string().optional(), schema });

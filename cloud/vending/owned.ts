@@ -1,0 +1,73 @@
+/** What the owner of a machine is answered, as schemas: the document is made from them. render.ts makes these of the rows. */
+import { z } from "zod";
+import { telemetry } from "../../broker/protocol/messages.js";
+import { money } from "../../broker/protocol/money.js";
+
+const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
+/** Money that may be nothing. */
+const sum = z.object({ amount: z.string().regex(/^[0-9]+$/), currency: money.shape.currency });
+
+/** What is told of a sale's state, to its customer and to the owner. */
+export const publicStates = [
+  "awaitingPayment",
+  "paid",
+  "open",
+  "vending",
+  "settling",
+  "settled",
+  "cancelled",
+  "expired",
+  "unknown",
+] as const;
+export type PublicState = (typeof publicStates)[number];
+
+export const ownedSale = z
+  .object({
+    id: z.string(),
+    at: timestamp,
+    state: z.enum(publicStates),
+    credit: sum,
+    vended: z.array(z.object({ item: z.int(), name: z.string(), price: sum })).readonly(),
+    refunded: sum,
+    flags: z.array(z.string()).readonly().meta({ description: "Codes of what a person should look at." }),
+  })
+  .meta({ id: "MachineSale" });
+export type OwnedSale = z.infer<typeof ownedSale>;
+
+export const ownedMachine = z
+  .object({
+    code: z.string().meta({ description: "As on its sticker." }),
+    name: z.string(),
+    place: z.string(),
+    currency: money.shape.currency,
+    state: z.enum(["ready", "busy", "offline", "outOfService"]).meta({
+      description:
+        "`ready` and `busy` sell; `offline` has not been heard for three minutes, or has said goodbye.",
+    }),
+    reason: z.string().optional().meta({ description: "A code for why it is out of service." }),
+    heardAt: timestamp.optional().meta({
+      description:
+        "When it last said how it is; of one that is offline, since when. Left out, it was never heard.",
+    }),
+    version: z.string().optional().meta({ description: "Of its controller." }),
+    mdb: z.string().optional().meta({ description: "How it stands with the machine's own bus." }),
+    configuration: z.object({
+      applied: z.int().meta({ description: "The version it goes by; 0 is its own file." }),
+      trying: z.int().optional(),
+      refused: z.object({ version: z.int(), at: z.string() }).optional(),
+    }),
+    telemetry: telemetry
+      .extend({ at: timestamp })
+      .optional()
+      .meta({ description: "What it last said of its box, counted since its controller started." }),
+  })
+  .meta({ id: "Machine" });
+export type OwnedMachine = z.infer<typeof ownedMachine>;
+
+export const ownedMachineDetail = ownedMachine
+  .extend({
+    doubts: z.array(ownedSale).meta({
+      description: "Sales of which nobody knows yet whether the product came out, the oldest first.",
+    }),
+  })
+  .meta({ id: "MachineDetail" });

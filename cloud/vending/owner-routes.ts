@@ -1,0 +1,161 @@
+/** What the owner of machines sees of them: `/api/vending/machines` and what is under each. Read, call, render. */
+import { z } from "zod";
+import type { Clock } from "../../broker/protocol/clock.js";
+import type { Endpoints } from "../http/endpoint.js";
+import { Fault } from "../http/fault.js";
+import { pageQuery, pageSize, toPage } from "../http/page.js";
+import type { Reader } from "../store/store.js";
+import { configIdsOf, itemsOf, machinesOf, machineState, type Machine } from "./machines.js";
+import { ownedMachine, ownedMachineDetail, ownedSale } from "./owned.js";
+import type { RequireOwner } from "./owner.js";
+import { ownedMachineView, ownedSaleView } from "./render.js";
+import { doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
+
+export type OwnerRouteParts = {
+  readonly read: Reader;
+  readonly clock: Clock;
+  readonly machine: (code: string) => Promise<Machine>;
+  readonly requireOwner: RequireOwner;
+};
+
+/** What the document says of these endpoints as a whole. */
+export const published = {
+  title: "Vending",
+  description: `The machines of a merchant, for the merchant.
+
+An API key goes in \`X-Api-Key\`: an owner's, for whom the payment platform shows the merchant config that a machine sells under.
+A machine that is missing and one that is not yours are one answer, with status 403. Lists come a page at a time: ask again with \`pageKey\` as the
+\`nextPageKey\` of the page before, until there is none. Amounts are whole minor units, as strings of digits.`,
+  tags: { Machines: "How they are, what they have sold, and what is not known of it." },
+  documentAt: "/api/vending/openapi.json",
+  pageAt: "/docs/vending",
+} as const;
+
+/** Of more merchant configs than these nobody asks the platform in one breath: name one. */
+const MAX_CONFIGS = 20;
+const MAX_DOUBTS = 20;
+const tag = "Machines";
+const atMachine = z.object({
+  code: z.string().min(1).max(64).meta({ description: "As on the machine's sticker." }),
+});
+const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextPageKey: z.string().optional() });
+
+/** The caller of these is the key itself: whose it is, the payment platform is asked. */
+export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRouteParts): void {
+  const { read, clock, requireOwner } = parts;
+  const owned = async (code: string, key: unknown): Promise<Machine> => {
+    const machine = await parts.machine(code);
+    await requireOwner(machine.configId, key);
+    return machine;
+  };
+
+  keyed(
+    {
+      method: "GET",
+      url: "/api/vending/machines",
+      name: "listMachines",
+      says: "The caller's machines and how each is, by their codes.",
+      tag,
+      query: pageQuery.extend({
+        configId: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .meta({ description: "Only those that sell under this merchant config." }),
+      }),
+      answer: pageOf(ownedMachine),
+      faults: ["PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, query }) => {
+      const configIds = await ownedConfigs(key, query.configId);
+      const size = pageSize(query);
+      const machines = await machinesOf(read, configIds, { after: query.pageKey, limit: size + 1 });
+      const held = await heldOf(
+        read,
+        machines.map(({ id }) => id),
+      );
+      return toPage(
+        machines,
+        size,
+        ({ code }) => code,
+        (machine) => ownedMachineView(machine, machineState(machine, held.has(machine.id), clock.nowMs())),
+      );
+    },
+  );
+
+  keyed(
+    {
+      method: "GET",
+      url: "/api/vending/machines/:code/state",
+      name: "getMachineState",
+      says: "How one of the caller's machines is, and the sales nobody can vouch for.",
+      tag,
+      params: atMachine,
+      answer: ownedMachineDetail,
+      faults: ["PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, params }) => {
+      const machine = await owned(params.code, key);
+      const [held, items, doubts] = await Promise.all([
+        isHeld(read, machine.id),
+        itemsOf(read, machine.id),
+        doubtsOf(read, machine.id, MAX_DOUBTS),
+      ]);
+      return {
+        ...ownedMachineView(machine, machineState(machine, held, clock.nowMs())),
+        doubts: doubts.map((one) => ownedSaleView(one, items)),
+      };
+    },
+  );
+
+  keyed(
+    {
+      method: "GET",
+      url: "/api/vending/machines/:code/sales",
+      name: "listMachineSales",
+      says: "What one of the caller's machines was asked for and gave out, newest first.",
+      tag,
+      params: atMachine,
+      query: pageQuery,
+      answer: pageOf(ownedSale),
+      faults: ["PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, params, query }) => {
+      const machine = await owned(params.code, key);
+      const [items, rows] = await Promise.all([itemsOf(read, machine.id), salesOf(read, machine.id, query)]);
+      return toPage(
+        rows,
+        pageSize(query),
+        ({ sale }) => sale.id,
+        (one) => ownedSaleView(one, items),
+      );
+    },
+  );
+
+  /** Those that the key may read. None of them is the same answer as one that is not the caller's. */
+  async function ownedConfigs(key: unknown, configId: string | undefined): Promise<readonly string[]> {
+    if (configId !== undefined) {
+      await requireOwner(configId, key);
+      return [configId];
+    }
+    const all = await configIdsOf(read, MAX_CONFIGS + 1);
+    if (all.length > MAX_CONFIGS)
+      throw new Fault("MALFORMED", "configId: must be given: machines of many merchants are here");
+    const mine = await Promise.all(all.map((one) => isOwner(one, key)));
+    const ids = all.filter((_, index) => mine[index] === true);
+    if (ids.length === 0) throw new Fault("FORBIDDEN");
+    return ids;
+  }
+
+  async function isOwner(configId: string, key: unknown): Promise<boolean> {
+    try {
+      await requireOwner(configId, key);
+      return true;
+    } catch (error) {
+      if (error instanceof Fault && error.code === "FORBIDDEN") return false;
+      throw error;
+    }
+  }
+}
