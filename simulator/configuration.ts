@@ -51,6 +51,8 @@ const machine = z.strictObject({
   controller: z.strictObject({ command: z.array(z.string().min(1)).min(1) }),
   coils: z.array(coil).min(1).max(500).refine(distinct("item"), "no two coils may have the same item"),
   adapter: adapter.prefault({ kind: "qibixx" }),
+  /** Whether its audit can be read by DEX; its controller is then told where (`--dex`). */
+  dex: z.boolean().default(false),
   timing: timing.prefault({}),
 });
 

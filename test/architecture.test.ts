@@ -140,6 +140,7 @@ const PURE = [
   "cloud/vending/words.ts",
   "cloud/vending/render.ts",
   "simulator/machine/adapter-line.ts",
+  "simulator/machine/audit.ts",
   "simulator/machine/carrier.ts",
   "simulator/machine/vmc.ts",
   "simulator/machine/word.ts",
