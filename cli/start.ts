@@ -22,7 +22,7 @@ import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
 import { Supervisor, type Service } from "./supervisor.js";
 
 export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N] [--mqtt-port N] [--machines N]
-               [--driver NAME] [--select-first] [--cloud FILE] [--json]
+               [--driver NAME] [--select-first] [--dex] [--cloud FILE] [--json]
 
   The whole system on this computer, without hardware: broker, cloud, simulated machines, and a page to drive them.
 
@@ -33,6 +33,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --machines N     how many machines (default 1, at most 100)
   --driver NAME    what the machines are wired with: qibixx, mdb-hex, wafer or matedealer (default: qibixx)
   --select-first   a customer may choose before paying, and pays by the QR code on the display (not with matedealer)
+  --dex            the machines' own counters can be read, and settle vends that ended in doubt
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -54,6 +55,7 @@ type Options = {
   readonly machines: number;
   readonly driver: Driver;
   readonly selectFirst: boolean;
+  readonly dex: boolean;
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
@@ -198,7 +200,7 @@ function sayWhere(
 
 /** Writes each process its configuration, and answers how each is started. */
 function configure(
-  { data, ports, driver, selectFirst, cloud: settings }: Options,
+  { data, ports, driver, selectFirst, dex, cloud: settings }: Options,
   at: { readonly cloudUrl: string; readonly simulatorUrl: string; readonly mqttUrl: string },
   machines: readonly RigMachine[],
   { seed, cloudKeys, logins }: Seeded,
@@ -240,6 +242,7 @@ function configure(
       decimals: DECIMALS,
       coils: items.map((coil) => ({ ...coil, stock })),
       adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
+      dex,
       controller: {
         command: [
           process.execPath,
@@ -322,6 +325,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       machines: { type: "string", default: "1" },
       driver: { type: "string", default: "qibixx" },
       "select-first": { type: "boolean", default: false },
+      dex: { type: "boolean", default: false },
       cloud: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -363,6 +367,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
     machines,
     driver,
     selectFirst,
+    dex: values["dex"] === true,
     json: values["json"] === true,
     cloud,
   };

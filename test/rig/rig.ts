@@ -72,6 +72,7 @@ export class Rig implements AsyncDisposable {
       readonly machines?: number;
       readonly driver?: string;
       readonly selectFirst?: boolean;
+      readonly dex?: boolean;
       readonly cloud?: object;
       readonly dir?: string;
       readonly env?: Readonly<Record<string, string>>;
@@ -94,6 +95,7 @@ export class Rig implements AsyncDisposable {
         "--driver",
         options.driver ?? "qibixx",
         ...(options.selectFirst === true ? ["--select-first"] : []),
+        ...(options.dex === true ? ["--dex"] : []),
         "--cloud",
         settings,
         "--json",
