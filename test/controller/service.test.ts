@@ -692,6 +692,10 @@ test("a vend that ended in doubt is held against the count soon, though the next
       ],
     },
   ]);
+  await until("said in the telemetry", () => {
+    const dex = cloud.statuses().at(-1)?.telemetry?.dex;
+    return dex?.trouble === "" && (dex.readSecondsAgo ?? Infinity) < 60;
+  });
 });
 
 test("a reading that is under way is given up when a customer comes, and none begins until the vend is long over", async () => {
