@@ -19,7 +19,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend trigger     makes one of them happen
   scanvend doctor      what a machine wants of its controller, and what is wrong with its line
   scanvend mdb         what a block of the MDB bus says
-  scanvend dex         what a machine's audit file says
+  scanvend dex         what a machine's audit says, from a file or its DEX plug
   scanvend install     puts a controller in its place on this box; uninstall takes it away
 
   scanvend COMMAND --help says more.`;

@@ -1,32 +1,48 @@
-/** `scanvend dex`: what a machine's audit file says. */
+/** `scanvend dex`: what a machine's audit says, from a file or read from the machine itself. */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { minorToDecimal } from "../broker/protocol/money.js";
+import { systemClock as clock } from "../broker/protocol/system.js";
+import { serial } from "../controller/configuration.js";
 import { parseAudit, type Audit, type Counter, type Fault, type Product } from "../controller/dex/audit.js";
+import { BAUD_RATE, beginAuditReading, type Read } from "../controller/dex/reading.js";
+import type { Trouble } from "../controller/dex/trouble.js";
+import { linksTo } from "../controller/serial/serial-link.js";
 import type { Io } from "./io.js";
 
 export const usage = `scanvend dex FILE [--json]
+       scanvend dex --serial PLACE [--json]
 
-  What an audit file of a vending machine (EVA-DTS, read by DEX) says it has sold since it was initialised.
-  Exit status 1, and the line and what is wrong with it, if it is a bad one.
+  What the audit of a vending machine (EVA-DTS) says it has sold since it was initialised: from a file, or read from the
+  machine's DEX plug now. Reading changes nothing in the machine. A controller that reads the same plug must be stopped.
+  Exit status 1, and what is wrong (in a file: in which line), if it cannot be read or is a bad one.
 
+  --serial PLACE   a device path (/dev/serial/by-id/…) or tcp://host:port of a serial server
   --json           as JSON; money in the smallest unit
   --help           this text`;
 
-/** Exit status: 0 said, 1 a bad file or none, 2 called wrongly. An option nobody declared is the front door's to refuse. */
-export function dex(argv: readonly string[], io: Io): number {
+/** Exit status: 0 said, 1 a bad audit or none, 2 called wrongly. An option nobody declared is the front door's to refuse. */
+export async function dex(argv: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    options: {
+      serial: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
   });
   if (values.help) {
     io.out(usage);
     return 0;
   }
   const [path, ...rest] = positionals;
-  if (path === undefined || rest.length > 0) {
-    io.err(`scanvend dex: FILE: ${path === undefined ? "is needed" : "one at a time"}. --help says more`);
+  if (values.serial !== undefined && positionals.length === 0)
+    return await fromMachine(values.serial, values.json, io);
+  if (path === undefined || rest.length > 0 || values.serial !== undefined) {
+    io.err(
+      `scanvend dex: FILE or --serial PLACE: ${path === undefined ? "one is needed" : "one at a time"}. --help says more`,
+    );
     return 2;
   }
   const file = contents(path);
@@ -39,9 +55,56 @@ export function dex(argv: readonly string[], io: Io): number {
     io.err(`scanvend dex: ${path}:${parsed.fault.line}: ${faultWords(parsed.fault)}`);
     return 1;
   }
-  if (values.json) io.out(JSON.stringify(parsed.audit));
-  else for (const line of auditWords(parsed.audit)) io.out(line);
+  return say(parsed.audit, values.json, io);
+}
+
+function say(audit: Audit, asJson: boolean, io: Io): 0 {
+  if (asJson) io.out(JSON.stringify(audit));
+  else for (const line of auditWords(audit)) io.out(line);
   return 0;
+}
+
+async function fromMachine(place: string, asJson: boolean, io: Io): Promise<0 | 1 | 2> {
+  const checked = serial.safeParse(place);
+  if (!checked.success) {
+    io.err(`scanvend dex: --serial: ${checked.error.issues[0]?.message ?? "bad"}`);
+    return 2;
+  }
+  const read = await new Promise<Read>((ended) => {
+    beginAuditReading(linksTo(place, BAUD_RATE), clock, ended);
+  });
+  if (read.ok) return say(read.audit, asJson, io);
+  const words =
+    read.fault === undefined
+      ? troubleWords(read.trouble, read.detail ?? "")
+      : `line ${read.fault.line}: ${faultWords(read.fault)}`;
+  io.err(`scanvend dex: ${place}: ${words}`);
+  return 1;
+}
+
+function troubleWords(trouble: Trouble, detail: string): string {
+  switch (trouble) {
+    case "noAnswer":
+      return "nobody answers: is it the machine's DEX plug, and is the machine set to DEX/UCS?";
+    case "lineLost":
+      return `the line cannot be used: ${detail}`;
+    case "notTaken":
+      return "the machine answers, and takes none of what we say";
+    case "silent":
+      return "the machine began and did not go on";
+    case "badBlocks":
+      return "the line damages what it carries";
+    case "cutShort":
+      return "the machine ended before it had said all";
+    case "refused":
+      return "the machine does not let itself be read";
+    case "tooSlow":
+      return "the machine takes too long";
+    case "tooLong":
+      return "the machine says more than an audit can be";
+    default:
+      return trouble; // a file's own faults are said with their lines
+  }
 }
 
 /** The file's bytes, or why there are none. */

@@ -22,7 +22,7 @@ import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
 import { Supervisor, type Service } from "./supervisor.js";
 
 export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N] [--mqtt-port N] [--machines N]
-               [--driver NAME] [--select-first] [--display KIND] [--cloud FILE] [--json]
+               [--driver NAME] [--select-first] [--display KIND] [--dex] [--cloud FILE] [--json]
 
   The whole system on this computer, without hardware: broker, cloud, simulated machines, and a page to drive them.
 
@@ -34,6 +34,7 @@ export const usage = `scanvend start [--data DIR] [--http-port N] [--sim-port N]
   --driver NAME    what the machines are wired with: qibixx, mdb-hex, wafer or matedealer (default: qibixx)
   --select-first   a customer may choose before paying, and pays by the QR code on the display (not with matedealer)
   --display KIND   what the customer reads beside the machine: text (a display) or escpos (a receipt printer; default: text)
+  --dex            the machines' own counters can be read, and settle vends that ended in doubt
   --cloud FILE     settings of the cloud in place of its defaults (JSON; docs/configuration.md)
   --json           print rig.json instead of the addresses when ready
   --help           this text`;
@@ -58,6 +59,7 @@ type Options = {
   readonly driver: Driver;
   readonly selectFirst: boolean;
   readonly display: Display;
+  readonly dex: boolean;
   readonly json: boolean;
   readonly cloud: Readonly<Record<string, unknown>>;
 };
@@ -214,7 +216,7 @@ function sayWhere(
 
 /** Writes each process its configuration, and answers how each is started. */
 function configure(
-  { data, ports, driver, selectFirst, display, cloud: settings }: Options,
+  { data, ports, driver, selectFirst, display, dex, cloud: settings }: Options,
   at: { readonly cloudUrl: string; readonly simulatorUrl: string; readonly mqttUrl: string },
   machines: readonly RigMachine[],
   { seed, cloudKeys, logins }: Seeded,
@@ -257,6 +259,7 @@ function configure(
       coils: items.map(({ item, name, priceMinor }) => ({ item, name, priceMinor, stock })),
       display,
       adapter: driver === "matedealer" ? { kind: driver } : { kind: driver, alwaysIdle: selectFirst },
+      dex,
       controller: {
         command: [
           process.execPath,
@@ -350,6 +353,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       driver: { type: "string", default: "qibixx" },
       "select-first": { type: "boolean", default: false },
       display: { type: "string", default: "text" },
+      dex: { type: "boolean", default: false },
       cloud: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -394,6 +398,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
     driver,
     selectFirst,
     display,
+    dex: values["dex"] === true,
     json: values["json"] === true,
     cloud,
   };

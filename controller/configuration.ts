@@ -14,7 +14,7 @@ const backOff = (firstMs: number, maxMs: number) =>
     .default({ firstMs, maxMs });
 
 /** A device path, or a serial server. */
-const serial = z
+export const serial = z
   .string()
   .refine(
     (place) => /^\/.|^tcp:\/\/[A-Za-z0-9.-]+:[0-9]{1,5}$/.test(place) && URL.canParse(place, "tcp://host"),
@@ -51,7 +51,7 @@ const reader = z.strictObject({
   options: readerOptions.default([]),
 });
 
-/** What is known of the machine. Only recorded: nothing here changes what the controller does. */
+/** What is known of the machine. Only recorded, but for `itemNumbers`: others than plain ones are not those of the machine's audit. */
 const facts = z.strictObject({
   level: z.int().min(1).max(3).optional(),
   alwaysIdle: z.boolean().optional(),
@@ -78,9 +78,11 @@ const settings = z.strictObject({
     kind: z.enum(["text", "escpos"]).default("text"),
     columns: z.int().min(16).max(80).default(32), // 58 mm paper
   }).optional(),
-  /** Where the machine's own pages are, on its loopback. */
+  /** The machine's DEX plug: its own counters are read there, between vends. */
+  dex: wired({ everyMinutes: z.int().min(1).max(1_440).default(60) }).optional(),
   /** Have the machine's own display say it too (MDB DISPLAY REQUEST), where it has one that lets us. */
   machineDisplay: z.boolean().default(false),
+  /** Where the machine's own pages are, on its loopback. */
   kiosk: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
   mqttUrl,
   /**

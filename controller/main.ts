@@ -22,6 +22,8 @@ import { readKept, writeKept } from "./config/kept-file.js";
 import { Remote } from "./config/remote.js";
 import { check, settingsOf, type Settings } from "./config/settings.js";
 import { configuration, type Configuration } from "./configuration.js";
+import { Auditor } from "./dex/auditor.js";
+import { readKeptReading, writeKeptReading } from "./dex/kept-reading.js";
 import { openControl } from "./control.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
@@ -40,14 +42,14 @@ import { Devices } from "./terminal/devices.js";
 import type { Words } from "./terminal/terminal.js";
 
 const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt URL] [--scanner PLACE] [--keypad PLACE]
-                           [--display PLACE]
+                           [--display PLACE] [--dex PLACE]
        scanvend controller --config FILE --identify
 
   --config FILE   the configuration, as JSON
   --serial PLACE  a device path or tcp://host:port, instead of the configuration's
   --mqtt URL      the broker, instead of the configuration's
-  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's.
-                  What else the configuration says of them stays
+  --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's,
+                  --dex PLACE the machine's DEX plug. What else the configuration says of them stays
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
@@ -156,6 +158,7 @@ function start(settings: Configuration, identity: Identity) {
         events,
       ),
     openDevices: devicesOf(settings, inForce.words, screen, log),
+    auditor: auditorOf(settings, log),
     box: () => boxHealth(settings.dataDir),
     serialBackOff: settings.serialBackOff,
     reportAgainMs: inForce.reportAgainMs,
@@ -208,6 +211,19 @@ function start(settings: Configuration, identity: Identity) {
   };
 }
 
+function auditorOf({ dex, facts, dataDir }: Configuration, log: Log): Auditor | undefined {
+  if (dex === undefined) return undefined;
+  return new Auditor({
+    newLink: linksTo(dex.serial, dex.baudRate),
+    everyMs: dex.everyMinutes * 60_000,
+    sameNumbers: (facts.itemNumbers ?? "plain") === "plain",
+    kept: readKeptReading(dataDir),
+    write: (kept) => writeKeptReading(dataDir, kept),
+    clock,
+    log,
+  });
+}
+
 /** What is wired beside the machine's own line, if anything is. */
 function devicesOf(
   settings: Configuration,
@@ -245,6 +261,7 @@ type Call = {
   readonly scanner?: string | undefined;
   readonly keypad?: string | undefined;
   readonly display?: string | undefined;
+  readonly dex?: string | undefined;
   readonly identify: boolean;
 };
 
@@ -259,6 +276,7 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
         scanner: { type: "string" },
         keypad: { type: "string" },
         display: { type: "string" },
+        dex: { type: "string" },
         identify: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -272,8 +290,8 @@ function readCall(argv: readonly string[]): Call | "help" | undefined {
 }
 
 function readFile(call: Call): Configured<Configuration> {
-  const { config, serial, mqtt: mqttUrl, scanner, keypad, display } = call;
-  const text = (): string => withPlaces(readFileSync(config, "utf8"), { scanner, keypad, display });
+  const { config, serial, mqtt: mqttUrl, scanner, keypad, display, dex } = call;
+  const text = (): string => withPlaces(readFileSync(config, "utf8"), { scanner, keypad, display, dex });
   const read = readConfigurationFile(configuration, text, { serial, mqttUrl });
   if (!read.ok) return read;
   return { ok: true, value: { ...read.value, dataDir: resolve(dirname(call.config), read.value.dataDir) } };

@@ -13,7 +13,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock, Random } from "../broker/protocol/clock.js";
 import type { Message } from "../broker/protocol/envelope.js";
 import { newId } from "../broker/protocol/id.js";
-import type { Body } from "../broker/protocol/messages.js";
+import type { Body, JournalLine } from "../broker/protocol/messages.js";
 import type { BoxHealth } from "./box-health.js";
 import type { BackOff } from "./back-off.js";
 import type { Bus, OpenBus, ReplayWindows } from "./bus/bus.js";
@@ -21,6 +21,7 @@ import type { Snapshot } from "./kiosk/status-page.js";
 import * as reports from "./bus/reports.js";
 import type { Remote, RemoteEvents } from "./config/remote.js";
 import type { Settings } from "./config/settings.js";
+import type { Auditor, Reading } from "./dex/auditor.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
 import type { Driver, DriverEffect, DriverEvent, Said } from "./mdb/driver.js";
@@ -46,6 +47,8 @@ export type ServiceOptions<State> = {
   readonly openBus: OpenBus;
   /** The scanner and the display, where there are any. */
   readonly openDevices?: ((ask: AskBackend, machine: ShowOn) => Devices) | undefined;
+  /** Who reads the machine's own audit, where there is a line for it. */
+  readonly auditor?: Auditor | undefined;
   /** How the box is; without it a status says nothing of it. */
   readonly box?: (() => BoxHealth) | undefined;
   readonly serialBackOff: BackOff;
@@ -207,6 +210,7 @@ export class Service<State> {
     this.#cancelWake();
     this.#line.close();
     this.#devices?.close();
+    this.#options.auditor?.close();
     await this.#bus.close(offline(this.#options.bootId));
     this.#options.journal.close();
   }
@@ -257,6 +261,7 @@ export class Service<State> {
       }
       this.#lookAtHolders();
       this.#lookAtConfiguration();
+      this.#options.auditor?.look(this.#isFree(), this.#audited);
     } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
     // The machine waits for an answer that leaves in a moment: what everybody else is told can wait for that.
@@ -389,6 +394,19 @@ export class Service<State> {
     this.#devices?.opened("grant" in held ? held.grant.items : undefined);
   }
 
+  /** The line first: what is kept must not be ahead of the journal. */
+  readonly #audited = (reading: Reading): void => {
+    const { auditor, journal } = this.#options;
+    if (auditor === undefined || this.#closed) return;
+    const before = journal.last;
+    const counted = auditor.counted(reading, journal.id);
+    const isNews = counted !== undefined && before > counted.since; // else there was no vend that it could be about
+    if (isNews) this.#take({ to: "sale", event: { kind: "audited", line: { kind: "audit", ...counted } } });
+    if (isNews && journal.last === before) auditor.failed("notKept");
+    else auditor.keep(reading, journal.id, journal.last);
+    this.#take({ to: "sale", event: { kind: "tick" } }); // when it is due again
+  };
+
   #nameOf(item: number): string {
     return this.#settings.items.find((one) => one.item === item)?.name ?? `Item ${item}`;
   }
@@ -440,8 +458,15 @@ export class Service<State> {
       this.#afterwards.push(() => log.info({ entry: { n, ...line } }, "journal"));
       if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown")
         this.#counted[line.kind] += 1;
+      this.#noticeVend(line);
     }
     this.#noticeFull();
+  }
+
+  #noticeVend(line: JournalLine): void {
+    const isVend = ["approved", "succeeded", "failed", "unknown"].includes(line.kind);
+    const isInDoubt = line.kind === "unknown" || (line.kind === "succeeded" && line.assumed);
+    if (isVend) this.#options.auditor?.vended(isInDoubt, this.#sale.terms.vendResultMs);
   }
 
   /** While the disk is broken: the adapter's words wait, the cloud's are dropped, the rest needs no disk. */
@@ -455,6 +480,7 @@ export class Service<State> {
       case "go":
       case "void":
       case "alarm":
+      case "audited":
       case "tick":
         return true;
       case "reserve":
@@ -565,7 +591,9 @@ export class Service<State> {
     const health = this.#options.box?.();
     if (health === undefined) return undefined;
     const { serialLosses, mdbResets, ...vends } = this.#counted;
-    return { ...health, commits: this.#options.journal.commits, serialLosses, mdbResets, vends };
+    const { journal, auditor } = this.#options;
+    const dex = auditor === undefined ? {} : { dex: auditor.telemetry() };
+    return { ...health, commits: journal.commits, serialLosses, mdbResets, vends, ...dex };
   }
 
   /** One alarm clock for all: whoever is due first. */
@@ -575,6 +603,7 @@ export class Service<State> {
     const due = [
       this.#drives.dueMs(this.#driver),
       remote?.configuration.dueMs(),
+      this.#isFree() ? this.#options.auditor?.dueMs() : undefined,
       this.#reservedUntilMs > nowMs ? this.#reservedUntilMs : undefined,
       this.#retryMs ?? sale.dueMs(this.#sale),
       this.#bus.connected ? reports.dueMs(this.#reports) : undefined,

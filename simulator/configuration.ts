@@ -53,6 +53,8 @@ const machine = z.strictObject({
   adapter: adapter.prefault({ kind: "qibixx" }),
   /** What is beside it for the customer: a display that takes text, or a receipt printer. The controller must be told the same. */
   display: z.enum(["text", "escpos"]).default("text"),
+  /** Whether its audit can be read by DEX; its controller is then told where (`--dex`). */
+  dex: z.boolean().default(false),
   timing: timing.prefault({}),
 });
 

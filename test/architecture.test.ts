@@ -55,8 +55,11 @@ const ARROWS: Readonly<Record<Room, readonly Room[]>> = {
 };
 /** Of the protocol, the payment platform knows money and what every process needs; nothing of machines. */
 const PAYMENTS_KNOWS = ["money", "clock", "id", "configuration"];
-/** Of the controller, the simulated machine knows how a block of the bus is written, and nothing else. */
-const SIMULATOR_KNOWS = ["codec", "widths"].map((name) => `controller/mdb/${name}.ts`);
+/** Of the controller, the simulated machine knows how a block of the bus and of its audit's line is written, and nothing else. */
+const SIMULATOR_KNOWS = [
+  ...["codec", "widths"].map((name) => `controller/mdb/${name}.ts`),
+  ...["audit", "session"].map((name) => `controller/dex/${name}.ts`),
+];
 
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 const importsOf = (file: string): readonly string[] =>
@@ -104,7 +107,13 @@ const PURE = [
   "controller/config/configuring.ts",
   "controller/config/settings.ts",
   "controller/dex/audit.ts",
+  "controller/dex/counted.ts",
+  "controller/dex/crc.ts",
   "controller/dex/deltas.ts",
+  "controller/dex/frame.ts",
+  "controller/dex/schedule.ts",
+  "controller/dex/session.ts",
+  "controller/dex/trouble.ts",
   "controller/doctor/diagnosis.ts",
   "controller/doctor/observation.ts",
   "controller/kiosk/status-page.ts",
@@ -135,6 +144,7 @@ const PURE = [
   "cloud/vending/words.ts",
   "cloud/vending/render.ts",
   "simulator/machine/adapter-line.ts",
+  "simulator/machine/audit.ts",
   "simulator/machine/carrier.ts",
   "simulator/machine/escpos.ts",
   "simulator/machine/vmc.ts",

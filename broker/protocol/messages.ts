@@ -15,6 +15,9 @@ const entry = z.int().positive();
 const item = z.int().min(0).max(0xffff);
 const price = amountMinor;
 
+/** Items of one audit: more than a machine has. */
+export const MAX_COUNTED = 256;
+
 /** Why a machine will not sell. */
 export const notSelling = z.enum(["busy", "outOfService"]);
 
@@ -87,6 +90,13 @@ export const journalLine = z.discriminatedUnion("kind", [
     reason: z.enum(["done", "failed", "ended", "timeout", "void", "boot", "unknown", "notOpened"]),
   }),
   z.strictObject({ kind: z.literal("cashSale"), item, priceMinor: price }),
+  // What the machine's own audit counted of cashless sales since the reading before it, which was taken when entry `since`
+  // was the newest. No vend was going on at either. An item that is not here was not counted.
+  z.strictObject({
+    kind: z.literal("audit"),
+    since: z.int().nonnegative(),
+    items: z.array(z.strictObject({ item, vends: z.int().nonnegative() })).max(MAX_COUNTED),
+  }),
   z.strictObject({ kind: z.literal("alarm"), code: z.string().max(64), detail: z.string().max(256) }),
 ]);
 export type JournalLine = z.infer<typeof journalLine>;
@@ -103,6 +113,8 @@ export const telemetry = z.strictObject({
   serialLosses: count,
   mdbResets: count,
   vends: z.strictObject({ succeeded: count, failed: count, unknown: count }),
+  /** When the machine's audit was last read, and what has gone wrong since ("": nothing); where there is a line to read it on. */
+  dex: z.strictObject({ readSecondsAgo: count.optional(), trouble: z.string().max(64) }).optional(),
 });
 export type Telemetry = z.infer<typeof telemetry>;
 

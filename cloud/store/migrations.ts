@@ -3,9 +3,9 @@ import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
 import { ownTime } from "./migrations/0007-own-time.js";
 import { machineConfigs } from "./migrations/0009-machine-configs.js";
-import { ownedMachines } from "./migrations/0012-owned-machines.js";
+import { ownedMachines } from "./migrations/0011-owned-machines.js";
 import { payments } from "./migrations/0001-payments.js";
-import { productCodes } from "./migrations/0011-product-codes.js";
+import { productCodes } from "./migrations/0010-product-codes.js";
 import { uplink } from "./migrations/0006-uplink.js";
 import { pruning } from "./migrations/0008-pruning.js";
 import { vouchers } from "./migrations/0004-vouchers.js";
@@ -22,6 +22,6 @@ export const migrations: Record<string, Migration> = {
   "0007-own-time": ownTime,
   "0008-pruning": pruning,
   "0009-machine-configs": machineConfigs,
-  "0011-product-codes": productCodes,
-  "0012-owned-machines": ownedMachines,
+  "0010-product-codes": productCodes,
+  "0011-owned-machines": ownedMachines,
 };

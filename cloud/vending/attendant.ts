@@ -348,20 +348,23 @@ export class Attendant {
     }
   }
 
-  /** Less is left than we owe: what has gone back without us? */
-  async #lookForRefunds({ id, paymentRequestId }: Sale): Promise<void> {
-    if (paymentRequestId === null) return;
+  /** What has gone back without us? False when nothing has. */
+  async #lookForRefunds({ id, paymentRequestId, refundedMinor: known }: Sale): Promise<boolean> {
+    if (paymentRequestId === null) return true;
     const answer = await this.#parts.payments.activities(paymentRequestId);
-    if (answer.kind !== "done") return; // the refund stays owed, and so does this look
+    if (answer.kind !== "done") return true; // not known: the refund stays owed, and so does this look
     const refundedMinor = answer.value
       .filter(({ type }) => type === "refund")
       .reduce((sum, { value }) => sum + toMinor(value), 0);
-    await this.apply("id", id, { kind: "refundsFound", refundedMinor });
+    if (refundedMinor > known) await this.apply("id", id, { kind: "refundsFound", refundedMinor });
+    return refundedMinor > known;
   }
 
   async #refund(sale: Sale): Promise<void> {
     if (sale.paymentRequestId === null) return;
     const { payments, log } = this.#parts;
+    // It was charged for until the machine's own count came, and somebody may have given it back by hand in the meantime.
+    if (sale.flags.includes("auditRefunded") && (await this.#lookForRefunds(sale))) return;
     const value = fromMinor(sale.refundDueMinor, sale.currency);
     const reference = refundReference(sale);
     const answer = await payments.refund(sale.paymentRequestId, value, reference);

@@ -7,15 +7,16 @@
  * Crash     an unanswered line comes again.
  */
 import type { Clock } from "../../broker/protocol/clock.js";
-import type { Body } from "../../broker/protocol/messages.js";
+import { journalLine, type Body, type JournalLine } from "../../broker/protocol/messages.js";
 import { forUpdate } from "../store/locks.js";
 import type { Store, Tx } from "../store/store.js";
 import type { Attendant } from "./attendant.js";
+import { auditedVends, settleByAudit, type AuditedVend } from "./audit.js";
 import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
 import { followConfig, type MachineConfigs } from "./machine-configs.js";
 import { countResult, keepStatus } from "./machines.js";
-import { holderOf } from "./sales.js";
+import { holderOf, salesOfGrants, type Change } from "./sales.js";
 
 export type JournalsParts = {
   readonly store: Store;
@@ -79,9 +80,9 @@ export class Journals {
 
   async #report(machine: string, { journal, entry, line }: Body["report"]): Promise<void> {
     const { store, clock, attendant, log } = this.#parts;
-    const { upTo, change } = await store.write(async (tx) => {
+    const { upTo, changes } = await store.write(async (tx) => {
       const from = await lockUpTo(tx, machine, journal, entry);
-      if (entry !== from + 1) return { upTo: from, change: undefined };
+      if (entry !== from + 1) return { upTo: from, changes: [] };
       const atMs = clock.nowMs();
       await tx
         .insertInto("machine_report")
@@ -97,18 +98,38 @@ export class Journals {
       const left = entry === 1 ? await holderOf(tx, machine) : undefined; // a journal that is new
       if (left !== undefined) await attendant.applyIn(tx, "id", left, { kind: "journalReplaced", journal });
       const event = { kind: "line", journal, entry, line } as const;
-      return {
-        upTo: entry,
-        change:
-          "grantId" in line
-            ? await attendant.applyIn(tx, "grant_id", line.grantId, event, { from: machine })
-            : undefined,
-      };
+      if (line.kind === "audit") return { upTo: entry, changes: await this.#audit(tx, machine, event, line) };
+      const change =
+        "grantId" in line
+          ? await attendant.applyIn(tx, "grant_id", line.grantId, event, { from: machine })
+          : undefined;
+      return { upTo: entry, changes: change === undefined ? [] : [change] };
     }, `${machine} ${journal}`);
     if (line.kind === "alarm" && upTo === entry)
       log.warn({ machine, code: line.code, detail: line.detail }, "alarm");
-    if (change !== undefined) attendant.changed(change, "line");
+    for (const change of changes) attendant.changed(change, line.kind === "audit" ? "audited" : "line");
     this.#sayHeard(machine, { journal, upTo });
+  }
+
+  /** The vends between two readings of the machine's own counters, held against them. */
+  async #audit(
+    tx: Tx,
+    machine: string,
+    { journal, entry }: { readonly journal: string; readonly entry: number },
+    { since, items }: Extract<JournalLine, { kind: "audit" }>,
+  ): Promise<readonly Change[]> {
+    const { attendant, log } = this.#parts;
+    const verdicts = settleByAudit(await vendsBetween(tx, machine, journal, since, entry), items);
+    if (verdicts.length > 0)
+      log.info({ machine, journal, entry, verdicts }, "held against the machine's own count");
+    const changes: Change[] = [];
+    for (const { saleId, vend, verdict } of verdicts) {
+      if (verdict === "undecided") continue;
+      const event = { kind: "audited", vend, fell: verdict === "succeeded" } as const;
+      const change = await attendant.applyIn(tx, "id", saleId, event, { from: machine });
+      if (change !== undefined) changes.push(change);
+    }
+    return changes;
   }
 
   /** Once a turn and journal, however many lines came: `heard` speaks for all up to it. */
@@ -129,6 +150,31 @@ export class Journals {
         );
     });
   }
+}
+
+/** Every vend that was approved between these entries of a journal, as it is known now, in the journal's order. */
+async function vendsBetween(
+  tx: Tx,
+  machine: string,
+  journal: string,
+  since: number,
+  before: number,
+): Promise<readonly AuditedVend[]> {
+  const rows = await tx
+    .selectFrom("machine_report")
+    .select("line")
+    .where("machine_id", "=", machine)
+    .where("journal", "=", journal)
+    .where("entry", ">", since)
+    .where("entry", "<", before)
+    .orderBy("entry")
+    .execute();
+  const approved = rows.flatMap((row) => {
+    const parsed = journalLine.safeParse(JSON.parse(row.line)); // what a later version has written is not an approval that we know
+    return parsed.success && parsed.data.kind === "approved" ? [parsed.data] : [];
+  });
+  const sales = await salesOfGrants(tx, [...new Set(approved.map(({ grantId }) => grantId))]);
+  return auditedVends(approved, sales);
 }
 
 /** How far a journal has been heard. Its row is held until the transaction ends, and made for its first line. */

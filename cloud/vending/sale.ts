@@ -135,6 +135,8 @@ export type Event =
     }
   /** What has gone back of this payment so far, by the platform's own account of it. */
   | { readonly kind: "refundsFound"; readonly refundedMinor: number; readonly nowMs: number }
+  /** The machine's own count leaves one answer for a vend in doubt. */
+  | { readonly kind: "audited"; readonly vend: number; readonly fell: boolean; readonly nowMs: number }
   /** The machine has a new journal: the one this sale was opened by will never be heard again. */
   | { readonly kind: "journalReplaced"; readonly journal: string; readonly nowMs: number }
   /** Time has passed. `unknownRefunds`: how often this payer was refunded for an unknown vend lately. */
@@ -281,6 +283,8 @@ function decide(s: Sale, event: Event, policy: Policy): Step {
         { code: "refunded", minor: refundedMinor - s.refundedMinor },
       ]);
     }
+    case "audited":
+      return audited(s, event);
     case "journalReplaced":
       // Its money waits for the dark-machine policy; the machine itself can serve the next customer.
       if (s.go === null || s.go.journal === event.journal || s.letsGo || !holdsMachine(s)) return same(s);
@@ -436,6 +440,38 @@ function result(s: Sale, number: number, outcome: Vend["outcome"], nowMs: number
   }
 }
 
+/** Whether a vend of this sale is still in doubt, and nobody else's to decide. A dark machine's approval has no result for ever. */
+export const isInDoubt = ({ state }: Sale, { outcome }: Vend): boolean =>
+  (state === "unknown" || state === "settling" || state === "settled") &&
+  ["assumed", "unknown", "presumed", "approved"].includes(outcome);
+
+/** What the machine has counted: it may give back, and close a doubt, and never charges. */
+function audited(s: Sale, { vend: number, fell, nowMs }: Extract<Event, { kind: "audited" }>): Step {
+  const known = s.vends.find((one) => one.vend === number);
+  if (known === undefined || !isInDoubt(s, known)) return same(s);
+  const { item, priceMinor: minor } = known;
+  const to = (outcome: Vend["outcome"]): Sale => ({
+    ...s,
+    vends: s.vends.map((one) => (one === known ? { ...one, outcome } : one)),
+  });
+  const note = (code: string): Note => ({ code, item, minor });
+  if (s.state === "unknown") {
+    const next = to(fell ? "succeeded" : "failed");
+    const notes = [note(fell ? "auditSucceeded" : "auditFailed")];
+    return next.vends.some(({ outcome }) => outcome === "unknown")
+      ? [next, notes]
+      : settle(next, nowMs, notes);
+  }
+  const isCharged = isVended(known);
+  if (isCharged && fell) return [to("succeeded"), [note("auditSucceeded")]];
+  // A person may have given it back since: what is due is looked up first (attendant).
+  if (isCharged) return correct(flag(to("failed"), "auditRefunded"), nowMs, note("auditFailed"));
+  if (fell)
+    return [{ ...flag(to("loss"), "auditLoss"), lossMinor: s.lossMinor + minor }, [note("auditLoss")]];
+  // Refunded rightly: it does not count against the payer.
+  return [unflag(to("failed"), "unknownRefunded"), [note("auditRight")]];
+}
+
 /** A vend that was charged for turns out to have failed: one more refund, under a reference of its own. */
 function correct(s: Sale, nowMs: number, note: Note): Step {
   return s.state === "settled" ? settle(s, nowMs, [note]) : [s, [note]]; // a refund under way ends in a settle of its own
@@ -514,6 +550,7 @@ const enter = (s: Sale, state: SaleState, nowMs: number): Sale =>
   s.state === state ? s : { ...s, state, sinceMs: nowMs };
 const flag = (s: Sale, code: string): Sale =>
   s.flags.includes(code) ? s : { ...s, flags: [...s.flags, code] };
+const unflag = (s: Sale, code: string): Sale => ({ ...s, flags: s.flags.filter((one) => one !== code) });
 const same = (s: Sale): Step => [s, []];
 
 /** The reference of the refund that is due: the sale's id, so that a retry can never refund twice; a correction has its own. */

@@ -26,6 +26,8 @@ type Row = {
   readonly payment_request: string | null;
 };
 const COLUMNS = ["doc", "version", "payment_request"] as const;
+/** Of a list in a query. */
+const AT_ONCE = 500;
 /** A note a person can look back on is worth keeping; a machine that repeats itself for ever is not. */
 const MAX_NOTES = 500;
 
@@ -40,6 +42,17 @@ export type SaleKey = "id" | "grant_id" | "payment_request_id";
 export async function saleBy(db: Reader, by: SaleKey, value: string): Promise<StoredSale | undefined> {
   const row = await db.selectFrom("sale").select(COLUMNS).where(by, "=", value).executeTakeFirst();
   return row === undefined ? undefined : stored(row);
+}
+
+/** The sales of these grants, in no order. */
+export async function salesOfGrants(db: Reader, grantIds: readonly string[]): Promise<readonly Sale[]> {
+  const found: Sale[] = [];
+  for (let at = 0; at < grantIds.length; at += AT_ONCE) {
+    const some = grantIds.slice(at, at + AT_ONCE);
+    const rows = await db.selectFrom("sale").select(COLUMNS).where("grant_id", "in", some).execute();
+    found.push(...rows.map((row) => stored(row).sale));
+  }
+  return found;
 }
 
 /** The sale, held until the transaction ends: whoever means to change it. */

@@ -53,6 +53,13 @@ const en: Readonly<Record<string, Sentence>> = {
   refunded: ({ money, source }) => isBack[source](money),
   refundRefused: () => "The refund was not accepted. A person is looking at it.",
   settled: () => "All settled.",
+  auditFailed: ({ item }) =>
+    `The machine's own count says that ${item} did not come out. You do not pay for it.`,
+  auditSucceeded: ({ item, money }) => `The machine's own count says that ${item} (${money}) came out.`,
+  auditRight: ({ item }) =>
+    `The machine's own count says that ${item} did not come out: the refund was right.`,
+  auditLoss: ({ item, money }) =>
+    `The machine's own count says that ${item} (${money}) came out after all. You keep the refund.`,
   lateVend: ({ item, money }) =>
     `The machine reported later that ${item} (${money}) had come out. You keep the refund.`,
 };

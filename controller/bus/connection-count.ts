@@ -5,11 +5,11 @@
  *           damaged journal is set aside, or the cloud would take every new message for a replay of an old one.
  * Promises  a number is reserved on disk before it is answered, so none is ever used twice. They are reserved `BATCH` at a time:
  *           a disk that is full for a while does not keep the machine from saying so.
- * Crash     the file is the last whole one: it is written beside its place, synced, then renamed. What was reserved and not used
- *           is skipped.
+ * Crash     the file is the last whole one. What was reserved and not used is skipped.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "../whole-file.js";
 
 export const BATCH = 64;
 
@@ -38,13 +38,6 @@ function reserve(dataDir: string): number {
   const text = existsSync(path) ? readFileSync(path, "utf8").trim() : "0";
   if (!/^[0-9]{1,9}$/.test(text)) throw new Error(`${path} should hold one whole number`);
   const reserved = Number(text) + BATCH;
-  writeFileSync(`${path}.new`, `${String(reserved)}\n`, { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
-  const folder = openSync(dataDir, "r"); // the rename, too, must be on disk
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder); // a broken disk is tried again for days: nothing may stay open
-  }
+  writeWhole(dataDir, "connections", `${String(reserved)}\n`);
   return reserved;
 }

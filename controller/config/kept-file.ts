@@ -3,13 +3,14 @@
  *
  * Owns      `{dataDir}/configuration.json`.
  * Promises  what is written is on disk before `write` returns.
- * Crash     the file is the old one or the new one, whole: it is written beside its place, synced, then renamed. One that cannot
- *           be read is set aside, and the machine's own file alone is in force until the cloud has said its word again.
+ * Crash     the file is the old one or the new one, whole. One that cannot be read is set aside, and the machine's own file alone
+ *           is in force until the cloud has said its word again.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { machineConfiguration } from "../../broker/protocol/machine-configuration.js";
+import { writeWhole } from "../whole-file.js";
 import { NOTHING_KEPT, type Kept } from "./configuring.js";
 
 const kept = z.strictObject({
@@ -40,19 +41,11 @@ export function readKept(
   return { kept: NOTHING_KEPT, setAside };
 }
 
-export function writeKept(dataDir: string, value: Kept): void {
-  const path = place(dataDir);
-  writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
-  const folder = openSync(dataDir, "r"); // the rename, too, must be on disk
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
+export const writeKept = (dataDir: string, value: Kept): void =>
+  writeWhole(dataDir, NAME, `${JSON.stringify(value)}\n`);
 
-const place = (dataDir: string): string => join(dataDir, "configuration.json");
+const NAME = "configuration.json";
+const place = (dataDir: string): string => join(dataDir, NAME);
 
 function parse(text: string): unknown {
   try {

@@ -8,6 +8,7 @@
  *
  * Money is in the smallest unit that the file itself names (`decimals`). A field that is left empty is `undefined`.
  */
+import { crc16 } from "./crc.js";
 
 /** How often and for how much, since the machine was initialised. */
 export type Counter = { readonly vends: number; readonly valueMinor: number };
@@ -95,11 +96,7 @@ const bad = (fault: Fault): Parsed => ({ ok: false, fault });
 
 /** CRC-16/ARC over these lines, each with the CR LF that the wire has, whatever the file was stored with. */
 export function checksum(lines: readonly string[]): string {
-  let crc = 0;
-  for (const byte of Buffer.from(lines.map((line) => `${line}\r\n`).join(""), "latin1")) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
-  }
+  const crc = crc16(Buffer.from(lines.map((line) => `${line}\r\n`).join(""), "latin1"));
   return crc.toString(16).toUpperCase().padStart(4, "0");
 }
 

@@ -94,6 +94,8 @@ export type SaleEvent = { readonly nowMs: number } & (
   /** What is to become of a selection: somebody is asked to pay for it, or nobody will. */
   | { readonly kind: "answered"; readonly requestId: string; readonly isPayable: boolean }
   | { readonly kind: "alarm"; readonly code: string; readonly detail: string }
+  /** The machine's own counters were read, with nothing held. */
+  | { readonly kind: "audited"; readonly line: Extract<JournalLine, { kind: "audit" }> }
   | { readonly kind: "trouble"; readonly trouble: Trouble }
   /** Between two sales, both. */
   | { readonly kind: "terms"; readonly terms: Terms }
@@ -167,7 +169,7 @@ export function step(sale: Sale, event: SaleEvent): SaleStep {
 /** The others work while it is broken. */
 // prettier-ignore
 const NEEDS_DISK: Readonly<Record<SaleEvent["kind"], boolean>> = {
-  grant: true, go: true, void: true, said: true, alarm: true, tick: true,
+  grant: true, go: true, void: true, said: true, alarm: true, audited: true, tick: true,
   reserve: false, answered: false, trouble: false, terms: false, paused: false,
 };
 
@@ -238,6 +240,9 @@ function act(sale: Sale, event: SaleEvent): SaleStep {
       return onAnswered(sale, event);
     case "alarm":
       return alarm(sale, event.code, event.detail, event.nowMs);
+    case "audited":
+      if (sale.held.kind !== "none" || sale.trouble !== "") return ignore(sale, event.kind);
+      return commit(sale, { held: sale.held, lines: [event.line] });
     case "trouble":
       return onTrouble({ ...sale, trouble: event.trouble });
     case "terms":

@@ -35,6 +35,12 @@ export function machineRoutes(app: FastifyInstance, fleet: Fleet, closing: Abort
     return { ...station.view(), ...(refused === undefined ? {} : { refused }) };
   });
 
+  app.post("/api/machines/:id/coins", (request) => {
+    const station = stationOf(request.params);
+    const refused = station.sellForCash(read(selectBody, request.body).item);
+    return { ...station.view(), ...(refused === undefined ? {} : { refused }) };
+  });
+
   app.post("/api/machines/:id/cancel", (request) => {
     const station = stationOf(request.params);
     station.cancel();

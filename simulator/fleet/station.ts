@@ -8,10 +8,12 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { fromMinor, type Money } from "../../broker/protocol/money.js";
 import type { MachinePlan } from "../configuration.js";
 import { noFaults, type Faults, type FaultsAsked } from "../machine/faults.js";
+import { auditOf } from "../machine/audit.js";
 import { DevicePort } from "../machine/device-port.js";
 import type { Slip } from "../machine/escpos.js";
 import { PrinterPort } from "../machine/printer-port.js";
 import type { Adapter } from "../machine/adapter.js";
+import { AuditPort } from "../machine/audit-port.js";
 import { adapterFor, framingOf } from "../machine/adapters.js";
 import { LinePort } from "../machine/line-port.js";
 import { Machine, type MachineFace } from "../machine/machine.js";
@@ -67,6 +69,7 @@ export class Station implements AsyncDisposable {
   readonly #scanner: DevicePort;
   readonly #keypad: DevicePort;
   readonly #display: DevicePort | PrinterPort;
+  readonly #audit: AuditPort;
   readonly #listening: readonly Listening[];
 
   private constructor(
@@ -80,6 +83,7 @@ export class Station implements AsyncDisposable {
     scanner: DevicePort,
     keypad: DevicePort,
     display: DevicePort | PrinterPort,
+    audit: AuditPort,
     listening: readonly Listening[],
   ) {
     this.plan = plan;
@@ -92,6 +96,7 @@ export class Station implements AsyncDisposable {
     this.#scanner = scanner;
     this.#keypad = keypad;
     this.#display = display;
+    this.#audit = audit;
     this.#listening = listening;
   }
 
@@ -126,6 +131,10 @@ export class Station implements AsyncDisposable {
     const scannerLine = await listen(0, (socket) => scanner.accept(socket));
     const keypadLine = await listen(0, (socket) => keypad.accept(socket));
     const displayLine = await listen(0, (socket) => display.accept(socket));
+    // What it has counted ends with this process: whoever compares readings must see that it is another machine's memory.
+    const serialNumber = `${plan.id}-${clock.nowMs()}`;
+    const audit = new AuditPort(() => auditOf(machine.vmc, serialNumber, plan.currency), clock);
+    const auditLine = plan.dex ? [await listen(0, (socket) => audit.accept(socket))] : [];
     const argv = [
       ...plan.controller.command,
       ...["--serial", `tcp://127.0.0.1:${serial.port}`],
@@ -133,12 +142,13 @@ export class Station implements AsyncDisposable {
       ...["--scanner", `tcp://127.0.0.1:${scannerLine.port}`],
       ...["--keypad", `tcp://127.0.0.1:${keypadLine.port}`],
       ...["--display", `tcp://127.0.0.1:${displayLine.port}`],
+      ...auditLine.flatMap(({ port: at }) => ["--dex", `tcp://127.0.0.1:${at}`]),
     ];
     const log = parts.openLog(plan.id);
     const controller = new ControllerProcess({ argv, spawn, book, log, clock, trace });
     controller.powerOn();
-    const listening = [serial, mqtt, scannerLine, keypadLine, displayLine];
-    const wired = [scanner, keypad, display] as const;
+    const listening = [serial, mqtt, scannerLine, keypadLine, displayLine, ...auditLine];
+    const wired = [scanner, keypad, display, audit] as const;
     return new Station(plan, trace, machine, adapter, port, proxy, controller, ...wired, listening);
   }
 
@@ -170,6 +180,10 @@ export class Station implements AsyncDisposable {
     return refused === "NO_SESSION" && !this.#controller.powered ? "POWERED_OFF" : refused;
   }
 
+  sellForCash(item: number): Refused | undefined {
+    return this.#machine.sellForCash(item);
+  }
+
   cancel(): void {
     this.#machine.cancel();
   }
@@ -197,6 +211,7 @@ export class Station implements AsyncDisposable {
     this.#scanner[Symbol.dispose]();
     this.#keypad[Symbol.dispose]();
     this.#display[Symbol.dispose]();
+    this.#audit[Symbol.dispose]();
     for (const one of this.#listening) await one[Symbol.asyncDispose]();
     this.#adapter[Symbol.dispose]();
     this.#machine[Symbol.dispose]();

@@ -65,8 +65,18 @@ export class Machine implements Disposable {
 
   /** Presses the keys of an item; answers why nothing was asked for, if nothing was. */
   select(item: number): Refused | undefined {
-    const refused = this.#take({ kind: "select", item }).find((effect) => effect.kind === "refused")?.reason;
-    this.#trace.add({ kind: "machine", what: "selected", detail: { item, refused: refused ?? null } });
+    return this.#press("select", item);
+  }
+
+  /** The same with the item's price in coins. */
+  sellForCash(item: number): Refused | undefined {
+    return this.#press("coins", item);
+  }
+
+  #press(kind: "select" | "coins", item: number): Refused | undefined {
+    const refused = this.#take({ kind, item }).find((effect) => effect.kind === "refused")?.reason;
+    const what = kind === "select" ? "selected" : "coins";
+    this.#trace.add({ kind: "machine", what, detail: { item, refused: refused ?? null } });
     return refused;
   }
 

@@ -3,8 +3,8 @@
  * What it says is in words; an adapter (`adapter.ts`) makes lines of them, in the dialect of a Qibixx or as MDB blocks.
  *
  * Owns      the coils: nothing else moves a product. `stock + fallen` of a coil never changes.
- * Promises  a motor turns only after an approval answered this machine's own VEND REQUEST, once for each, and always to its end,
- *           whatever happens to the bus, the line or the VMC meanwhile. `succeeded` is said only after the drop sensor
+ * Promises  a motor turns only after an approval answered this machine's own VEND REQUEST, once for each, or for coins; and
+ *           always to its end, whatever happens to the bus, the line or the VMC meanwhile. `succeeded` is said only after the drop sensor
  *           saw something, `failed` only when nothing fell.
  * Never     judges the credit: a selection is asked for whatever it costs (MDB/ICP 4.2, appendix 3).
  *
@@ -38,8 +38,9 @@ export type Coil = {
   readonly name: string;
   readonly priceMinor: number;
   readonly stock: number;
-  /** How many really dropped. */
+  /** How many really dropped, and how many of these were paid for with coins. */
   readonly fallen: number;
+  readonly forCash: number;
 };
 
 /** `funds` is the text of `C,START`; `creditMinor` is null when that text is not an amount. */
@@ -65,7 +66,14 @@ export type Vmc = {
   /** Where the reader's adapter listens on the bus; it forgets with its power, and the VMC polls `ADDRESS`. */
   readonly address: string;
   /** The one motor that turns. It knows nothing of the reader. */
-  readonly turning: { readonly item: number; readonly resetMs: number; readonly endMs: number } | undefined;
+  readonly turning:
+    | {
+        readonly item: number;
+        readonly forCash: boolean;
+        readonly resetMs: number;
+        readonly endMs: number;
+      }
+    | undefined;
   readonly notice: { readonly text: string; readonly dueMs: number } | undefined;
 };
 
@@ -73,6 +81,8 @@ export type Event = { readonly nowMs: number } & (
   | { readonly kind: "command"; readonly command: Command }
   | { readonly kind: "lineLost" }
   | { readonly kind: "select"; readonly item: number }
+  /** The price of an item in coins, and its key. */
+  | { readonly kind: "coins"; readonly item: number }
   | { readonly kind: "cancel" }
   | { readonly kind: "faults"; readonly asked: FaultsAsked }
   | { readonly kind: "tick" }
@@ -85,10 +95,14 @@ export type Effect =
   | { readonly kind: "refused"; readonly reason: Refused };
 export type Step = readonly [next: Vmc, effects: readonly Effect[]];
 
-export function newVmc(settings: VmcSettings, coils: readonly Omit<Coil, "fallen">[], faults: Faults): Vmc {
+export function newVmc(
+  settings: VmcSettings,
+  coils: readonly Omit<Coil, "fallen" | "forCash">[],
+  faults: Faults,
+): Vmc {
   return {
     settings,
-    coils: coils.map((coil) => ({ ...coil, fallen: 0 })),
+    coils: coils.map((coil) => ({ ...coil, fallen: 0, forCash: 0 })),
     faults,
     reader: { kind: "off" },
     address: ADDRESS,
@@ -118,6 +132,8 @@ function happen(vmc: Vmc, event: Event): Step {
       return to({ ...vmc, address: ADDRESS }, { kind: "off" }); // the adapter lives on the controller's USB: to the VMC the reader is dead
     case "select":
       return select(vmc, event.item, event.nowMs);
+    case "coins":
+      return sellForCash(vmc, event.item, event.nowMs);
     case "cancel":
       return pullLever(vmc);
     case "faults": {
@@ -177,7 +193,12 @@ function obey(vmc: Vmc, command: Command, nowMs: number): Step {
     case "approve":
       if (reader.kind !== "requested") return refuse(word("cannotVend"));
       if (vmc.faults.vmcSilent) return [vmc, []];
-      return turn({ ...vmc, reader: { kind: "approved", session: reader.session } }, reader.item, nowMs);
+      return turn(
+        { ...vmc, reader: { kind: "approved", session: reader.session } },
+        reader.item,
+        false,
+        nowMs,
+      );
   }
 }
 
@@ -190,27 +211,20 @@ function idle(vmc: Vmc, session: Session, nowMs: number): Step {
   return to(vmc, { kind: "session", session, dueMs }, { kind: "idle", funds: session.funds });
 }
 
-function turn(vmc: Vmc, item: number, nowMs: number): Step {
+function turn(vmc: Vmc, item: number, forCash: boolean, nowMs: number): Step {
   const takesMs = vmc.faults.slowCoilMs > 0 ? vmc.faults.slowCoilMs : vmc.settings.coilMs;
-  const turning = { item, resetMs: nowMs + takesMs / 2, endMs: nowMs + takesMs };
+  const turning = { item, forCash, resetMs: nowMs + takesMs / 2, endMs: nowMs + takesMs };
   return [{ ...vmc, turning }, [{ kind: "turns", item }]];
 }
 
 /** The customer's half: a key for an item. */
 function select(vmc: Vmc, item: number, nowMs: number): Step {
-  const { reader, settings } = vmc;
-  const refuse = (reason: Refused, text: string): Step => [
-    notify(vmc, text, nowMs),
-    [{ kind: "refused", reason }],
-  ];
-  const coil = vmc.coils.find((one) => one.item === item);
-  if (coil === undefined) return refuse("NO_SUCH_ITEM", "NO SUCH ITEM");
-  if (vmc.faults.vmcSilent) return refuse("OUT_OF_ORDER", "OUT OF ORDER");
-  if (coil.stock === 0) return refuse("SOLD_OUT", "SOLD OUT"); // the VMC itself refuses: no VEND REQUEST
-  if (vmc.turning !== undefined || isVend(reader)) return refuse("BUSY", "PLEASE WAIT");
+  const { settings } = vmc;
+  const coil = offered(vmc, item, nowMs);
+  if ("refused" in coil) return coil.refused;
   const price = minorToDecimal(coil.priceMinor, settings.decimals);
   const session = sessionFor(vmc);
-  if (session === undefined) return refuse("NO_SESSION", `PRICE ${price}`);
+  if (session === undefined) return refuse(vmc, "NO_SESSION", `PRICE ${price}`, nowMs);
   return to(
     { ...vmc, notice: undefined },
     { kind: "requested", session, item, dueMs: nowMs + settings.answerMs },
@@ -221,6 +235,30 @@ function select(vmc: Vmc, item: number, nowMs: number): Step {
     },
   );
 }
+
+/** The item's coil, or why there is none to be had now. */
+function offered(vmc: Vmc, item: number, nowMs: number): Coil | { readonly refused: Step } {
+  const no = (reason: Refused, text: string) => ({ refused: refuse(vmc, reason, text, nowMs) });
+  const coil = vmc.coils.find((one) => one.item === item);
+  if (coil === undefined) return no("NO_SUCH_ITEM", "NO SUCH ITEM");
+  if (vmc.faults.vmcSilent) return no("OUT_OF_ORDER", "OUT OF ORDER");
+  if (coil.stock === 0) return no("SOLD_OUT", "SOLD OUT"); // the VMC itself refuses: no VEND REQUEST
+  if (vmc.turning !== undefined || isVend(vmc.reader)) return no("BUSY", "PLEASE WAIT");
+  return coil;
+}
+
+/** No reader has a part in it, and none is asked while one has a customer. */
+function sellForCash(vmc: Vmc, item: number, nowMs: number): Step {
+  const coil = offered(vmc, item, nowMs);
+  if ("refused" in coil) return coil.refused;
+  if (vmc.reader.kind === "session") return refuse(vmc, "BUSY", "PLEASE WAIT", nowMs);
+  return turn(vmc, item, true, nowMs);
+}
+
+const refuse = (vmc: Vmc, reason: Refused, text: string, nowMs: number): Step => [
+  notify(vmc, text, nowMs),
+  [{ kind: "refused", reason }],
+];
 
 function sessionFor({ reader, settings }: Vmc): Session | undefined {
   if (reader.kind === "session") return reader.session;
@@ -284,7 +322,12 @@ function stopTurning(vmc: Vmc, nowMs: number): Step {
   const { faults, reader, turning } = vmc;
   if (turning === undefined) return [vmc, []];
   const { item } = turning;
-  const drop = (coil: Coil): Coil => ({ ...coil, stock: coil.stock - 1, fallen: coil.fallen + 1 });
+  const drop = (coil: Coil): Coil => ({
+    ...coil,
+    stock: coil.stock - 1,
+    fallen: coil.fallen + 1,
+    forCash: coil.forCash + (turning.forCash ? 1 : 0),
+  });
   const coils = faults.jam ? vmc.coils : vmc.coils.map((coil) => (coil.item === item ? drop(coil) : coil));
   const still: Vmc = { ...vmc, coils, turning: undefined };
   const seen: Effect = { kind: faults.jam ? "jams" : "falls", item };

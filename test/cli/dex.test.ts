@@ -1,10 +1,12 @@
-/** `scanvend dex` through the built program: an audit file in words and as JSON, and a bad one refused. */
-import { spawnSync } from "node:child_process";
+/** `scanvend dex` through the built program: an audit in words and as JSON, from a file and from a plug, and a bad one refused. */
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { DexPlug } from "../controller/dex-plug.js";
 
 const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const audit = fileURLToPath(new URL("../controller/dex-before.txt", import.meta.url));
@@ -55,11 +57,26 @@ test("a terminal is shown no control characters of a file", () => {
   expect(run(path).stderr).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
 });
 
+test("a machine is read at its plug", async () => {
+  const plug = new DexPlug();
+  plug.sold(8, 3);
+  try {
+    const argv = [program, "dex", "--serial", await plug.listen(), "--json"];
+    const { stdout } = await promisify(execFile)(process.execPath, argv);
+    expect(JSON.parse(stdout)).toMatchObject({ serial: "m-1", cashless: { vends: 3, valueMinor: 300 } });
+  } finally {
+    plug.close();
+  }
+});
+
 // prettier-ignore
 const wrong: readonly [name: string, argv: readonly string[], status: number, names: string][] = [
   ["a file that is not there", ["nowhere.txt"],        1, "nowhere.txt"],
   ["no file",                  [],                     2, "FILE"],
   ["two files",                [audit, audit],         2, "FILE"],
+  ["a file and a plug",        [audit, "--serial", "/dev/ttyUSB9"], 2, "one at a time"],
+  ["a plug that is no place",  ["--serial", "ttyUSB9"],             2, "--serial"],
+  ["a plug that is not there", ["--serial", "/dev/ttyUSB9"],        1, "/dev/ttyUSB9"],
   ["an unknown option",        [audit, "--colour"],    2, "--colour"],
 ];
 for (const [name, argv, status, names] of wrong)

@@ -54,9 +54,20 @@ test("the least configuration is completed from the schema", () => {
   });
 });
 
+test("a machine's DEX plug is a place, or a place and how often; without one its audit is not read", () => {
+  const dexOf = (dex: unknown) => {
+    const read = readConfiguration(configuration, dex === undefined ? whole : { ...whole, dex });
+    return read.ok ? read.value.dex : read.problems;
+  };
+  expect(dexOf(undefined)).toBeUndefined();
+  expect(dexOf("/dev/ttyS0")).toEqual({ serial: "/dev/ttyS0", baudRate: 9_600, everyMinutes: 60 });
+  expect(dexOf({ serial: "tcp://host:1", everyMinutes: 5 })).toMatchObject({ everyMinutes: 5 });
+});
+
 // prettier-ignore
 const wrong: readonly [key: string, value: unknown][] = [
-  ["machineId", "M/1"], ["machineId", "m"], ["dataDir", ""], ["serial", "ttyACM0"], ["serial", "tcp://host"],
+  ["machineId", "M/1"], ["machineId", "m"], ["dataDir", ""], ["serial", "ttyACM0"], ["serial", "tcp://host"], ["dex", "ttyS0"],
+  ["dex", { serial: "/dev/ttyS0", everyMinutes: 0 }], ["dex", { serial: "/dev/ttyS0", often: true }],
   ["serial", "tcp://host:99999"], ["driver", "nayax"], ["baudRate", 0], ["mqttUrl", "http://x"],
   ["mqttUrl", "mqtt://host:99999"], ["mqttUrl", "mqtt://:1883"], ["cloudKeys", []],
   ["cloudKeys", [{ kid: "a", publicKey }, { kid: "a", publicKey }]], ["currency", "nzd"], ["decimals", 2.5],

@@ -20,6 +20,8 @@ import { readKept, writeKept } from "../../controller/config/kept-file.js";
 import { Remote } from "../../controller/config/remote.js";
 import { check, settingsOf, type Settings } from "../../controller/config/settings.js";
 import { configuration } from "../../controller/configuration.js";
+import { Auditor } from "../../controller/dex/auditor.js";
+import { readKeptReading, writeKeptReading } from "../../controller/dex/kept-reading.js";
 import { Journal } from "../../controller/journal/journal.js";
 import { qibixx } from "../../controller/mdb/qibixx.js";
 import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
@@ -27,6 +29,7 @@ import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
 import { chance } from "../chance.js";
+import { DexPlug } from "./dex-plug.js";
 import { clock, quiet, random, until } from "./real-clock.js";
 import { newKeys, TestCloud, testBroker, type TestBroker } from "./test-broker.js";
 
@@ -112,11 +115,15 @@ let cloud: TestCloud;
 let place = "";
 let journal: Journal;
 let service: Service<unknown> | undefined;
+let plug: DexPlug;
+let dexPlace = "";
 beforeEach(async () => {
   diskFull = false;
   dir = mkdtempSync(join(tmpdir(), "controller-"));
   adapter = new Adapter();
   place = await adapter.listen();
+  plug = new DexPlug();
+  dexPlace = await plug.listen();
   broker = await testBroker();
   cloud = await TestCloud.connect(broker.url, MACHINE, cloudKeys, machine.publicKey);
 });
@@ -126,6 +133,7 @@ afterEach(async () => {
   await cloud.close();
   await broker.close();
   adapter.close();
+  plug.close();
   rmSync(dir, { recursive: true });
 });
 
@@ -154,7 +162,8 @@ function remoteFrom(folder: string): Remote {
   });
 }
 
-function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {}): void {
+/** `auditMs`: how often the machine's audit is read; 0: never. */
+function start({ capacity = 1_000, vendResultMs = 25_000, remote = false, auditMs = 0 } = {}): void {
   const from = remote ? remoteFrom(dir) : undefined;
   journal = new JournalOnFullDisk({
     path: join(dir, "journal.db"),
@@ -193,6 +202,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
         },
         events,
       ),
+    auditor: auditMs === 0 ? undefined : auditorEvery(auditMs),
     box: () => boxHealth(dir),
     serialBackOff: { firstMs: 10, maxMs: 50 },
     reportAgainMs: 200,
@@ -202,6 +212,16 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
     log: quiet,
   });
 }
+const auditorEvery = (everyMs: number): Auditor =>
+  new Auditor({
+    newLink: linksTo(dexPlace, 9_600),
+    everyMs,
+    sameNumbers: true,
+    kept: readKeptReading(dir),
+    write: (kept) => writeKeptReading(dir, kept),
+    clock,
+    log: quiet,
+  });
 async function started(options = {}): Promise<void> {
   start(options);
   await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
@@ -616,4 +636,127 @@ test("damaged lines over a real line approve nothing that was not paid, and the 
   await adapter.heard("C,VEND,1.00");
   adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
   await told("g1", "accepted opened approved succeeded closed");
+});
+
+/** The machine's own counts that were said, in the journal's order, once each. */
+const audits = () => [
+  ...new Map(
+    cloud
+      .reports()
+      .flatMap(({ entry, line }) => (line.kind === "audit" ? [[entry, { entry, ...line }]] : [])),
+  ).values(),
+];
+const isKept = (): boolean => readKeptReading(dir) !== undefined;
+async function vend(id: string, how: "sold" | "jam" | "cut"): Promise<void> {
+  await opened(id);
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,7");
+  await told(id, "accepted opened approved");
+  if (how !== "jam") plug.sold(7);
+  if (how === "cut") adapter.unplug();
+  else adapter.say(how === "sold" ? "c,VEND,SUCCESS" : "c,ERR,VEND 1", "c,STATUS,ENABLED");
+}
+
+test("the machine's own count of what was sold follows the vends that it is about", async () => {
+  await started({ auditMs: 300, vendResultMs: 200 });
+  await until("a first reading", isKept);
+  await vend("g1", "sold");
+  await told("g1", "accepted opened approved succeeded closed");
+  await until("the count", () => audits().length > 0);
+  expect(audits()[0]).toMatchObject({
+    entry: 6,
+    since: 0,
+    items: [
+      { item: 7, vends: 1 },
+      { item: 8, vends: 0 },
+    ],
+  });
+  await until("kept", () => readKeptReading(dir)?.upTo === 6);
+  const before = plug.connections;
+  await until("read again", () => plug.connections > before + 1);
+  expect(journal.last, "nothing was sold: nothing is said").toBe(6);
+});
+
+test("a vend that ended in doubt is held against the count soon, though the next reading is far off", async () => {
+  await started({ auditMs: 3_600_000, vendResultMs: 300 });
+  await until("a first reading", isKept);
+  await vend("g1", "cut");
+  await told("g1", "accepted opened approved unknown closed");
+  await until("the count", () => audits().length > 0);
+  expect(audits()).toMatchObject([
+    {
+      entry: 6,
+      since: 0,
+      items: [
+        { item: 7, vends: 1 },
+        { item: 8, vends: 0 },
+      ],
+    },
+  ]);
+  await until("said in the telemetry", () => {
+    const dex = cloud.statuses().at(-1)?.telemetry?.dex;
+    return dex?.trouble === "" && (dex.readSecondsAgo ?? Infinity) < 60;
+  });
+});
+
+test("a reading that is under way is given up when a customer comes, and none begins until the vend is long over", async () => {
+  plug.isMute = true;
+  await started({ auditMs: 3_600_000, vendResultMs: 300 });
+  await until("a reading", () => plug.isBeingRead);
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 60_000 });
+  await until("reserved", () => cloud.reserved().length === 1);
+  await until("given up", () => !plug.isBeingRead);
+  expect(cloud.reserved()[0]).toEqual({ reservationId: "r1", ok: true });
+  plug.isMute = false;
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,7");
+  await told("g1", "accepted opened approved");
+  expect(plug.connections).toBe(1);
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await until("read when it was over", isKept);
+  expect(readKeptReading(dir)?.upTo).toBe(5); // the first there is: counted from here on
+  expect(audits()).toEqual([]);
+});
+
+test("what was kept is counted from after a restart; a disk that is full meanwhile loses no count", async () => {
+  await started({ auditMs: 300, vendResultMs: 200 });
+  await until("a first reading", isKept);
+  await service?.close();
+  start({ auditMs: 300, vendResultMs: 200 });
+  await until("able to sell again", () => cloud.statuses().at(-1)?.canSell === true);
+  plug.isMute = true;
+  await vend("g1", "sold");
+  await told("g1", "accepted opened approved succeeded closed");
+  diskFull = true;
+  plug.isMute = false;
+  await until("a reading that cannot be written", () => cloud.statuses().at(-1)?.reason === "journalFailed");
+  expect(audits()).toEqual([]);
+  diskFull = false;
+  await until("the count", () => audits().length > 0);
+  expect(audits()[0]).toMatchObject({
+    since: 0,
+    items: [
+      { item: 7, vends: 1 },
+      { item: 8, vends: 0 },
+    ],
+  });
+});
+
+test("another board in the machine is counted anew; a line that is not there is said in the telemetry", async () => {
+  await started({ auditMs: 300, vendResultMs: 200 });
+  await until("a first reading", isKept);
+  plug.serialNumber = "another";
+  plug.sold(7, 5);
+  await vend("g1", "jam");
+  await told("g1", "accepted opened approved failed closed");
+  await until("kept anew", () => readKeptReading(dir)?.audit.serial === "another");
+  expect(audits()).toEqual([]);
+  expect(readKeptReading(dir)?.upTo).toBe(5);
+  plug.close();
+  await service?.close();
+  await started({ auditMs: 300, vendResultMs: 200 });
+  const dex = () => cloud.statuses().at(-1)?.telemetry?.dex;
+  await until("the trouble", () => dex()?.trouble === "lineLost");
+  expect(dex()).toEqual({ trouble: "lineLost" });
 });

@@ -74,6 +74,7 @@ export class Rig implements AsyncDisposable {
       readonly driver?: string;
       readonly selectFirst?: boolean;
       readonly display?: string;
+      readonly dex?: boolean;
       readonly cloud?: object;
       readonly dir?: string;
       readonly env?: Readonly<Record<string, string>>;
@@ -97,6 +98,7 @@ export class Rig implements AsyncDisposable {
         options.driver ?? "qibixx",
         ...(options.selectFirst === true ? ["--select-first"] : []),
         ...["--display", options.display ?? "text"],
+        ...(options.dex === true ? ["--dex"] : []),
         "--cloud",
         settings,
         "--json",

@@ -119,6 +119,23 @@ test("a sale driven through the API drops one product and says so", async () => 
   expect(story.map(({ entry }) => entry["what"])).toContain("falls");
 });
 
+test("an item bought with coins falls without a reader, but not while that has a customer", async () => {
+  using line = await serialLine();
+  expect((await post("/coins", { item: 12 })).body).toMatchObject({ refused: "SOLD_OUT" });
+  line.send("C,0\nC,1\n");
+  await line.hears("c,STATUS,ENABLED");
+  line.send("C,START,4.00\n");
+  await line.hears("c,STATUS,IDLE,4.00");
+  expect((await post("/coins", { item: 11 })).body).toMatchObject({ refused: "BUSY" });
+  line.send("C,STOP\n");
+  await line.hears("c,STATUS,ENABLED");
+  expect((await post("/coins", { item: 11 })).body).not.toHaveProperty("refused");
+  await readTrace("", ({ entry }) => entry["what"] === "falls");
+  expect((await call("GET", "/api/machines/m-1")).body).toMatchObject({
+    coils: [{ stock: 2, fallen: 1 }, {}],
+  });
+});
+
 test("the lever ends a session", async () => {
   using line = await serialLine();
   line.send("C,0\nC,1\n");

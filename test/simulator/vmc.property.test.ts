@@ -60,6 +60,7 @@ const line = fc.constantFrom("C,1", "C,START,4.00", "C,VEND,2.50", "C,VEND,-1", 
 const alone = fc.oneof(
   { weight: 4, arbitrary: line.map(command) },
   { weight: 2, arbitrary: fc.constantFrom(1, 2, 3).map((item): Untimed => ({ kind: "select", item })) },
+  { weight: 1, arbitrary: fc.constantFrom(1, 2, 3).map((item): Untimed => ({ kind: "coins", item })) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<Untimed>({ kind: "cancel" }, { kind: "lineLost" }, { kind: "tick" }),
@@ -108,7 +109,10 @@ test("products move only by approval, and the machine says what the drop sensor 
         const [next, effects] = step(vmc, event);
         for (const [index, effect] of effects.entries()) {
           const before = effects[index - 1];
-          if (effect.kind === "turns") {
+          if (effect.kind === "turns" && event.kind === "coins") {
+            assert(!asked, "coins were taken while the reader had a customer");
+            turns += 1;
+          } else if (effect.kind === "turns") {
             assert(event.kind === "command" && event.command.kind === "approve", `turned on ${event.kind}`);
             assert(asked, "a motor turned that nobody had asked about");
             asked = false;

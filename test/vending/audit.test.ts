@@ -39,6 +39,15 @@ test("each item is judged by its own counter, and only what is in doubt", () => 
   ]);
 });
 
+test("a counter behind what the machine itself told us is not what we think it is: nothing of that reading is believed", () => {
+  const vends = [...vendsOf(["succeeded"], 11), ...vendsOf(["unknown"], 12)];
+  const counted = [
+    { item: 11, vends: 0 },
+    { item: 12, vends: 0 },
+  ];
+  expect(settleByAudit(vends, counted)).toMatchObject([{ verdict: "undecided", why: "fewerThanVended" }]);
+});
+
 test("whatever is true, a decided vend is decided as it was, while the counter and what we were told are right", () => {
   const told = fc.constantFrom<Outcome>("succeeded", "loss", "failed", "assumed", "unknown", "presumed");
   const vend = fc.record({ item: fc.constantFrom(11, 12), outcome: told, fell: fc.boolean() });

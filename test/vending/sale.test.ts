@@ -88,6 +88,8 @@ const late = line({
   late: true,
 });
 const lateFailure = line({ kind: "failed", grantId, vend: 1, item: 11, priceMinor: 250, late: true });
+const fell: Untimed = { kind: "audited", vend: 1, fell: true };
+const jammed: Untimed = { kind: "audited", vend: 1, fell: false };
 const tick: Untimed = { kind: "tick", unknownRefunds: 0 };
 const refunded = (reference = "s"): Untimed => ({ kind: "refunded", reference });
 const toVend: readonly Untimed[] = [...toPayment, paid, accepted, opened, approved];
@@ -122,6 +124,16 @@ const endings: readonly [name: string, events: readonly Untimed[], state: Sale["
   ["part given back by hand leaves the rest due",       [...toVend, failed, closed, { kind: "refundsFound", refundedMinor: 100 }], "settling", 300],
   ["all given back by hand leaves nothing",             [...toVend, succeeded, closed, { kind: "refundsFound", refundedMinor: 400 }], "settled", 0],
   ["our own refunds, found, change nothing",            [...toVend, failed, closed, { kind: "refundsFound", refundedMinor: 0 }], "settling", 400],
+  ["unknown, and the machine's own count has it",       [...toVend, unknown, closed, fell],                   "settling", 150],
+  ["unknown, and the machine's own count has it not",   [...toVend, unknown, closed, jammed],                 "settling", 400],
+  ["assumed, and counted",                              [...toVend, assumed, closed, refunded(), fell],       "settled",  0],
+  ["assumed, and not counted: back it goes",            [...toVend, assumed, closed, refunded(), jammed],     "settling", 250],
+  ["assumed, not counted, while the rest is going back", [...toVend, assumed, closed, jammed, refunded()],    "settling", 250],
+  ["assumed, not counted, twice over: back it goes once", [...toVend, assumed, closed, refunded(), jammed, jammed, refunded("s-2"), jammed], "settled", 0],
+  ["assumed, not counted, and given back by hand meanwhile", [...toVend, assumed, closed, refunded(), jammed, { kind: "refundsFound", refundedMinor: 400 }], "settled", 0],
+  ["a vend that nobody doubts is not touched by a count", [...toVend, succeeded, closed, refunded(), jammed], "settled",  0],
+  ["nor one that still goes on",                        [...toVend, jammed],                                  "vending",  0],
+  ["nor one that there was not",                        [...toVend, unknown, closed, { ...jammed, vend: 2 }], "unknown",  0],
   ["nobody pays",                                       [...toPayment, { kind: "requestExpired" }],           "expired",  0],
 ];
 for (const [name, events, state, refundDueMinor] of endings) {
@@ -130,6 +142,42 @@ for (const [name, events, state, refundDueMinor] of endings) {
     expect({ state: sale.state, refundDueMinor: sale.refundDueMinor }).toEqual({ state, refundDueMinor });
   });
 }
+
+/** Unknown, and refunded as the policy has it. */
+const favoured = (): Sale => then(play(...toVend, unknown, closed), 1_000_000, tick, refunded());
+
+test("a count that proves a refund right takes it off the payer's account; one that proves it wrong is the merchant's loss", () => {
+  const before = favoured();
+  expect(before).toMatchObject({ state: "settled", refundedMinor: 400, flags: ["unknownRefunded"] });
+  expect(then(before, 1_000_001, jammed)).toMatchObject({
+    state: "settled",
+    refundedMinor: 400,
+    lossMinor: 0,
+    flags: [],
+    vends: [{ outcome: "failed" }],
+  });
+  expect(then(before, 1_000_001, fell, fell)).toMatchObject({
+    state: "settled",
+    refundedMinor: 400,
+    refundDueMinor: 0,
+    lossMinor: 250,
+    vends: [{ outcome: "loss" }],
+  });
+});
+
+test("what was kept because the payer's cap was used up goes back when the count says that nothing fell, and stays when it did", () => {
+  const kept = then(play(...toVend, unknown, closed), 1_000_000, { ...tick, unknownRefunds: 3 }, refunded());
+  expect(kept).toMatchObject({ state: "settled", refundedMinor: 150, vends: [{ outcome: "presumed" }] });
+  expect(then(kept, 1_000_001, jammed)).toMatchObject({ state: "settling", refundDueMinor: 250 });
+  expect(then(kept, 1_000_001, fell)).toMatchObject({ state: "settled", vends: [{ outcome: "succeeded" }] });
+});
+
+test("a dark machine's approval, refunded whole, is the merchant's loss if it was counted", () => {
+  const dark = then(play(...toVend), 100_000_000, tick, refunded());
+  expect(dark).toMatchObject({ state: "settled", refundedMinor: 400, vends: [{ outcome: "approved" }] });
+  expect(then(dark, 100_000_001, fell)).toMatchObject({ state: "settled", lossMinor: 250 });
+  expect(then(dark, 100_000_001, jammed)).toMatchObject({ state: "settled", lossMinor: 0 });
+});
 
 test("a selection taken back before anybody could be shown what to pay is over at once", () => {
   const selection = { requestId: "q", item: 11, forMs: 45_000 };
