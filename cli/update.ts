@@ -9,7 +9,7 @@
 import { createReadStream, readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
-import { holdDirectory } from "./directory-lock.js";
+import { holdDirectory } from "../controller/directory-lock.js";
 import type { Io } from "./io.js";
 import { PLATFORM } from "./release.js";
 import { unpack } from "./update/archive.js";

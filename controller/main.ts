@@ -23,6 +23,7 @@ import { Remote } from "./config/remote.js";
 import { check, settingsOf, type Settings } from "./config/settings.js";
 import { configuration, type Configuration } from "./configuration.js";
 import { openControl } from "./control.js";
+import { holdDirectory, LINE_LOCK } from "./directory-lock.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
 import { openJournal } from "./journal/journal.js";
 import { readPages } from "./kiosk/pages.js";
@@ -48,7 +49,7 @@ const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt
   --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
-/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
+/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly, or another has the machine's line. */
 export async function run(argv: readonly string[]): Promise<number> {
   const call = readCall(argv);
   if (call === "help") {
@@ -83,6 +84,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (identity.machineId !== settings.machineId) {
     process.stderr.write(
       `scanvend controller: machineId: the identity in dataDir is ${identity.machineId}'s\n`,
+    );
+    return 2;
+  }
+  using line = holdDirectory(settings.dataDir, LINE_LOCK);
+  if (!line.ok) {
+    // 2, so that systemd does not start it again and again, and then the box, while somebody is at the machine.
+    process.stderr.write(
+      `scanvend controller: ${settings.dataDir} is held by another controller, or by scanvend doctor: end that, then start this again\n`,
     );
     return 2;
   }
