@@ -16,16 +16,20 @@ export type Settings = {
   readonly words: Words;
   readonly items: MachineConfiguration["items"];
   readonly adapterSettings: Configuration["adapterSettings"];
+  readonly itemNumbers: Configuration["facts"]["itemNumbers"];
 };
+/** Of the machine's patience, as of what it was told (Z7). */
+const SELECTION_PER_SECOND_MS = 900;
 
 export function settingsOf(own: Configuration, from: MachineConfiguration | null): Settings {
   const { limits = {}, texts = {}, items = [], adapterSettings = own.adapterSettings } = from ?? {};
   const { maxVends, vendResultMs = own.vendResultMs } = limits;
+  const { patienceSeconds = Infinity, itemNumbers } = own.facts;
   return {
     terms: {
       currency: own.currency,
       vendResultMs,
-      selectionMs: own.selectionMs,
+      selectionMs: Math.min(own.selectionMs, patienceSeconds * SELECTION_PER_SECOND_MS),
       suspendAfter: own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },
@@ -34,6 +38,7 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
     words: { ...WORDS, ...texts } as Words, // from JSON: a key that is there has a text
     items,
     adapterSettings,
+    itemNumbers,
   };
 }
 
