@@ -25,7 +25,7 @@ import { configuration, type Configuration } from "./configuration.js";
 import { openControl } from "./control.js";
 import { holdDirectory, LINE_LOCK } from "./directory-lock.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
-import { openJournal } from "./journal/journal.js";
+import { LaterJournal, openJournal } from "./journal/journal.js";
 import { readPages } from "./kiosk/pages.js";
 import { Screen } from "./kiosk/screen.js";
 import { KioskServer } from "./kiosk/server.js";
@@ -49,7 +49,7 @@ const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt
   --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
-/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly, or another has the machine's line. */
+/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly, or its line or its journal is another's. */
 export async function run(argv: readonly string[]): Promise<number> {
   const call = readCall(argv);
   if (call === "help") {
@@ -95,7 +95,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const started = start(settings, identity);
+  const started = startOrSay(settings, identity);
+  if (started === undefined) return 2;
   const endSupervision = beginSupervision({
     notify: systemdNotify(process.env["NOTIFY_SOCKET"], started.log),
     watchdogMs: watchdogMs(process.env["WATCHDOG_USEC"]),
@@ -107,6 +108,19 @@ export async function run(argv: readonly string[]): Promise<number> {
   await started.close();
   started.log.info({ commits: started.journal.commits }, "controller ended");
   return 0;
+}
+
+function startOrSay(settings: Configuration, identity: Identity): ReturnType<typeof start> | undefined {
+  try {
+    return start(settings, identity);
+  } catch (error) {
+    if (!(error instanceof LaterJournal)) throw error;
+    const path = join(settings.dataDir, "journal.db");
+    process.stderr.write(
+      `scanvend controller: ${path}: ${error.message}. It is left as it is: run the later scanvend again\n`,
+    );
+    return undefined;
+  }
 }
 
 function start(settings: Configuration, identity: Identity) {
