@@ -45,16 +45,9 @@ import { nothingSeen, type Observation } from "../controller/doctor/observation.
 import { Probe } from "../controller/doctor/probe.js";
 import { drivers } from "../controller/mdb/drivers.js";
 import { linksTo } from "../controller/serial/serial-link.js";
-import {
-  missing,
-  personAt,
-  readAnswers,
-  Unanswered,
-  type Answered,
-  type Input,
-  type Person,
-} from "./doctor/person.js";
+import { missing, personAt, readAnswers, Unanswered, type Answered, type Person } from "./doctor/person.js";
 import type { Io } from "./io.js";
+import type { Input } from "./lines.js";
 
 export const usage = `scanvend doctor --config FILE [--serial PLACE] [--credit SUM] [--wait SECONDS] [--patience SECONDS]
                 [--items N] [--skip TEST,...] [--answers FILE] [--yes] [--json]

@@ -4,10 +4,10 @@
  * Promises  a question that nobody answers ends in `Unanswered`, which names it: at once when the input is at its end, and
  *           after a while when it is no terminal.
  */
-import { createInterface } from "node:readline";
 import { z } from "zod";
 import { readConfigurationFile, type Configured } from "../../broker/protocol/configuration.js";
 import type { Clock } from "../../broker/protocol/clock.js";
+import { linesOf, type Input } from "../lines.js";
 
 /** What is asked; the answers' file has the same keys. */
 export type Question = "keys" | "price" | "write";
@@ -62,7 +62,6 @@ export interface Person extends Disposable {
   /** Rejects with `Unanswered`. */
   ask(question: Question, words: string): Promise<string>;
 }
-export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
 /** `waitMs`: how long an input that is no terminal may take for each line. */
 export function personAt(
@@ -77,42 +76,17 @@ export function personAt(
     price: price === undefined ? [] : [price],
     write: write === undefined ? [] : [write ? "y" : "n"],
   };
-  const lines = createInterface({ input });
-  const given: string[] = [];
-  let isOver = false;
-  let wanted: ((line: string | undefined) => void) | undefined;
-  const hand = (line: string | undefined): void => {
-    const take = wanted;
-    wanted = undefined;
-    if (take !== undefined) take(line);
-    else if (line !== undefined) given.push(line);
-  };
-  lines.on("line", hand);
-  lines.on("close", () => {
-    isOver = true;
-    hand(undefined);
-  });
-  const next = async (): Promise<string | undefined> => {
-    const first = given.shift();
-    if (first !== undefined || isOver) return first;
-    return await new Promise((resolve) => {
-      const cancel = input.isTTY === true ? () => undefined : clock.after(waitMs, () => hand(undefined));
-      wanted = (line) => {
-        cancel();
-        resolve(line);
-      };
-    });
-  };
+  const lines = linesOf(input, clock);
   return {
     say,
     async ask(question, words) {
       say(words);
       const known = prepared[question].shift();
       if (known !== undefined) say(`  ${known}`);
-      const answer = known ?? (await next());
+      const answer = known ?? (await lines.next(waitMs));
       if (answer === undefined) throw new Unanswered(question);
       return answer.trim();
     },
-    [Symbol.dispose]: () => lines.close(),
+    [Symbol.dispose]: () => lines[Symbol.dispose](),
   };
 }
