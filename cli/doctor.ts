@@ -1,8 +1,10 @@
 /**
  * `scanvend doctor`: walks a technician through what a machine wants, and says what is wrong with its line.
  *
+ * Owns      the machine's line while it runs: a controller of the same directory does not start meanwhile.
  * Promises  nothing is ever sold: each request of the machine's is denied, and an approval cannot even be asked for. The
  *           configuration is written only when it was agreed to, whole or not at all.
+ * Bounded   each step by `--wait`, but for what is asked at a terminal; a question that nobody answers ends the visit.
  */
 import {
   accessSync,

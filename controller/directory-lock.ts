@@ -13,10 +13,10 @@ export type Held = Disposable & { readonly ok: boolean };
 /** In a controller's `dataDir`: whoever holds it has the machine's line. */
 export const LINE_LOCK = "line.lock";
 
-/** Not `ok` when another process holds the directory. */
-export function holdDirectory(dir: string, lock: string): Held {
+/** Not `ok` when another process holds the directory, and goes on holding it for `waitMs`. */
+export function holdDirectory(dir: string, lock: string, waitMs = 0): Held {
   const path = join(dir, lock);
-  const database = new SQLite(path, { timeout: 0 });
+  const database = new SQLite(path, { timeout: waitMs });
   if (process.getuid?.() === 0) {
     const { uid, gid } = statSync(dir);
     chownSync(path, uid, gid); // a file of root's would keep the directory's own user out from then on

@@ -49,6 +49,9 @@ const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt
   --scanner PLACE the scanner's line, instead of the configuration's; --keypad PLACE the keypad's, --display PLACE the display's
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
+/** For one that is just ending. */
+const ENDS_WITHIN_MS = 1_000;
+
 /** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly, or its line or its journal is another's. */
 export async function run(argv: readonly string[]): Promise<number> {
   const call = readCall(argv);
@@ -87,7 +90,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  using line = holdDirectory(settings.dataDir, LINE_LOCK);
+  using line = holdDirectory(settings.dataDir, LINE_LOCK, ENDS_WITHIN_MS);
   if (!line.ok) {
     // 2, so that systemd does not start it again and again, and then the box, while somebody is at the machine.
     process.stderr.write(

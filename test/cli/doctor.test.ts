@@ -399,6 +399,35 @@ test.each([
   },
 );
 
+const hasTerminal = spawnSync("script", ["--version"]).status === 0;
+if (!hasTerminal) process.stdout.write("doctor.test.ts: the terminal test is skipped: no script(1)\n");
+
+test.skipIf(!hasTerminal)(
+  "at a terminal, what is not in the file of answers is asked for, however long it takes",
+  async () => {
+    await machineOn({ kind: "qibixx" });
+    configure("qibixx");
+    const answers = join(dir, "answers.json");
+    writeFileSync(answers, JSON.stringify({ keys: ["11"] }));
+    const argv = ["--answers", answers, "--wait", "20", "--items", "1", "--skip", "zero,patience,idle"];
+    const line = [process.execPath, program, "doctor", "--config", file, ...argv].map((one) => `'${one}'`);
+    const child = spawn("script", ["-qefc", line.join(" "), "/dev/null"], { stdio: "pipe" });
+    const { status, out } = await visit(
+      [],
+      [
+        [/Choose an item at/, () => 11],
+        [/Which price/, () => "two fifty"],
+        [/two fifty is no price[^]*Which price/, () => "2.50"],
+        [/Write this/, () => "y"],
+      ],
+      child,
+      false,
+    );
+    expect(status, out).toBe(0);
+    expect(written()).toMatchObject({ facts: { itemNumbers: "plain" } });
+  },
+);
+
 // ---- the line is somebody else's ---------------------------------------------------------------------------------------
 
 test("a controller and a doctor never have the line at once, whichever comes second", async () => {

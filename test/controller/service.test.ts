@@ -19,13 +19,15 @@ import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
 import { readKept, writeKept } from "../../controller/config/kept-file.js";
 import { Remote } from "../../controller/config/remote.js";
 import { check, settingsOf, type Settings } from "../../controller/config/settings.js";
-import { configuration } from "../../controller/configuration.js";
+import { configuration, type Configuration } from "../../controller/configuration.js";
 import { Journal } from "../../controller/journal/journal.js";
 import { qibixx } from "../../controller/mdb/qibixx.js";
 import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
+import { Devices } from "../../controller/terminal/devices.js";
+import { WORDS } from "../../controller/terminal/terminal.js";
 import { chance } from "../chance.js";
 import { clock, quiet, random, until } from "./real-clock.js";
 import { newKeys, TestCloud, testBroker, type TestBroker } from "./test-broker.js";
@@ -140,7 +142,7 @@ const own = configuration.parse({
   reportAgainMs: 200,
 });
 const driverOf = (settings: Settings) => qibixx(qibixxSetup("NZD", 2, 0, settings.adapterSettings));
-function remoteFrom(folder: string): Remote {
+function remoteFrom(folder: string, facts: Configuration["facts"] = {}): Remote {
   return new Remote({
     kept: readKept(folder, "x").kept,
     write: (kept) => {
@@ -148,14 +150,28 @@ function remoteFrom(folder: string): Remote {
       writeKept(folder, kept);
     },
     check: (body) => check(own, body),
-    settings: (from) => settingsOf(own, from),
+    settings: (from) => settingsOf({ ...own, facts }, from),
     clock,
     log: quiet,
   });
 }
 
-function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {}): void {
-  const from = remote ? remoteFrom(dir) : undefined;
+type Started = {
+  readonly capacity?: number;
+  readonly vendResultMs?: number;
+  readonly remote?: boolean;
+  readonly facts?: Configuration["facts"];
+  /** What its screen shows, for a machine that has one. */
+  readonly shown?: string[];
+};
+function start({
+  capacity = 1_000,
+  vendResultMs = 25_000,
+  remote = false,
+  facts,
+  shown,
+}: Started = {}): void {
+  const from = remote ? remoteFrom(dir, facts) : undefined;
   journal = new JournalOnFullDisk({
     path: join(dir, "journal.db"),
     capacity,
@@ -192,6 +208,24 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
         },
         events,
       ),
+    openDevices:
+      shown &&
+      ((ask) =>
+        new Devices(
+          {
+            scanner: undefined,
+            keypad: undefined,
+            display: undefined,
+            screens: [({ text }) => shown.push(text)],
+            words: WORDS,
+            wrapping: { prefix: "", suffix: "" },
+            backOff: { firstMs: 10, maxMs: 50 },
+            clock,
+            random,
+            log: quiet,
+          },
+          ask,
+        )),
     box: () => boxHealth(dir),
     serialBackOff: { firstMs: 10, maxMs: 50 },
     reportAgainMs: 200,
@@ -201,7 +235,7 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false } = {})
     log: quiet,
   });
 }
-async function started(options = {}): Promise<void> {
+async function started(options: Started = {}): Promise<void> {
   start(options);
   await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
 }
@@ -283,6 +317,16 @@ test("a request dearer than the credit is denied, and the next one served", asyn
   adapter.say("c,STATUS,IDLE", "c,STATUS,VEND,4.00,2");
   await adapter.heard("C,VEND,4.00");
   await told("g1", "accepted opened denied approved");
+});
+
+test("the screen names an item that has no name by the keys that were pressed for it", async () => {
+  const shown: string[] = [];
+  await started({ remote: true, facts: { itemNumbers: "rowColumn0001" }, shown });
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,2.50,1029"); // 0405H
+  await adapter.heard("C,VEND,2.50");
+  await until("the item's keys on the screen", () => shown.includes("Item E5: one moment ..."));
 });
 
 test("a cancel in the same breath as the request keeps the approval from leaving", async () => {
