@@ -74,7 +74,7 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
     case "dex":
       return (await import("./cli/dex.js")).dex(argv, io);
     case "install":
-      return (await import("./cli/install.js")).install(argv, io);
+      return (await import("./cli/install.js")).install(argv, io, process.stdin);
     case "uninstall":
       return (await import("./cli/install.js")).uninstall(argv, io);
     case undefined:

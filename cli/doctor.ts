@@ -1,13 +1,17 @@
 /**
  * `scanvend doctor`: walks a technician through what a machine wants, and says what is wrong with its line.
  *
+ * Owns      the machine's line while it runs: a controller of the same directory does not start meanwhile.
  * Promises  nothing is ever sold: each request of the machine's is denied, and an approval cannot even be asked for. The
  *           configuration is written only when it was agreed to, whole or not at all.
+ * Bounded   each step by `--wait`, but for what is asked at a terminal; a question that nobody answers ends the visit.
  */
 import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
+  fchownSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -15,33 +19,42 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { createInterface } from "node:readline";
+import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import SQLite from "better-sqlite3";
 import { readConfiguration, readConfigurationFile } from "../broker/protocol/configuration.js";
 import { decimalToMinor } from "../broker/protocol/money.js";
 import { systemClock as clock } from "../broker/protocol/system.js";
 import { configuration, type Configuration } from "../controller/configuration.js";
+import { holdDirectory, LINE_LOCK } from "../controller/directory-lock.js";
 import {
+  addressIn,
   changed,
   changeFor,
+  controllerRuns,
   differences,
+  elsewhere,
   LOOP_RESETS,
+  notAllowed,
   portFinding,
   serviceFindings,
   sessionFindings,
   type Answers,
+  type Change,
   type Finding,
 } from "../controller/doctor/diagnosis.js";
 import { nothingSeen, type Observation } from "../controller/doctor/observation.js";
 import { Probe } from "../controller/doctor/probe.js";
 import { drivers } from "../controller/mdb/drivers.js";
 import { linksTo } from "../controller/serial/serial-link.js";
+import { missing, personAt, readAnswers, Unanswered, type Answered, type Person } from "./doctor/person.js";
 import type { Io } from "./io.js";
+import type { Input } from "./lines.js";
 
 export const usage = `scanvend doctor --config FILE [--serial PLACE] [--credit SUM] [--wait SECONDS] [--patience SECONDS]
-                [--items N] [--skip TEST,...] [--yes] [--json]
+                [--items N] [--skip TEST,...] [--answers FILE] [--yes] [--json]
 
-  At a machine, with its controller stopped: says what is wrong with the line to it and how to mend that; finds out what the
+  At a machine, with its controller stopped (sudo systemctl stop scanvend-controller): says what is wrong with the line to it and how to mend that; finds out what the
   machine wants, with somebody there to press keys; and writes it into the configuration. Nothing is ever sold.
 
   --config FILE      the controller's configuration
@@ -51,11 +64,14 @@ export const usage = `scanvend doctor --config FILE [--serial PLACE] [--credit S
   --patience SECONDS how long an answer is kept back to see how long the machine waits (default 90)
   --items N          how many items to choose for their numbers (default 2)
   --skip TEST,...    leave out any of items, zero, patience, idle
+  --answers FILE     the answers to what it asks, as JSON: {"keys": ["11", "12"], "price": "2.50", "write": true}; keys: those
+                     pressed for each item, in order; price: what the display shows for the first; write: into the
+                     configuration. What is not in it is asked at the terminal, and must be in it without one
   --yes              write without asking
   --json             one JSON object of findings on stdout, everything else on stderr
   --help             this text
 
-  Answers are read from standard input, a line each, so a script may give them.
+  Without --answers a script may give the answers on standard input, a line each. Pressing keys is left to somebody.
   Exit status: 0 healthy, 1 something is wrong, 2 called or configured wrongly.`;
 
 const TESTS = ["items", "zero", "patience", "idle"] as const;
@@ -71,43 +87,62 @@ type Options = {
   readonly patienceMs: number;
   readonly items: number;
   readonly skip: ReadonlySet<string>;
+  readonly answers: string | undefined;
   readonly yes: boolean;
   readonly json: boolean;
 };
-type Person = { say(line: string): void; ask(question: string): Promise<string> };
 
-export async function doctor(argv: readonly string[], io: Io, input: NodeJS.ReadableStream): Promise<number> {
+export async function doctor(argv: readonly string[], io: Io, input: Input): Promise<number> {
   const options = readOptions(argv);
   if (options === "help") {
     io.out(usage);
     return 0;
   }
-  const problems = "problems" in options ? options.problems : ([] as const);
-  const read =
-    "problems" in options
-      ? undefined
-      : readConfigurationFile(configuration, () => readFileSync(options.config, "utf8"), {
-          serial: options.serial,
-        });
-  const creditMinor =
-    "problems" in options || read?.ok !== true ? 0 : decimalToMinor(options.credit, read.value.decimals);
-  const wrong = [
-    ...problems,
-    ...(read?.ok === false ? read.problems : []),
-    ...(creditMinor === undefined ? ["--credit: must be a sum such as 5.00"] : []),
-  ];
-  if (wrong.length > 0 || "problems" in options || read?.ok !== true || creditMinor === undefined) {
-    for (const problem of wrong) io.err(`scanvend doctor: ${problem}`);
+  const call = "problems" in options ? options : readCall(options, input.isTTY === true);
+  if ("problems" in options || "problems" in call) {
+    for (const problem of "problems" in call ? call.problems : []) io.err(`scanvend doctor: ${problem}`);
     return 2;
   }
+  const { settings, answered } = call;
   const say = options.json ? (line: string) => io.err(line) : (line: string) => io.out(line);
-  using person = personAt(input, say);
-  const { findings, answers, seen } = await examine(read.value, options, creditMinor, person);
-  const isHealthy = !findings.some(({ isFault }) => isFault);
-  if (options.json) io.out(JSON.stringify({ healthy: isHealthy, findings, answers }));
-  else for (const line of findings.flatMap(findingWords)) io.out(line);
-  const isWritten = await write(options, read.value, answers, seen, person);
-  return isHealthy && isWritten ? 0 : 1;
+  using person = personAt(input, answered, options.waitMs, clock, say);
+  try {
+    const { findings, answers, seen } = await alone(call, () => examine(call, options, person));
+    const isHealthy = !findings.some(({ isFault }) => isFault);
+    if (options.json) io.out(JSON.stringify({ healthy: isHealthy, findings, answers }));
+    else for (const line of findings.flatMap(findingWords)) io.out(line);
+    const isWritten = await write(options, settings, changeFor(answers, settings, seen), person);
+    return isHealthy && isWritten ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof Unanswered)) throw error;
+    io.err(`scanvend doctor: ${error.message}`);
+    return 2;
+  }
+}
+
+type Call = {
+  readonly settings: Configuration;
+  readonly dataDir: string;
+  readonly creditMinor: number;
+  readonly answered: Answered;
+};
+function readCall(options: Options, isTerminal: boolean): Call | { readonly problems: readonly string[] } {
+  const read = readConfigurationFile(configuration, () => readFileSync(options.config, "utf8"), {
+    serial: options.serial,
+  });
+  const creditMinor = read.ok ? decimalToMinor(options.credit, read.value.decimals) : 0;
+  const path = options.answers;
+  const file = readAnswers(() => (path === undefined ? "{}" : readFileSync(path, "utf8")));
+  const needed = { items: options.skip.has("items") ? 0 : options.items, write: !options.yes };
+  const problems = [
+    ...(read.ok ? [] : read.problems),
+    ...(creditMinor === undefined ? ["--credit: must be a sum such as 5.00"] : []),
+    ...(file.ok ? [] : file.problems),
+    ...(file.ok && path !== undefined && !isTerminal ? missing(file.value, needed) : []),
+  ];
+  if (problems.length > 0 || !read.ok || !file.ok || creditMinor === undefined) return { problems };
+  const dataDir = resolve(dirname(options.config), read.value.dataDir);
+  return { settings: read.value, dataDir, creditMinor, answered: file.value };
 }
 
 // ---- the examination ------------------------------------------------------------------------------------------------
@@ -118,24 +153,61 @@ type Examined = {
   readonly seen: Observation;
 };
 
+/** While a controller may not run on this box: neither would know what the other says on the line. */
+async function alone({ settings, dataDir }: Call, act: () => Promise<Examined>): Promise<Examined> {
+  const nothing = { answers: { vends: [] }, seen: nothingSeen(settings) };
+  if (!existsSync(dataDir)) return await act(); // no controller has an identity there, so none can run
+  try {
+    using held = holdDirectory(dataDir, LINE_LOCK);
+    return held.ok ? await act() : { ...nothing, findings: [controllerRuns(dataDir)] };
+  } catch (error) {
+    if (!(error instanceof SQLite.SqliteError)) throw error;
+    return { ...nothing, findings: [notAllowed(dataDir, error.message)] };
+  }
+}
+
 async function examine(
-  settings: Configuration,
+  { settings: own, creditMinor }: Call,
   options: Options,
-  creditMinor: number,
   person: Person,
 ): Promise<Examined> {
-  const nothing = { answers: { vends: [] }, seen: nothingSeen(settings.driver, settings.decimals) };
+  const settings = { ...own, facts: {} }; // what is known already must not bound what is measured
   person.say(`Opening ${settings.serial} for a ${settings.driver} adapter.`);
-  const probe = await connect(settings);
-  if (!(probe instanceof Probe)) return { ...nothing, findings: [probe] };
+  const visit = { options, creditMinor, person };
+  const first = await connect(settings);
+  if (!(first instanceof Probe))
+    return { answers: { vends: [] }, seen: nothingSeen(settings), findings: [first] };
+  const isThere = await isInService(first, options, person);
+  const other = isThere ? undefined : elsewhere(first.seen, settings);
+  if (other === undefined) return await examineAt(first, settings, undefined, visit);
+  await first.close(CLOSE_MS);
+  person.say(`Nobody is at ${addressIn(settings)}; now at ${addressIn(other)}.`);
+  const second = await connect(other);
+  if (second instanceof Probe && (await isInService(second, options, person)))
+    return await examineAt(second, other, addressIn(other), visit);
+  if (second instanceof Probe) await second.close(CLOSE_MS);
+  return await examineAt(first, settings, undefined, visit);
+}
+
+/** With a reader that the machine has taken into service; or why it has not, from what was seen. */
+async function examineAt(
+  probe: Probe,
+  settings: Configuration,
+  address: Answers["address"],
+  visit: { readonly options: Options; readonly creditMinor: number; readonly person: Person },
+): Promise<Examined> {
+  const { options, creditMinor, person } = visit;
   try {
-    await isInService(probe, options, person);
     const faults = serviceFindings(probe.seen, settings);
-    if (faults.length > 0) return { ...nothing, findings: faults };
+    if (faults.length > 0) return { answers: { vends: [] }, seen: nothingSeen(settings), findings: faults };
     const answers = await withPerson(probe, settings, options, creditMinor, person);
     await probe.close(CLOSE_MS);
     const alwaysIdle = await findAlwaysIdle(settings, probe.seen, options, person);
-    const all = { ...answers, ...(alwaysIdle === undefined ? {} : { alwaysIdle }) };
+    const all = {
+      ...answers,
+      ...(address === undefined ? {} : { address }),
+      ...(alwaysIdle === undefined ? {} : { alwaysIdle }),
+    };
     const late = serviceFindings(probe.seen, settings); // a loop that began later
     const isUnread = options.skip.has("items");
     const more = sessionFindings(all, settings, probe.seen).filter(
@@ -181,13 +253,9 @@ async function withPerson(
     const request = await requested(probe, options);
     if (request === undefined) break;
     probe.deny();
-    const label = await person.ask("Which keys did you press (11, A1)?");
-    vends.push({ item: request.item, priceMinor: request.priceMinor ?? 0, label: label.trim() });
-    if (n === 0)
-      shownMinor = decimalToMinor(
-        (await person.ask("Which price does the machine show for it (2.50)?")).trim().replace(",", "."),
-        settings.decimals,
-      );
+    const label = await person.ask("keys", "Which keys did you press (11, A1)?");
+    vends.push({ item: request.item, priceMinor: request.priceMinor ?? 0, label });
+    if (n === 0) shownMinor = await priceShown(settings, person);
   }
   const zeroFunds = options.skip.has("zero") ? undefined : await takesZeroFunds(probe, options, person);
   const patience = options.skip.has("patience")
@@ -199,6 +267,15 @@ async function withPerson(
     ...(zeroFunds === undefined ? {} : { zeroFunds }),
     ...(patience === undefined ? {} : { patience }),
   };
+}
+
+async function priceShown({ decimals }: Configuration, person: Person): Promise<number> {
+  for (;;) {
+    const text = await person.ask("price", "Which price does the machine show for it (2.50)?");
+    const minor = decimalToMinor(text.replace(",", "."), decimals);
+    if (minor !== undefined) return minor;
+    person.say(`${text} is no price such as 2.50.`);
+  }
 }
 
 /** A session is open; the one there was may be used on. */
@@ -240,7 +317,7 @@ async function patienceOf(
   if ((await requested(probe, options)) === undefined) return undefined;
   const fromMs = clock.monoMs();
   const isOver = await probe.until(() => probe.request === undefined, options.patienceMs);
-  const seconds = Math.round((clock.monoMs() - fromMs) / 1_000);
+  const seconds = Math.max(1, Math.floor((clock.monoMs() - fromMs) / 1_000));
   // Our own reader denies by itself before its time is up: then the machine would have waited longer.
   const isOurs = driver === "mdb-hex" || driver === "wafer";
   const ownSeconds = Math.min(reader.responseSeconds * 0.9, 45);
@@ -296,12 +373,11 @@ const findingWords = ({ isFault, says, cure }: Finding): readonly string[] => [
 async function write(
   { config, yes }: Options,
   settings: Configuration,
-  answers: Answers,
-  seen: Observation,
+  change: Change,
   person: Person,
 ): Promise<boolean> {
   const file = JSON.parse(readFileSync(config, "utf8")) as Record<string, unknown>; // the schema has read it
-  const next = changed(file, changeFor(answers, settings, seen));
+  const next = changed(file, change);
   const lines = differences(file, next);
   if (lines.length === 0) return true;
   person.say(`${config}:`);
@@ -311,11 +387,17 @@ async function write(
     for (const problem of checked.problems) person.say(`not written: ${problem}`);
     return false;
   }
-  if (!yes && !/^y(es)?$/i.test((await person.ask("Write this? (y/N)")).trim())) {
+  if (!yes && !/^y(es)?$/i.test(await person.ask("write", "Write this? (y/N)"))) {
     person.say("Not written.");
     return true;
   }
-  writeWhole(config, `${JSON.stringify(next, undefined, 2)}\n`);
+  try {
+    writeWhole(config, `${JSON.stringify(next, undefined, 2)}\n`);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    person.say(`not written: ${String(error)}`);
+    return false;
+  }
   person.say("Written.");
   return true;
 }
@@ -323,43 +405,16 @@ async function write(
 /** All of it or nothing, whatever happens. */
 function writeWhole(path: string, text: string): void {
   const beside = `${path}.new`;
-  const fd = openSync(beside, "w", statSync(path).mode & 0o777);
+  const { mode, uid, gid } = statSync(path);
+  const fd = openSync(beside, "w", mode & 0o777);
   try {
+    if (process.getuid?.() === 0) fchownSync(fd, uid, gid); // still its reader's, whoever writes it
     writeSync(fd, text);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
   renameSync(beside, path);
-}
-
-/** Who sits at the terminal, or a script in their place; who has left answers with nothing. */
-function personAt(input: NodeJS.ReadableStream, say: (line: string) => void): Person & Disposable {
-  const lines = createInterface({ input });
-  const given: string[] = [];
-  let isOver = false;
-  let wanted: ((line: string) => void) | undefined;
-  const hand = (line: string): void => {
-    const take = wanted;
-    wanted = undefined;
-    if (take === undefined) given.push(line);
-    else take(line);
-  };
-  lines.on("line", hand);
-  lines.on("close", () => {
-    isOver = true;
-    wanted?.("");
-  });
-  return {
-    say,
-    async ask(question) {
-      say(question);
-      const first = given.shift();
-      if (first !== undefined || isOver) return first ?? "";
-      return await new Promise<string>((resolve) => (wanted = resolve));
-    },
-    [Symbol.dispose]: () => lines.close(),
-  };
 }
 
 function readOptions(argv: readonly string[]): Options | "help" | { readonly problems: readonly string[] } {
@@ -376,6 +431,7 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
       patience: text("90"),
       items: text("2"),
       skip: text(""),
+      answers: text(),
       yes: flag,
       json: flag,
       help: flag,
@@ -397,10 +453,10 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   const skip = new Set((values.skip ?? "").split(",").filter((one) => one !== ""));
   for (const one of skip)
     if (!TESTS.includes(one as Test)) problems.push(`--skip: ${one}: must be among ${TESTS.join(", ")}`); // any text may be looked for
-  const { config, serial, credit = "", yes, json } = values;
+  const { config, serial, credit = "", answers, yes, json } = values;
   if (config === undefined) problems.push("--config: is needed. --help says more");
   if (config === undefined || problems.length > 0) return { problems };
-  return { config, serial, credit, waitMs, patienceMs, items, skip, yes, json };
+  return { config, serial, credit, waitMs, patienceMs, items, skip, answers, yes, json };
 }
 
 const codeOf = (error: unknown): string | undefined =>

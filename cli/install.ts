@@ -1,14 +1,15 @@
 /** `scanvend install` and `scanvend uninstall`: a controller's place on its box. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { readConfiguration } from "../broker/protocol/configuration.js";
-import { systemRandom } from "../broker/protocol/system.js";
+import { systemClock, systemRandom } from "../broker/protocol/system.js";
 import { configuration } from "../controller/configuration.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
 import { Box, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
+import { completed, problemsIn, readKey, wrongIn, type Content } from "./install/questions.js";
 import {
   command,
   copy,
@@ -20,6 +21,7 @@ import {
   type Step,
 } from "./install/step.js";
 import type { Io } from "./io.js";
+import { linesOf, type Input } from "./lines.js";
 import { readKeys } from "./update/manifest.js";
 
 export const usage = `scanvend install [--config FILE] [--machine-id ID] [--serial PLACE] [--mqtt URL] [--currency CODE]
@@ -30,6 +32,8 @@ scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
   Puts a controller in its place on this box: user, directories, configuration, key, release, units, udev rule; enables
   and starts it, and prints what an enrolment needs. Run it again at any time: what is as it should be is left alone.
   uninstall stops and removes it, and keeps the configuration, the key and the journal.
+
+  At a terminal it asks for what is missing.
 
   --config FILE     the configuration to begin with (default: what is in /etc/scanvend/controller.json)
   --machine-id, --serial, --mqtt, --currency, --driver
@@ -45,6 +49,7 @@ scanvend uninstall [--root DIR] [--destdir DIR] [--dry-run]
   --help            this text`;
 
 const [CONTROLLER] = SERVICES;
+const ADAPTERS = "/dev/serial/by-id";
 const here = fileURLToPath(new URL("../..", import.meta.url)); // dist/cli/install.js
 const packageFile = z.object({ version: z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/) });
 
@@ -68,14 +73,15 @@ const wanted = {
 } as const;
 
 /** Exit status: 0 done, 1 a step failed, 2 called or configured wrongly: nothing was changed. */
-export function install(argv: readonly string[], io: Io): number {
+export async function install(argv: readonly string[], io: Io, input: Input): Promise<number> {
   const { values } = parseArgs({ args: [...argv], options: { ...common, ...wanted } });
   if (values.help) {
     io.out(usage);
     return 0;
   }
+  if (!mayAct(values)) return refuse(io, "install", [AS_ROOT]);
   const box = new Box(values.destdir ?? "/", resolve(values.root));
-  const configured = configurationFrom(values, box);
+  const configured = await configurationFrom(values, box, io, input);
   if (!configured.ok) return refuse(io, "install", configured.problems);
   const version = versionOf(values.from);
   if (version === undefined)
@@ -99,7 +105,7 @@ export function install(argv: readonly string[], io: Io): number {
       ? SERVICES.map((name) => linkOnce(box.at(box.wanted(name)), `../${name}`))
       : startSteps(box, configured.machineId)),
   ];
-  const status = take(steps, "install", values["dry-run"], isImage, io);
+  const status = take(steps, "install", values["dry-run"], io);
   if (status !== 0 || values["dry-run"]) return status;
   if (isImage)
     io.out(`on the box itself, for its key: scanvend controller --config ${box.configFile} --identify`);
@@ -113,6 +119,7 @@ export function uninstall(argv: readonly string[], io: Io): number {
     io.out(usage);
     return 0;
   }
+  if (!mayAct(values)) return refuse(io, "uninstall", [AS_ROOT]);
   const box = new Box(values.destdir ?? "/", resolve(values.root));
   const isImage = values.destdir !== undefined;
   const isThere = existsSync(box.at(box.unit(CONTROLLER)));
@@ -122,14 +129,16 @@ export function uninstall(argv: readonly string[], io: Io): number {
     ...[box.rules, box.users, box.current, join(box.root, "releases")].map((path) => removal(box.at(path))),
     ...(isImage ? [] : [command(["systemctl", "daemon-reload"])]),
   ];
-  const status = take(steps, "uninstall", values["dry-run"], isImage, io);
+  const status = take(steps, "uninstall", values["dry-run"], io);
   if (status === 0) io.out(`kept: ${box.at(box.configFile)}, ${box.at(box.dataDir)}`);
   return status;
 }
 
-function take(steps: readonly Step[], name: string, isDry: boolean, isImage: boolean, io: Io): number {
-  if (!isDry && !isImage && process.getuid?.() !== 0)
-    return refuse(io, name, ["must be run as root: sudo scanvend …, or --dry-run to see what it would do"]);
+const AS_ROOT = "must be run as root: sudo scanvend …, or --dry-run to see what it would do";
+const mayAct = (values: { readonly destdir?: string | undefined; readonly "dry-run": boolean }): boolean =>
+  values["dry-run"] || values.destdir !== undefined || process.getuid?.() === 0;
+
+function take(steps: readonly Step[], name: string, isDry: boolean, io: Io): number {
   process.umask(0o022); // what is written is for the service's user to read, whatever root's own habit
   for (const step of steps) {
     if (step.isDone()) io.out(`is so  ${step.words}`);
@@ -187,7 +196,7 @@ type Written =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The file to write: what was there or given, with what the flags say, checked as the controller will check it. */
-function configurationFrom(asked: Asked, box: Box): Written {
+async function configurationFrom(asked: Asked, box: Box, io: Io, input: Input): Promise<Written> {
   const path = asked.config ?? (existsSync(box.at(box.configFile)) ? box.at(box.configFile) : undefined);
   const given = path === undefined ? {} : readObject(path);
   if (given === undefined) return { ok: false, problems: [`${path ?? ""}: is no file with a JSON object`] };
@@ -200,10 +209,29 @@ function configurationFrom(asked: Asked, box: Box): Written {
     cloudKeys: asked["cloud-key"]?.map(readKey),
   };
   const flags = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
-  const content = { ...given, ...flags, dataDir: box.dataDir };
+  const begun = { ...given, ...flags, dataDir: box.dataDir };
+  const check = (content: Content): readonly string[] => {
+    const read = readConfiguration(configuration, content);
+    return read.ok ? [] : read.problems;
+  };
+  const isAsked = input.isTTY === true && wrongIn(begun, check).length === 0;
+  const content = isAsked ? await atTerminal(begun, check, box, io, input) : begun;
   const read = readConfiguration(configuration, content);
-  if (!read.ok) return read;
+  if (!read.ok) return { ok: false, problems: problemsIn(content, check) };
   return { ok: true, text: `${JSON.stringify(content, null, 2)}\n`, machineId: read.value.machineId };
+}
+
+async function atTerminal(
+  begun: Content,
+  check: (content: Content) => readonly string[],
+  box: Box,
+  io: Io,
+  input: Input,
+): Promise<Content> {
+  using lines = linesOf(input, systemClock);
+  const folder = box.at(ADAPTERS);
+  const places = existsSync(folder) ? readdirSync(folder).map((name) => join(ADAPTERS, name)) : [];
+  return await completed(begun, check, places, lines, (line) => io.out(line));
 }
 
 function readObject(path: string): Readonly<Record<string, unknown>> | undefined {
@@ -223,11 +251,6 @@ function readReleaseKeys(path: string): string | undefined {
     if (error instanceof Error) return undefined; // no file, no JSON, or no keys
     throw error;
   }
-}
-
-function readKey(text: string): object {
-  const colon = text.lastIndexOf(":");
-  return { kid: text.slice(0, colon), publicKey: { kty: "OKP", crv: "Ed25519", x: text.slice(colon + 1) } };
 }
 
 const versionOf = (from: string): string | undefined =>

@@ -15,7 +15,7 @@ import { cloudConfiguration } from "../cloud/configuration.js";
 import { webhookUrl } from "../cloud/main.js";
 import { openStore } from "../cloud/store/open-store.js";
 import type { Io } from "./io.js";
-import { holdDirectory } from "./directory-lock.js";
+import { holdDirectory } from "../controller/directory-lock.js";
 import { pickPorts } from "./ports.js";
 import { CURRENCY, DECIMALS, rigMachine, type RigMachine } from "./rig-plan.js";
 import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";

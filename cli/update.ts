@@ -8,14 +8,16 @@
  */
 import { createReadStream, readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { holdDirectory } from "./directory-lock.js";
+import { holdDirectory } from "../controller/directory-lock.js";
+import { formOnDisk } from "../controller/journal/form.js";
 import type { Io } from "./io.js";
 import { PLATFORM } from "./release.js";
 import { unpack } from "./update/archive.js";
 import { BadRelease } from "./update/bad-release.js";
 import { askHealth, hold, type Health } from "./update/controller-line.js";
-import { Layout, type Ability, type Unsettled } from "./update/layout.js";
+import { journalFormIn, Layout, type Ability, type Unsettled } from "./update/layout.js";
 import { compareVersions, readKeys, type Keys, type Manifest } from "./update/manifest.js";
 
 export const usage = `scanvend update FILE|URL [--root DIR] [--keys FILE] [--data DIR] [--restart COMMAND]
@@ -37,8 +39,8 @@ scanvend update --recover [--root DIR] [--data DIR] [--restart COMMAND] [--withi
   --json             say each step as a line of JSON
   --help             this text
 
-  Exit status: 0 done, 1 not done and nothing was changed, 2 called wrongly, 3 the old release runs again, 4 neither is in
-  good health.`;
+  Exit status: 0 done, 1 not done and nothing was changed, 2 called wrongly, 3 the old release runs again, 4 the new one is
+  not in good health, and neither is the old one, or it could not read the journal any more.`;
 
 type Status = 0 | 1 | 2 | 3 | 4;
 type Step =
@@ -156,6 +158,11 @@ class Update {
         `somebody was being served for all of ${waitMs / 1000} s: try again, or with a longer --wait`,
       );
     try {
+      if (!this.#reads(this.#layout.incoming))
+        // looked at while nothing is added to it
+        throw new BadRelease(
+          `scanvend ${version} cannot read the journal in ${data}: a later one has written it`,
+        );
       this.#layout.adopt(version);
       const next: Unsettled = {
         from: running,
@@ -216,9 +223,23 @@ class Update {
     return this.#undo(next, wrong);
   }
 
+  /** Whether the release in this place can read the journal as it is now. */
+  #reads(place: string): boolean {
+    return formOnDisk(join(this.#call.data, "journal.db")) <= journalFormIn(place);
+  }
+
   async #undo(next: Unsettled, why: string): Promise<Status> {
     this.#say("undoing", why);
     const letGo = await hold(this.#call.data, UNDO_WAIT_MS); // it may be serving somebody, whatever is wrong with it
+    if (!this.#reads(this.#layout.release(next.from))) {
+      letGo?.();
+      this.#layout.settle();
+      this.#say(
+        "failed",
+        `${next.to} is not in good health (${why}), and stays: ${next.from} cannot read what it has written into the journal. Look at the machine`,
+      );
+      return 4;
+    }
     for (const step of this.#layout.back(next)) step();
     await this.#restart();
     letGo?.();

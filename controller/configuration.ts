@@ -5,6 +5,7 @@ import { currency } from "../broker/protocol/money.js";
 import { machineId } from "../broker/protocol/topics.js";
 import { publicJwk } from "./identity.js";
 import { countryOf } from "./mdb/country.js";
+import { itemSchemes } from "./mdb/item-label.js";
 
 const ms = z.int().positive().max(3_600_000);
 const backOff = (firstMs: number, maxMs: number) =>
@@ -51,13 +52,13 @@ const reader = z.strictObject({
   options: readerOptions.default([]),
 });
 
-/** What is known of the machine. Only recorded, but for `itemNumbers`: others than plain ones are not those of the machine's audit. */
+/** What was measured at the machine (`scanvend doctor`), and the controller goes by. */
 const facts = z.strictObject({
-  level: z.int().min(1).max(3).optional(),
+  /** Whether an item may be asked for before a session. */
   alwaysIdle: z.boolean().optional(),
-  zeroFunds: z.boolean().optional(),
-  patienceSeconds: z.int().min(0).max(65_535).optional(),
-  itemNumbers: z.enum(["plain", "rowColumn", "undefined", "other"]).optional(),
+  /** How long the machine waits for an answer, whatever it was told. */
+  patienceSeconds: z.int().min(1).max(65_535).optional(),
+  itemNumbers: z.enum(itemSchemes).optional(),
 });
 
 const settings = z.strictObject({
@@ -119,16 +120,24 @@ const settings = z.strictObject({
 
 /** What goes together: a Qibixx adapter is a reader itself, the others carry ours. */
 export const configuration = settings.superRefine(
-  ({ driver, reader: own, adapterSettings, currency: code }, context) => {
+  ({ driver, reader: own, adapterSettings, currency: code, facts: known }, context) => {
     const problem = (path: readonly string[], message: string): void =>
       context.addIssue({ code: "custom", path: [...path], message });
-    if (driver === "qibixx") return;
+    const notFirst =
+      "this machine asks for nothing before a session (facts.alwaysIdle); if that has changed, run scanvend doctor again";
+    if (driver === "qibixx") {
+      if (known.alwaysIdle === false && adapterSettings["mdb-always-idle"] === "1")
+        problem(["adapterSettings", "mdb-always-idle"], `must be 0: ${notFirst}`);
+      return;
+    }
     if (Object.keys(adapterSettings).length > 0)
       problem(["adapterSettings"], `must be left out: a ${driver} adapter has none`);
     if (driver === "matedealer") return; // its reader is set in its own source
     if (own.country === undefined && countryOf(code) === undefined)
       problem(["reader", "country"], `must be given: ${code}'s number is not known here`);
     if (own.alwaysIdle && own.level !== 3) problem(["reader", "level"], "must be 3 for alwaysIdle");
+    if (own.alwaysIdle && known.alwaysIdle === false)
+      problem(["reader", "alwaysIdle"], `must be false: ${notFirst}`);
   },
 );
 export type Configuration = z.infer<typeof configuration>;

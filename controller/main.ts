@@ -25,8 +25,9 @@ import { configuration, type Configuration } from "./configuration.js";
 import { Auditor } from "./dex/auditor.js";
 import { readKeptReading, writeKeptReading } from "./dex/kept-reading.js";
 import { openControl } from "./control.js";
+import { holdDirectory, LINE_LOCK } from "./directory-lock.js";
 import { createIdentity, publicHalf, readIdentity, type Identity } from "./identity.js";
-import { openJournal } from "./journal/journal.js";
+import { LaterJournal, openJournal } from "./journal/journal.js";
 import { readPages } from "./kiosk/pages.js";
 import { Screen } from "./kiosk/screen.js";
 import { KioskServer } from "./kiosk/server.js";
@@ -52,7 +53,10 @@ const usage = `usage: scanvend controller --config FILE [--serial PLACE] [--mqtt
                   --dex PLACE the machine's DEX plug. What else the configuration says of them stays
   --identify      make the machine's key if there is none yet, print what an enrolment needs of it, and end`;
 
-/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly. */
+/** For one that is just ending. */
+const ENDS_WITHIN_MS = 1_000;
+
+/** Exit status: 0 ended as asked, 1 could not run, 2 called or configured wrongly, or its line or its journal is another's. */
 export async function run(argv: readonly string[]): Promise<number> {
   const call = readCall(argv);
   if (call === "help") {
@@ -90,7 +94,16 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const started = start(settings, identity);
+  using line = holdDirectory(settings.dataDir, LINE_LOCK, ENDS_WITHIN_MS);
+  if (!line.ok) {
+    // 2, so that systemd does not start it again and again, and then the box, while somebody is at the machine.
+    process.stderr.write(
+      `scanvend controller: ${settings.dataDir} is held by another controller, or by scanvend doctor: end that, then start this again\n`,
+    );
+    return 2;
+  }
+  const started = startOrSay(settings, identity);
+  if (started === undefined) return 2;
   const endSupervision = beginSupervision({
     notify: systemdNotify(process.env["NOTIFY_SOCKET"], started.log),
     watchdogMs: watchdogMs(process.env["WATCHDOG_USEC"]),
@@ -102,6 +115,19 @@ export async function run(argv: readonly string[]): Promise<number> {
   await started.close();
   started.log.info({ commits: started.journal.commits }, "controller ended");
   return 0;
+}
+
+function startOrSay(settings: Configuration, identity: Identity): ReturnType<typeof start> | undefined {
+  try {
+    return start(settings, identity);
+  } catch (error) {
+    if (!(error instanceof LaterJournal)) throw error;
+    const path = join(settings.dataDir, "journal.db");
+    process.stderr.write(
+      `scanvend controller: ${path}: ${error.message}. It is left as it is: run the later scanvend again\n`,
+    );
+    return undefined;
+  }
 }
 
 function start(settings: Configuration, identity: Identity) {

@@ -25,6 +25,7 @@ import type { Auditor, Reading } from "./dex/auditor.js";
 import { mayWorkLater, type Journal } from "./journal/journal.js";
 import type { Log } from "./log.js";
 import type { Driver, DriverEffect, DriverEvent, Said } from "./mdb/driver.js";
+import { labelOf } from "./mdb/item-label.js";
 import { readDurable } from "./sale/durable.js";
 import * as sale from "./sale/machine.js";
 import type { Framing } from "./serial/framing.js";
@@ -94,7 +95,7 @@ export class Service<State> {
   };
   readonly #holders = new Set<() => void>();
   readonly #notYetHeld = new Set<() => void>();
-  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items"> & {
+  #settings: Pick<Settings, "reportAgainMs" | "statusEveryMs" | "items" | "itemNumbers"> & {
     readonly wiring: Settings["wiring"] | undefined;
   };
   #drives: Driver<State>;
@@ -120,7 +121,12 @@ export class Service<State> {
   constructor(options: ServiceOptions<State>) {
     this.#options = options;
     const { driver, journal, terms, clock, random, log } = options;
-    this.#settings = options.remote?.configuration.settings ?? { ...options, items: [], wiring: undefined };
+    this.#settings = options.remote?.configuration.settings ?? {
+      ...options,
+      items: [],
+      wiring: undefined,
+      itemNumbers: undefined,
+    };
     this.#drives = driver;
     this.#driver = driver.initial;
     const [booted, effects] = sale.boot(readDurable(journal.state), journal, terms);
@@ -408,7 +414,9 @@ export class Service<State> {
   };
 
   #nameOf(item: number): string {
-    return this.#settings.items.find((one) => one.item === item)?.name ?? `Item ${item}`;
+    const name = this.#settings.items.find((one) => one.item === item)?.name;
+    const label = labelOf(item, this.#settings.itemNumbers);
+    return name ?? (label === undefined ? "Item" : `Item ${label}`);
   }
 
   /** The machine's own price counts. That it is not the one customers were told is somebody's mistake. */

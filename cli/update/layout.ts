@@ -23,6 +23,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { FIRST_FORM } from "../../controller/journal/form.js";
 import { version } from "./manifest.js";
 
 /** What the old release could do, which the new one must as well. */
@@ -50,6 +51,10 @@ export class Layout {
   /** Where the next release is unpacked. */
   get incoming(): string {
     return this.#at(".incoming");
+  }
+
+  release(name: string): string {
+    return this.#at("releases", name);
   }
 
   /** The version a link leads to; `undefined` when there is none. Throws when it leads elsewhere. */
@@ -80,7 +85,7 @@ export class Layout {
 
   /** What was unpacked is a release from here on. One of the same version that was there gives way. */
   adopt(name: string): void {
-    const place = this.#at("releases", name);
+    const place = this.release(name);
     const old = this.#at(".old");
     rmSync(old, { recursive: true, force: true });
     if (existsSync(place)) renameSync(place, old);
@@ -133,6 +138,15 @@ export class Layout {
     return join(this.root, ...names);
   }
 }
+
+/** The form of the journal that a release reads, as its package says; the first ones say nothing of it. */
+export function journalFormIn(place: string): number {
+  const text = readFileSync(join(place, "package.json"), "utf8");
+  return packageFile.parse(JSON.parse(text)).scanvend.journal;
+}
+const packageFile = z.looseObject({
+  scanvend: z.looseObject({ journal: z.int().positive().default(FIRST_FORM) }).prefault({}),
+});
 
 function sync(folder: string): void {
   const fd = openSync(folder, "r");

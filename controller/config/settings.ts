@@ -17,19 +17,23 @@ export type Settings = {
   readonly items: MachineConfiguration["items"];
   /** What a machine is wired with is told; a change has the adapter brought up anew. */
   readonly wiring: Pick<Configuration, "adapterSettings" | "reader">;
+  readonly itemNumbers: Configuration["facts"]["itemNumbers"];
 };
+/** Of the machine's patience, as of what it was told (Z7). */
+const SELECTION_PER_SECOND_MS = 900;
 
 /** Adapters that carry our own reader. */
 const CARRIES: readonly Configuration["driver"][] = ["mdb-hex", "wafer"];
 
 export function settingsOf(own: Configuration, from: MachineConfiguration | null): Settings {
   const { limits = {}, texts = {}, items = [] } = from ?? {};
-  const { maxVends } = limits;
+  const { maxVends, selectionMs = own.selectionMs } = limits;
+  const { patienceSeconds = Infinity, itemNumbers } = own.facts;
   return {
     terms: {
       currency: own.currency,
       vendResultMs: limits.vendResultMs ?? own.vendResultMs,
-      selectionMs: limits.selectionMs ?? own.selectionMs,
+      selectionMs: Math.min(selectionMs, patienceSeconds * SELECTION_PER_SECOND_MS),
       suspendAfter: limits.suspendAfter ?? own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },
@@ -38,6 +42,7 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
     words: { ...WORDS, ...texts } as Words, // from JSON: a key that is there has a text
     items,
     wiring: wiringOf(own, from ?? {}),
+    itemNumbers,
   };
 }
 

@@ -3,7 +3,10 @@
  * wants. Pure.
  */
 import type { Configuration } from "../configuration.js";
-import type { Observation } from "./observation.js";
+import { countryOf } from "../mdb/country.js";
+import { minorOf, scaledOf } from "../mdb/scale.js";
+import { labelOf, rowColumns, type ItemNumbers } from "../mdb/item-label.js";
+import type { Address, Observation } from "./observation.js";
 
 export type Finding = {
   readonly code: string;
@@ -14,21 +17,35 @@ export type Finding = {
 /** What the technician and the machine answered, as far as it was asked. */
 export type Answers = {
   readonly vends: readonly { readonly item: number; readonly priceMinor: number; readonly label: string }[];
+  readonly address?: Address; // where the machine answered, when it was not where the file says
   readonly shownMinor?: number; // what the display showed for the first of them
   readonly alwaysIdle?: boolean;
   readonly zeroFunds?: boolean;
   readonly patience?: { readonly seconds: number; readonly isLeast: boolean };
 };
-export type ItemNumbers = "plain" | "rowColumn" | "undefined" | "other";
 type Facts = Configuration["facts"];
 /** What of the file should say something else; the keys of `reader` or `adapterSettings` that are not named stay. */
 export type Change = {
-  readonly reader?: Readonly<Record<string, unknown>>;
-  readonly adapterSettings?: Readonly<Record<string, string>>;
-  readonly facts?: Facts;
+  readonly reader: Readonly<Record<string, unknown>>;
+  readonly adapterSettings: Readonly<Record<string, string>>;
+  readonly facts: Facts;
 };
 
 export const LOOP_RESETS = 3;
+
+/** Somebody else is at the line already. */
+export const controllerRuns = (dataDir: string): Finding =>
+  fault(
+    "controllerRuns",
+    `A controller has the machine's line (it holds ${dataDir}).`,
+    "Stop it first, and start it again afterwards: sudo systemctl stop scanvend-controller.",
+  );
+export const notAllowed = (dataDir: string, message: string): Finding =>
+  fault(
+    "noRights",
+    `This user cannot tell whether a controller runs in ${dataDir}: ${message}.`,
+    "Run it as root: sudo scanvend doctor ...",
+  );
 
 const fault = (code: string, says: string, cure: string): Finding => ({ code, isFault: true, says, cure });
 const fact = (code: string, says: string): Finding => ({ code, isFault: false, says });
@@ -116,10 +133,31 @@ export function serviceFindings(seen: Observation, { reader, driver }: Configura
     fault(
       "machineSilent",
       "The adapter answers, and the machine never speaks to the reader.",
-      `Check the MDB harness and that the machine is on and set to a cashless device at ${addressOf(reader, driver)}; another reader there must go, or use the other address (0x10, 0x60).`,
+      `Check the MDB harness and that the machine is on and set to a cashless device ${placeOf(reader, driver)}.`,
     ),
   ];
 }
+
+/** With which settings to try again, when no machine took the reader into service and it may be waiting elsewhere. */
+export function elsewhere(seen: Observation, settings: Configuration): Configuration | undefined {
+  const { driver, reader, adapterSettings } = settings;
+  if (seen.wasEnabled || seen.resets >= LOOP_RESETS) return undefined;
+  if (driver === "matedealer") return undefined; // its address is in its firmware
+  if (driver === "qibixx") {
+    if (seen.mdb !== "inactive") return undefined;
+    const mdbAddress = otherThan(adapterSettings[QIBIXX_ADDRESS]);
+    return { ...settings, adapterSettings: { ...adapterSettings, [QIBIXX_ADDRESS]: mdbAddress } };
+  }
+  const address = otherThan(reader.address);
+  if (seen.addressed.includes(reader.address) || !seen.addressed.includes(address)) return undefined;
+  return { ...settings, reader: { ...reader, address } };
+}
+
+const QIBIXX_ADDRESS = "mdb-addr";
+const otherThan = (address: string | undefined): Address => (address === "0x60" ? "0x10" : "0x60");
+/** Where the settings have the reader. */
+export const addressIn = ({ driver, reader, adapterSettings }: Configuration): Address =>
+  driver === "qibixx" ? otherThan(otherThan(adapterSettings[QIBIXX_ADDRESS])) : reader.address;
 
 function resetLoop({ resets, setup }: Observation, reader: Configuration["reader"]): Finding {
   const last =
@@ -134,8 +172,11 @@ function resetLoop({ resets, setup }: Observation, reader: Configuration["reader
   );
 }
 
-const addressOf = (reader: Configuration["reader"], driver: string): string =>
-  driver === "qibixx" || driver === "matedealer" ? "the adapter's address" : reader.address;
+const placeOf = (reader: Configuration["reader"], driver: string): string => {
+  if (driver === "qibixx") return "(0x10 and 0x60 were both tried); another reader there must go";
+  if (driver === "matedealer") return "at the firmware's address; another reader there must go";
+  return `at ${reader.address}; another reader there must go, or use the other address (0x10, 0x60)`;
+};
 
 /** What the tests with a person at the machine have shown. */
 export function sessionFindings(
@@ -143,8 +184,9 @@ export function sessionFindings(
   settings: Configuration,
   seen: Observation,
 ): readonly Finding[] {
-  const { vends, alwaysIdle, zeroFunds, patience } = answers;
+  const { vends, alwaysIdle, zeroFunds, patience, address } = answers;
   return [
+    ...(address === undefined ? [] : [fact("address", `The machine has its reader at ${address}.`)]),
     ...(seen.setup === undefined ? [] : [fact("level", `The machine speaks level ${seen.setup.level}.`)]),
     ...(vends.length > 0
       ? []
@@ -155,7 +197,7 @@ export function sessionFindings(
             "Choose an item that is in stock and cheaper than the credit (--credit), and see that the machine sells at all.",
           ),
         ]),
-    ...priceFindings(answers, settings),
+    ...priceFindings(answers, settings, seen),
     ...(vends.length === 0
       ? []
       : [fact("items", `Item numbers ${itemsWords(vends)}: ${schemeWords[schemeOf(vends)]}.`)]),
@@ -190,7 +232,11 @@ export function sessionFindings(
   ];
 }
 
-function priceFindings({ vends, shownMinor }: Answers, settings: Configuration): readonly Finding[] {
+function priceFindings(answers: Answers, settings: Configuration, seen: Observation): readonly Finding[] {
+  const { vends, shownMinor } = answers;
+  const stored = storedBy(answers, seen, settings);
+  const differs = stored && storedFinding(stored, settings);
+  if (differs !== undefined) return [differs];
   const [first] = vends;
   if (first === undefined || shownMinor === undefined) return [];
   const { priceMinor } = first;
@@ -225,6 +271,37 @@ function priceFindings({ vends, shownMinor }: Answers, settings: Configuration):
   return [fault(power > 0 ? "priceTimes" : "priceDivided", says, cure)];
 }
 
+/** What the box itself says of the reader, unless the price on the display shows that the machine does not go by it. */
+function storedBy(
+  { vends: [first], shownMinor }: Answers,
+  { stored }: Observation,
+  { reader, decimals: minorDecimals }: Configuration,
+): Stored | undefined {
+  if (stored === undefined) return undefined;
+  const { level, country, scale, decimals, responseSeconds } = stored;
+  if (first !== undefined && shownMinor !== undefined) {
+    const ours = { scale: reader.scale, decimals: reader.decimals ?? minorDecimals, minorDecimals };
+    const scaled = scaledOf(first.priceMinor, ours, 0xffffffff);
+    if (minorOf(scaled ?? NaN, { scale, decimals, minorDecimals }) !== shownMinor) return undefined;
+  }
+  return { level: level === 3 ? 3 : level === 2 ? 2 : 1, country, scale, decimals, responseSeconds };
+}
+type Stored = Pick<Configuration["reader"], "level" | "country" | "scale" | "decimals" | "responseSeconds">;
+
+/** The box tells the machine something else of the reader than the file says. */
+function storedFinding(stored: Stored, settings: Configuration): Finding | undefined {
+  const { reader, decimals, currency } = settings;
+  const { country = countryOf(currency), decimals: places = decimals } = reader;
+  const ours: Stored = { ...reader, country, decimals: places };
+  const others = Object.entries(stored).filter(([name, value]) => ours[name as keyof Stored] !== value); // a key of it
+  if (others.length === 0) return undefined;
+  return fault(
+    "stored",
+    `The box itself tells the machine of its reader, and not what the file says: ${others.map(([name, value]) => `${name} ${value}`).join(", ")}.`,
+    "The settings below follow it; then run this again.",
+  );
+}
+
 /** How many tens too high the first is; nothing when no power of ten explains it. */
 function powerOfTen(said: number, shown: number): number | undefined {
   return [1, 2, 3, -1, -2, -3].find((power) =>
@@ -236,7 +313,7 @@ function powerOfTen(said: number, shown: number): number | undefined {
 function scaleChange(
   power: number,
   { driver, reader, decimals, adapterSettings }: Configuration,
-): Change | undefined {
+): Partial<Change> | undefined {
   if (driver === "matedealer") return undefined;
   const isQibixx = driver === "qibixx";
   const places = isQibixx
@@ -257,7 +334,9 @@ function scaleChange(
 
 const schemeWords: Readonly<Record<ItemNumbers, string>> = {
   plain: "they are the numbers on the keys",
-  rowColumn: "row in the high byte, column in the low one",
+  rowColumn0000: "row in the high byte, column in the low one, both from zero",
+  rowColumn0001: "row in the high byte from zero, column in the low one from one",
+  rowColumn0101: "row in the high byte, column in the low one, both from one",
   undefined: "the machine does not say which item",
   other: "a scheme of its own; write down which key gives which number",
 };
@@ -266,15 +345,11 @@ type Vend = Answers["vends"][number];
 export function schemeOf(vends: readonly Vend[]): ItemNumbers {
   if (vends.every(({ item }) => item === 0xffff)) return "undefined";
   if (vends.every(({ item, label }) => /^[0-9]+$/.test(label) && Number(label) === item)) return "plain";
-  const isRow = ({ item, label }: Vend): boolean => {
-    const match = /^([A-P])([0-9]{1,2})$/i.exec(label);
-    if (match === null) return false;
-    const row = (match[1] ?? "A").toUpperCase().charCodeAt(0) - 64;
-    const column = Number(match[2]);
-    // Rows counted from one with columns from one, or both from zero: both are seen.
-    return item === row * 256 + column || item === (row - 1) * 256 + column - 1;
-  };
-  return vends.every(isRow) ? "rowColumn" : "other";
+  const keys = (label: string): string => label.toUpperCase().replace(/(?<=^[A-Z])0+(?=[0-9])/, ""); // A01 is A1
+  const found = rowColumns.find((scheme) =>
+    vends.every(({ item, label }) => /^[A-Z]/i.test(label) && labelOf(item, scheme) === keys(label)),
+  );
+  return found ?? "other";
 }
 
 const itemsWords = (vends: readonly Vend[]): string =>
@@ -282,31 +357,56 @@ const itemsWords = (vends: readonly Vend[]): string =>
     .map(({ item, label }) => `${label} is ${item} (0x${item.toString(16).toUpperCase().padStart(4, "0")})`)
     .join(", ");
 
-/** What the file should say after this. */
+/** What the file should say after this. Facts that were not measured stay; one that was, and came to nothing, goes. */
 export function changeFor(answers: Answers, settings: Configuration, seen: Observation): Change {
-  const { vends, shownMinor, alwaysIdle, zeroFunds, patience } = answers;
+  const { vends, shownMinor, alwaysIdle, patience, address } = answers;
   const [first] = vends;
   const power =
     first === undefined || shownMinor === undefined ? undefined : powerOfTen(first.priceMinor, shownMinor);
   const scaled = power === undefined ? undefined : scaleChange(power, settings);
-  const facts = {
-    ...settings.facts,
-    ...(seen.setup === undefined ? {} : { level: seen.setup.level }),
-    ...(alwaysIdle === undefined ? {} : { alwaysIdle }),
-    ...(zeroFunds === undefined ? {} : { zeroFunds }),
-    ...(patience === undefined ? {} : { patienceSeconds: patience.seconds }),
-    ...(vends.length === 0 ? {} : { itemNumbers: schemeOf(vends) }),
+  const isQibixx = settings.driver === "qibixx";
+  const offersIdle = isQibixx
+    ? settings.adapterSettings[QIBIXX_ALWAYS_IDLE] === "1"
+    : settings.reader.alwaysIdle;
+  const endsIdle = alwaysIdle === false && offersIdle; // what a machine does not do is not offered
+  const { patienceSeconds, ...known } = settings.facts;
+  const waits = patience === undefined ? patienceSeconds : patience.isLeast ? undefined : patience.seconds;
+  return {
+    reader: {
+      ...scaled?.reader,
+      ...storedBy(answers, seen, settings),
+      ...(address === undefined || isQibixx ? {} : { address }),
+      ...(endsIdle && !isQibixx ? { alwaysIdle: false } : {}),
+    },
+    adapterSettings: {
+      ...scaled?.adapterSettings,
+      ...(address === undefined || !isQibixx ? {} : { [QIBIXX_ADDRESS]: address }),
+      ...(endsIdle && isQibixx ? { [QIBIXX_ALWAYS_IDLE]: "0" } : {}),
+    },
+    facts: {
+      ...known,
+      ...(alwaysIdle === undefined ? {} : { alwaysIdle }),
+      ...(waits === undefined ? {} : { patienceSeconds: waits }),
+      ...(vends.length === 0 ? {} : { itemNumbers: schemeOf(vends) }),
+    },
   };
-  return { ...scaled, ...(Object.keys(facts).length === 0 ? {} : { facts }) };
 }
 
-/** The file's own object with the change in it: what the change does not name stays as it is. */
-export function changed(file: Readonly<Record<string, unknown>>, change: Change): Record<string, unknown> {
+const QIBIXX_ALWAYS_IDLE = "mdb-always-idle";
+
+/** The file's own object with the change in it: what the change does not name stays as it is; the facts are all of them. */
+export function changed(
+  file: Readonly<Record<string, unknown>>,
+  { reader, adapterSettings, facts }: Change,
+): Record<string, unknown> {
   const next: Record<string, unknown> = { ...file };
-  for (const [key, value] of Object.entries(change)) {
+  for (const [key, value] of Object.entries({ reader, adapterSettings })) {
     const before = next[key];
-    next[key] = typeof before === "object" && before !== null ? { ...before, ...value } : value;
+    if (Object.keys(value).length > 0)
+      next[key] = typeof before === "object" && before !== null ? { ...before, ...value } : value;
   }
+  if (Object.keys(facts).length > 0) next["facts"] = facts;
+  else delete next["facts"];
   return next;
 }
 
@@ -321,8 +421,9 @@ export function differences(
         ? flat(one, `${path}${key}.`)
         : [[`${path}${key}`, JSON.stringify(one)] as const],
     );
-  const before = new Map(flat(file));
-  return flat(next).flatMap(([key, value]) =>
-    before.get(key) === value ? [] : [`${key}: ${before.get(key) ?? "nothing"} → ${value}`],
-  );
+  const [before, after] = [new Map(flat(file)), new Map(flat(next))];
+  return [...new Set([...after.keys(), ...before.keys()])].flatMap((key) => {
+    const [was, is] = [before.get(key), after.get(key)];
+    return was === is ? [] : [`${key}: ${was ?? "nothing"} → ${is ?? "nothing"}`];
+  });
 }

@@ -4,37 +4,45 @@
  * Bounded   by numbers and the last SETUP: a line that talks all night adds nothing.
  */
 import type { Configuration } from "../configuration.js";
-import { decodeCommand } from "../mdb/codec.js";
+import { decodeCommand, decodeResponses, type Response } from "../mdb/codec.js";
 import type { DriverEffect, MdbState } from "../mdb/driver.js";
 import { parseLine as parseMateDealer } from "../mdb/matedealer-line.js";
 import { parseLine as parseQibixx } from "../mdb/qibixx-line.js";
 import { readHex } from "../mdb/widths.js";
 
 type Driver = Configuration["driver"];
+export type Address = Configuration["reader"]["address"];
 export type Setup = { readonly level: number; readonly columns: number; readonly rows: number };
+export type ReaderConfig = Extract<Response, { kind: "readerConfig" }>;
 export type Observation = {
   readonly driver: Driver;
   readonly decimals: number;
+  readonly address: Address; // ours, where the reader is our own
   readonly lines: number;
   readonly garbled: number; // of these, what this adapter never says
   readonly refusals: number; // of these, a lone FF
   readonly resets: number;
   readonly setup: Setup | undefined; // the last one: only an adapter that carries blocks shows it
   readonly features: readonly string[] | undefined; // what the machine enabled of what we offered
+  readonly addressed: readonly Address[]; // the readers that the machine's blocks are for
+  readonly stored: ReaderConfig | undefined; // what the box itself tells the machine of its reader
   readonly mdb: MdbState;
   readonly wasEnabled: boolean;
   readonly isGivenUp: boolean; // the driver found nobody behind the port
 };
 
-export const nothingSeen = (driver: Driver, decimals: number): Observation => ({
+export const nothingSeen = ({ driver, decimals, reader }: Configuration): Observation => ({
   driver,
   decimals,
+  address: reader.address,
   lines: 0,
   garbled: 0,
   refusals: 0,
   resets: 0,
   setup: undefined,
   features: undefined,
+  addressed: [],
+  stored: undefined,
   mdb: "lost",
   wasEnabled: false,
   isGivenUp: false,
@@ -63,13 +71,26 @@ export function heardLine(seen: Observation, text: string): Observation {
 function heardBlock(counted: Observation, garbled: Observation, text: string): Observation {
   const bytes = readHex(text);
   const decoded = bytes && decodeCommand(bytes);
-  if (decoded?.ok !== true) return garbled;
+  if (bytes === undefined || decoded?.ok !== true) return storedIn(counted, bytes) ?? garbled;
   const { command } = decoded;
-  if (command.kind === "reset") return { ...counted, resets: counted.resets + 1 };
-  if (command.kind === "enableOptions") return { ...counted, features: command.features };
-  if (command.kind !== "setupConfig") return counted;
+  if (!("device" in command)) return counted;
+  const address: Address = command.device === 2 ? "0x60" : "0x10";
+  const { addressed } = counted;
+  const seen = addressed.includes(address) ? counted : { ...counted, addressed: [...addressed, address] };
+  if (address !== counted.address) return seen;
+  if (command.kind === "reset") return { ...seen, resets: seen.resets + 1 };
+  if (command.kind === "enableOptions") return { ...seen, features: command.features };
+  if (command.kind !== "setupConfig") return seen;
   const { level, columns, rows } = command;
-  return { ...counted, setup: { level, columns, rows } };
+  return { ...seen, setup: { level, columns, rows } };
+}
+
+/** A WAFER shows the READER CONFIG that it keeps. */
+function storedIn(counted: Observation, bytes: Uint8Array | undefined): Observation | undefined {
+  const decoded = bytes && decodeResponses(bytes);
+  const stored =
+    decoded?.ok === true ? decoded.responses.find(({ kind }) => kind === "readerConfig") : undefined;
+  return stored?.kind === "readerConfig" ? { ...counted, stored } : undefined;
 }
 
 export function heardEffect(seen: Observation, effect: DriverEffect): Observation {

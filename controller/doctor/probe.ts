@@ -42,7 +42,7 @@ export class Probe {
     this.#framing = adapter.framing;
     this.#link = link;
     this.#state = this.#driver.initial;
-    this.seen = nothingSeen(settings.driver, settings.decimals);
+    this.seen = nothingSeen(settings);
   }
 
   /** Answers why the port did not open, if it did not. */

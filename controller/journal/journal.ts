@@ -17,6 +17,7 @@ import Database from "better-sqlite3";
 import { z } from "zod";
 import { journalLine } from "../../broker/protocol/messages.js";
 import type { Entry } from "../sale/machine.js";
+import { FIRST_FORM, FORM, formOf } from "./form.js";
 
 export const MARGIN = 256;
 
@@ -47,8 +48,7 @@ const windowRow = z.object({ kid: z.string(), highest: z.int() });
 const PAGE_BYTES = 1_024;
 const PROBE_BYTES = 65_536; // a write takes a few pages
 const READ_AT_ONCE = 500;
-const VERSION = 1;
-const MAX_VERSION = 999; // what is above it was never written by a later program
+const MAX_FORM = 999; // what is above it was never written by a later program
 const schema = `
   CREATE TABLE head (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -59,7 +59,7 @@ const schema = `
   ) STRICT;
   CREATE TABLE entry (n INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
   CREATE TABLE replay (kid TEXT PRIMARY KEY, highest INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${String(VERSION)};
+  PRAGMA user_version = ${String(FIRST_FORM)};
 `;
 
 /** Throws when the file cannot be opened at all (no rights, no space, another controller has it). */
@@ -75,6 +75,11 @@ export function openJournal(options: JournalOptions): OpenedJournal {
     if (existsSync(options.path + suffix)) renameSync(options.path + suffix, setAside + suffix);
   }
   return { journal: new Journal(options), setAside };
+}
+
+/** A later program has written what this one does not know: the file is left alone. */
+export class LaterJournal extends Error {
+  override readonly name = "LaterJournal";
 }
 
 /** The file says something a journal of ours cannot say. */
@@ -135,6 +140,7 @@ export class Journal {
   #heard: number;
   #forgotten: number; // on disk: at most `heard`
   #state: string;
+  #form = FIRST_FORM;
   readonly #statements: Statements;
   #commits = 0;
 
@@ -188,7 +194,9 @@ export class Journal {
     if (entries.some(({ n }, index) => n !== this.#last + 1 + index))
       throw new Error(`entries must follow ${String(this.#last)} without a gap`);
     const { insert, keep } = this.#statements;
+    const form = Math.max(this.#form, ...entries.map(({ line }) => formOf(line)));
     this.#commit(() => {
+      if (form > this.#form) this.#db.pragma(`user_version = ${String(form)}`);
       for (const { n, line } of entries) insert.run(n, JSON.stringify(line));
       this.#writeHead(last, state);
       for (const [kid, highest] of replay) keep.run(kid, highest);
@@ -196,6 +204,7 @@ export class Journal {
     this.#last = last;
     this.#state = state;
     this.#forgotten = this.#heard;
+    if (form > this.#form) this.#showForm(form);
   }
 
   /**
@@ -246,6 +255,16 @@ export class Journal {
     this.#statements.head.run(last, this.#heard, state);
   }
 
+  /** Into the file itself, where an update looks; while the disk is broken, the log alone has it. */
+  #showForm(form: number): void {
+    this.#form = form;
+    try {
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      if (!mayWorkLater(error)) throw error;
+    }
+  }
+
   #commit(act: () => void): void {
     this.#db.transaction(act)();
     this.#commits += 1;
@@ -255,12 +274,15 @@ export class Journal {
     makeDurable(this.#db);
     this.#db
       .transaction(() => {
-        const version = this.#db.pragma("user_version", { simple: true });
-        if (version === VERSION) return;
-        if (typeof version !== "number" || version < 0 || version > MAX_VERSION)
-          throw new DamagedJournal(`no journal is of version ${String(version)}`);
-        if (version !== 0)
-          throw new Error(`the journal is of version ${String(version)}, not ${String(VERSION)}`);
+        const form = this.#db.pragma("user_version", { simple: true });
+        if (typeof form !== "number" || form < 0 || form > MAX_FORM)
+          throw new DamagedJournal(`no journal is of form ${String(form)}`);
+        if (form > FORM)
+          throw new LaterJournal(
+            `a later scanvend wrote it (form ${String(form)}, and this one reads ${String(FORM)})`,
+          );
+        this.#form = Math.max(form, FIRST_FORM);
+        if (form !== 0) return;
         this.#db.exec(schema);
         this.#db.prepare("INSERT INTO head VALUES (1, ?, 0, 0, '')").run(newId);
       })

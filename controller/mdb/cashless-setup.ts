@@ -14,6 +14,8 @@ export type CashlessSetup = {
   readonly decimals: number;
   /** Z7: how long the machine waits for our answers. */
   readonly responseSeconds: number;
+  /** How long it really waits, where that was measured. */
+  readonly patienceSeconds?: number | undefined;
   readonly options: readonly ("refund" | "multivend" | "display" | "cashSale")[];
   readonly features: readonly Feature[];
   readonly identity: {

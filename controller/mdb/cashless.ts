@@ -73,7 +73,8 @@ export function cashless(setup: CashlessSetup): {
       expanded: level === 3 && (features.includes("money32") || features.includes("multiCurrency")),
     };
   };
-  const answerMs = Math.min(setup.responseSeconds * 900, ANSWER_MS);
+  const waitsSeconds = Math.min(setup.responseSeconds, setup.patienceSeconds ?? Infinity);
+  const answerMs = Math.min(waitsSeconds * 900, ANSWER_MS);
   return { initial: fresh(0, Infinity), step, dueMs, contextOf };
 
   function step(state: Cashless, event: CashlessEvent): Out {

@@ -35,5 +35,9 @@ export const drivers: Readonly<Record<Configuration["driver"], Maker>> = {
     framing: stxEtx,
     make: (settings) => raw(rawSetup(settings, drainMs(settings.serial))),
   },
-  matedealer: { baudRate: 38_400, framing: carriageReturns, make: () => mateDealer },
+  matedealer: {
+    baudRate: 38_400,
+    framing: carriageReturns,
+    make: ({ serial }) => mateDealer(drainMs(serial)),
+  },
 };

@@ -24,7 +24,6 @@ export const ENABLE_MS = 30_000;
 export const STOP_MS = 1_000;
 export const STOP_TRIES = 10;
 export const LATE_TRIES = 180; // three minutes: a vend that we gave up on may still end
-export const DRAIN_MS = 5;
 export const MOST_MINOR = 32_767; // its whole numbers have 16 bits and a sign
 
 type Vend = { readonly request: number; readonly priceMinor: number };
@@ -58,19 +57,24 @@ export type MateDealerLink = {
 };
 type Out = readonly [Phase, readonly DriverEffect[]];
 
-export const mateDealer: Driver<MateDealerLink> = {
+/** `drainMs`: what the kernel already holds of the line reaches us within this, and one more turn. */
+export const mateDealer = (drainMs: number): Driver<MateDealerLink> => ({
   initial: { phase: { kind: "down" }, requests: 0, asked: 0, askMs: 0 },
   dueMs,
   step(link, event) {
-    const [taken, first] = take(link, event);
+    const [taken, first] = take(link, event, drainMs);
     const [timed, second] = due(taken, event.nowMs);
     const mdb = mdbOf(timed.phase);
     const changed = mdb === mdbOf(link.phase) ? [] : [say({ kind: "mdb", mdb })];
     return [timed, [...first, ...second, ...changed]];
   },
-};
+});
 
-function take(link: MateDealerLink, event: DriverEvent): readonly [MateDealerLink, readonly DriverEffect[]] {
+function take(
+  link: MateDealerLink,
+  event: DriverEvent,
+  drainMs: number,
+): readonly [MateDealerLink, readonly DriverEffect[]] {
   const { phase } = link;
   const { nowMs } = event;
   switch (event.kind) {
@@ -85,7 +89,7 @@ function take(link: MateDealerLink, event: DriverEvent): readonly [MateDealerLin
       if (phase.kind === "down") return [link, ignored(phase, event.kind)];
       return [{ ...link, phase: { kind: "down" } }, lost(phase)];
     case "ask":
-      return arrive(link, onAsk(phase, event.ask, nowMs), nowMs);
+      return arrive(link, onAsk(phase, event.ask, nowMs, drainMs), nowMs);
     case "line": {
       const line = parseLine(event.text);
       if (phase.kind === "down") return [link, ignored(phase, line.kind)];
@@ -155,7 +159,7 @@ function onDue(link: MateDealerLink, nowMs: number): readonly [MateDealerLink, r
   }
 }
 
-function onAsk(phase: Phase, ask: Ask, nowMs: number): Out {
+function onAsk(phase: Phase, ask: Ask, nowMs: number, drainMs: number): Out {
   const nothing: Out = [phase, ignored(phase, ask.kind)];
   switch (ask.kind) {
     case "openSession": {
@@ -170,7 +174,7 @@ function onAsk(phase: Phase, ask: Ask, nowMs: number): Out {
     case "deny":
       if (phase.kind !== "requested" || phase.vend.request !== ask.request) return nothing;
       if (ask.kind === "deny") return [{ kind: "session" }, [send({ kind: "deny" })]];
-      return [{ kind: "answering", vend: phase.vend, isDrained: false, dueMs: nowMs + DRAIN_MS }, []];
+      return [{ kind: "answering", vend: phase.vend, isDrained: false, dueMs: nowMs + drainMs }, []];
     case "closeSession":
       if (phase.kind === "opening" || phase.kind === "session") return [stopping(nowMs, false, false), []];
       if (phase.kind === "requested" || phase.kind === "answering")

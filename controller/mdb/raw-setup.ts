@@ -7,7 +7,7 @@ import type { RawSetup } from "./raw.js";
 const UNKNOWN = "FFFF";
 
 export function rawSetup(
-  { machineId, currency, decimals, reader }: Configuration,
+  { machineId, currency, decimals, reader, facts }: Configuration,
   drainMs: number,
 ): RawSetup {
   const [major = "0", minor = "0"] = VERSION.split(".");
@@ -22,6 +22,7 @@ export function rawSetup(
       scale: reader.scale,
       decimals: reader.decimals ?? decimals,
       responseSeconds: reader.responseSeconds,
+      patienceSeconds: facts.patienceSeconds,
       options: reader.options,
       features: reader.alwaysIdle ? ["alwaysIdle"] : [],
       identity: {

@@ -24,6 +24,8 @@ export type CarrierSettings = {
   readonly address: "0x10" | "0x60";
   readonly alwaysIdle: boolean;
   readonly pollMs: number;
+  /** A box that tells the machine of its reader by itself, with what it keeps, whatever ours says; it shows that. */
+  readonly stored?: Omit<Extract<Response, { kind: "readerConfig" }>, "kind">;
 };
 export const ANSWER_MS = 5_000; // the non-response time of a cashless reader
 export const RESET_MS = 10_000; // how often a reader that is not there is reset
@@ -178,15 +180,20 @@ function act(carrier: Carrier, response: Response | Signal, nowMs: number): Step
       const { level } = settings;
       const block: Untold = { kind: "setupConfig", level, columns: 16, rows: 1, display: 1 };
       const fresh = { ...newCarrier(settings, minorDecimals, nowMs), awaited: undefined };
+      const { stored } = settings;
+      const shown = stored && encode({ kind: "readerConfig", ...stored }, { level });
       return [
         { ...fresh, toSay: [{ block, awaits: ["readerConfig"] }] },
-        [{ kind: "obey", command: { kind: "off" } }],
+        [
+          { kind: "obey", command: { kind: "off" } },
+          ...(shown === undefined ? [] : [{ kind: "line", text: hexOf(shown).toUpperCase() } as const]),
+        ],
       ];
     }
     case "readerConfig": {
-      const spoken = Math.min(response.level, carrier.settings.level);
+      const { level: highest, scale, decimals } = carrier.settings.stored ?? response;
+      const spoken = Math.min(highest, carrier.settings.level);
       const level = spoken === 3 ? 3 : spoken === 2 ? 2 : 1;
-      const { scale, decimals } = response;
       return [
         { ...carrier, context: { level }, money: { scale, decimals }, toSay: restOfSetup(carrier, level) },
         [],

@@ -26,6 +26,8 @@ const every = z.strictObject({
   vmcReset: flag,
   /** The VMC never takes the reader: it resets it at the end of each set-up. */
   resetLoop: flag,
+  /** The VMC sets the reader up and never enables it, as with its door open. */
+  neverEnables: flag,
   /** The VMC asks for ten times the price that it shows: its decimals are not ours. */
   priceTimesTen: flag,
   /** No VMC on the bus: the adapter answers, nothing else happens. */
@@ -57,6 +59,7 @@ export const noFaults: Faults = {
   slowCoilMs: 0,
   vmcReset: false,
   resetLoop: false,
+  neverEnables: false,
   priceTimesTen: false,
   vmcSilent: false,
   busErrors: 0,

@@ -29,6 +29,8 @@ export type VmcSettings = {
   readonly lateEnableMs: number;
   /** Always Idle (MDB/ICP 4.2, 7.2.3): an item may be asked for without a session. */
   readonly selectsFirst: boolean;
+  /** Where it polls for a reader; left out, at cashless device #1. */
+  readonly address?: string;
   /** How long a notice stays on the display. */
   readonly noticeMs: number;
 };
@@ -48,7 +50,7 @@ type Session = { readonly funds: string; readonly creditMinor: number | null };
 /** The cashless reader as both sides see it; `dueMs` is when the VMC moves on by itself. */
 type Reader =
   | { readonly kind: "off" }
-  | { readonly kind: "inactive" | "disabled"; readonly dueMs: number | undefined } // undefined: the VMC polls another address
+  | { readonly kind: "inactive" | "disabled"; readonly dueMs: number | undefined } // undefined: the VMC polls another address, or never enables
   | { readonly kind: "enabled" }
   | { readonly kind: "session"; readonly session: Session; readonly dueMs: number }
   | { readonly kind: "requested"; readonly session: Session; readonly item: number; readonly dueMs: number }
@@ -63,7 +65,7 @@ export type Vmc = {
   readonly coils: readonly Coil[];
   readonly faults: Faults;
   readonly reader: Reader;
-  /** Where the reader's adapter listens on the bus; it forgets with its power, and the VMC polls `ADDRESS`. */
+  /** Where the reader's adapter listens on the bus; it forgets with its power. */
   readonly address: string;
   /** The one motor that turns. It knows nothing of the reader. */
   readonly turning:
@@ -139,7 +141,9 @@ function happen(vmc: Vmc, event: Event): Step {
     case "faults": {
       const next = { ...vmc, faults: withFaults(vmc.faults, event.asked) };
       const speaksAgain = vmc.faults.vmcSilent && !next.faults.vmcSilent; // as after its own power-up
-      return event.asked.vmcReset === true || event.asked.resetLoop === true || speaksAgain
+      const { vmcReset, resetLoop, neverEnables } = event.asked;
+      const mayEnable = vmc.faults.neverEnables && !next.faults.neverEnables;
+      return vmcReset === true || resetLoop === true || neverEnables === true || mayEnable || speaksAgain
         ? reset(next, event.nowMs)
         : [next, []];
     }
@@ -355,6 +359,7 @@ function moveOn(vmc: Vmc, nowMs: number): Step {
       return to(notify(vmc, "TIME OUT", nowMs), { kind: "enabled" }, word("failed"), word("enabled"));
     case "disabled":
       if (vmc.faults.resetLoop) return reset(vmc, nowMs);
+      if (vmc.faults.neverEnables) return to(vmc, { kind: "disabled", dueMs: undefined });
       return to(vmc, { kind: "enabled" }, word("enabled"));
     case "session":
     case "unreported":
@@ -407,7 +412,7 @@ export function displayOf(vmc: Vmc): string {
 /** How a set-up begins. A reader at another address than the VMC's waits for ever. */
 const setUp = ({ address, settings }: Vmc, nowMs: number): Reader => ({
   kind: "inactive",
-  dueMs: address === ADDRESS ? nowMs + settings.setupMs : undefined,
+  dueMs: address === (settings.address ?? ADDRESS) ? nowMs + settings.setupMs : undefined,
 });
 
 /** In MDB's Vend state: asked for, approved, or done and not yet said. */

@@ -28,6 +28,7 @@ const groups: readonly { readonly title: string; readonly switches: readonly Swi
     switches: [
       { fault: "vmcReset",  label: "VMC resets",  means: "At once, and in the middle of every vend" },
       { fault: "resetLoop", label: "Reset loop", means: "The VMC never takes the reader" },
+      { fault: "neverEnables", label: "Never enables", means: "The VMC sets the reader up, and no more" },
       { fault: "priceTimesTen", label: "Price × 10", means: "The VMC asks for ten times what it shows" },
       { fault: "vmcSilent", label: "VMC silent",  means: "The adapter answers, nobody is on the bus" },
     ],

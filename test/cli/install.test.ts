@@ -1,5 +1,5 @@
 /** A box under a directory: what an installation writes there, again and again, and what is left when it is taken away. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "../rig/rig.js";
 
 const program = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const KEY = "A".repeat(43);
@@ -94,8 +95,102 @@ test("a dry run says every step and takes none", () => {
 test("what cannot be right is refused, all of it at once, and nothing is written", () => {
   const { status, stderr } = install("--machine-id", "M", "--serial", "COM1", "--currency", "NZD");
   expect([status, existsSync(box)]).toEqual([2, false]);
-  for (const key of ["machineId", "serial", "mqttUrl", "cloudKeys"])
-    expect(stderr).toContain(`scanvend install: ${key}: `);
+  for (const key of [
+    "machineId: must",
+    "serial: must",
+    "mqttUrl: is needed: --mqtt",
+    "cloudKeys: is needed: --cloud-key",
+  ])
+    expect(stderr).toContain(`scanvend install: ${key}`);
+});
+
+test("without a terminal, all that is missing is named at once, with its flag", () => {
+  const { status, stderr } = install();
+  expect([status, existsSync(box), stderr.trimEnd().split("\n")]).toEqual([
+    2,
+    false,
+    [
+      "scanvend install: machineId: is needed: --machine-id",
+      "scanvend install: serial: is needed: --serial",
+      "scanvend install: mqttUrl: is needed: --mqtt",
+      "scanvend install: currency: is needed: --currency",
+      "scanvend install: cloudKeys: is needed: --cloud-key",
+    ],
+  ]);
+});
+
+const hasTerminal = spawnSync("script", ["--version"]).status === 0;
+if (!hasTerminal) process.stdout.write("install.test.ts: the terminal tests are skipped: no script(1)\n");
+
+/** At a real terminal: each answer is typed once its question is there. */
+async function atTerminal(
+  argv: readonly string[],
+  answers: readonly (readonly [asked: RegExp, typed: string])[],
+) {
+  const args = [program, "install", "--from", release, "--destdir", box, ...argv];
+  const line = [process.execPath, ...args].map((one) => `'${one}'`).join(" ");
+  const child = spawn("script", ["-qefc", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  let [screen, from, isOver] = ["", 0, false];
+  child.stdout.on("data", (bytes: Buffer) => (screen += bytes.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  void ended.then(() => (isOver = true));
+  for (const [asked, typed] of answers) {
+    await until(asked.source, () => Promise.resolve(isOver || asked.test(screen.slice(from))), 30_000);
+    from = screen.length;
+    child.stdin.write(typed);
+  }
+  const status = await ended;
+  return { status, screen: screen.replaceAll("\r\n", "\n") };
+}
+
+test.skipIf(!hasTerminal)(
+  "at a terminal it asks for what is missing, again where the answer is wrong",
+  async () => {
+    mkdirSync(join(box, "dev/serial/by-id"), { recursive: true });
+    writeFileSync(join(box, "dev/serial/by-id/usb-Qibixx_MDB-HAT_0-if00"), "");
+    const { status, screen } = await atTerminal(
+      ["--currency", "NZD"],
+      [
+        [/Id of this machine/, "M 17\n"],
+        [/machineId: must .*\r\nId of this machine/, "m-17\n"],
+        [/ {2}1 {2}\/dev\/serial\/by-id\/usb-Qibixx_MDB-HAT_0-if00\r\n.*Where is the adapter/, "2\n"],
+        [/serial: .*\r\nWhere is the adapter/, "1\n"],
+        [/Address of the broker/, "mqtts://broker.example\n"],
+        [/key of the cloud/, `cloud-1:${KEY}\n`],
+      ],
+    );
+    expect(status, screen).toBe(0);
+    expect(screen).not.toContain("Currency");
+    expect(JSON.parse(read("etc/scanvend/controller.json"))).toMatchObject({
+      machineId: "m-17",
+      serial: "/dev/serial/by-id/usb-Qibixx_MDB-HAT_0-if00",
+      mqttUrl: "mqtts://broker.example",
+      currency: "NZD",
+      cloudKeys: [{ kid: "cloud-1", publicKey: { kty: "OKP", crv: "Ed25519", x: KEY } }],
+    });
+  },
+);
+
+test.skipIf(!hasTerminal)(
+  "whoever ends the terminal's input there is told what is still missing",
+  async () => {
+    const { status, screen } = await atTerminal(
+      [],
+      [
+        [/Id of this machine/, "m-17\n"],
+        [/No adapter is plugged in.*Where is the adapter/s, "\u0004"],
+      ],
+    );
+    expect([status, existsSync(box)]).toEqual([2, false]);
+    expect(screen).toContain("scanvend install: serial: is needed: --serial");
+    expect(screen).not.toContain("machineId: is needed");
+  },
+);
+
+test.skipIf(!hasTerminal)("what is wrong in the flags is said before anything is asked", async () => {
+  const { status, screen } = await atTerminal(["--driver", "nayax"], []);
+  expect([status, screen.includes("Id of this machine")]).toEqual([2, false]);
+  expect(screen).toContain("scanvend install: driver: ");
 });
 
 test("a flag changes its key of the configuration that is there, and the release that runs stays", () => {

@@ -1,12 +1,14 @@
 /** What the controller reads before it does anything: files, options, and every problem of them at once. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readConfiguration } from "../../broker/protocol/configuration.js";
 import { configuration } from "../../controller/configuration.js";
 import { check, settingsOf } from "../../controller/config/settings.js";
 import { withPlaces } from "../../controller/places.js";
+import { FORM, formOnDisk } from "../../controller/journal/form.js";
 import { rawSetup } from "../../controller/mdb/raw-setup.js";
 import { readIdentity } from "../../controller/identity.js";
 import { run } from "../../controller/main.js";
@@ -215,4 +217,19 @@ test.each([
 ])("from afar, with %s and %j, %j is refused", (driver, own, reader, at) => {
   const file = configuration.parse({ ...whole, currency: "NZD", driver, reader: own });
   expect(check(file, { ...afar, reader })).toEqual({ ok: false, at });
+});
+
+test("a journal that a later program has written is left alone, and the start says whose it is", async () => {
+  const config = file({ ...whole, serial: "tcp://127.0.0.1:1", mqttUrl: "mqtt://127.0.0.1:1" });
+  expect(await run(["--config", config, "--identify"])).toBe(0);
+  const path = join(dir, "data", "journal.db");
+  const db = new Database(path);
+  db.pragma(`user_version = ${FORM + 1}`);
+  db.close();
+  expect(await run(["--config", config])).toBe(2);
+  expect(err).toMatch(/journal\.db: a later scanvend wrote it .*run the later scanvend again/);
+  expect([
+    formOnDisk(path),
+    readdirSync(join(dir, "data")).filter((name) => name.includes("damaged")),
+  ]).toEqual([FORM + 1, []]);
 });

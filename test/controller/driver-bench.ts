@@ -115,6 +115,13 @@ export class DriverBench {
     this.#adapter.lost();
     this.#take({ kind: "disconnected" });
   }
+  /** The controller dies and comes back, and the adapter has noticed nothing: another driver on the same line. */
+  crash(): void {
+    this.#cancelWake();
+    this.#state = this.#driver.initial;
+    this.#open = undefined;
+    this.plug();
+  }
   ask(ask: Ask): void {
     this.#take({ kind: "ask", ask });
   }
@@ -163,6 +170,10 @@ export class DriverBench {
       this.#rest = this.#rest.subarray(at + 1);
       this.#take({ kind: "line", text: line });
     }
+  }
+  /** A line of the adapter's. */
+  says(text: string): void {
+    this.#line(text);
   }
   /** A line that no adapter says; what stands before one is missing too. */
   garbage(text: string): void {

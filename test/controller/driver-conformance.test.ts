@@ -350,6 +350,99 @@ describe.each(carriers)("%s, on a bad bus", (kind) => {
   });
 });
 
+/** A whole sale of somebody else's reader, cashless device #2: the same item at the same price, and a reset in the end. */
+const theirSale = [
+  ...["6101FFFF000060", "640165"], // SETUP prices, READER ENABLE
+  ...["630000FA000B68", "6302000B70", "630467"], // VEND REQUEST 2.50 for item 11, VEND SUCCESS, SESSION COMPLETE
+  ...["630000FA000B68", "630366", "6060"], // again, and VEND FAILURE; RESET
+];
+const theirsBehind: readonly (readonly [Kind, readonly string[]])[] = [
+  ...carriers.map((kind) => [kind, theirSale] as const),
+  // A Qibixx shows them only as chatter of the bus.
+  [
+    "qibixx",
+    theirSale.map(
+      (block, at) => `x,00,${String(at).padStart(10, "0")},${block.slice(0, 2)},${block.slice(2, -2)}`,
+    ),
+  ],
+];
+
+describe.each(theirsBehind)("%s, another reader on the bus that sells beside ours", (kind, lines) => {
+  const theirs = (bench: DriverBench): void => lines.forEach((text) => bench.says(text));
+
+  test("nothing of its sales is ours, wherever they fall into one of ours", () => {
+    const bench = up(kind);
+    theirs(bench);
+    expect(bench.heard()).toBe("");
+    open(bench);
+    theirs(bench);
+    bench.machine.select(WATER);
+    bench.pass(500);
+    theirs(bench);
+    expect(bench.heard()).toBe("opened, vendRequested 1 11 250");
+    bench.ask({ kind: "approve", request: 1 });
+    bench.pass(200);
+    theirs(bench); // our product is still falling
+    expect(bench.heard()).toBe("");
+    bench.pass(2_000);
+    theirs(bench);
+    expect(bench.heard()).toBe("vendSucceeded, sessionEnded");
+    expect([bench.mdb, bench.fallen]).toEqual(["enabled", 1]);
+  });
+
+  test("a request of ours that nobody answers ends unsold, whatever the other one sells", () => {
+    const bench = up(kind);
+    request(bench);
+    for (let n = 0; n < 30; n += 1) {
+      theirs(bench);
+      bench.pass(5_000);
+    }
+    expect(entriesOf(bench.said.filter((said) => said.kind !== "vendRequested"))).toBe("closed ended");
+    expect([bench.mdb, bench.fallen]).toEqual(["enabled", 0]);
+  });
+});
+
+test.each(carriers)(
+  "%s: beside another reader's sale, a sale for cash is counted as one, and as nothing of ours",
+  (kind) => {
+    const bench = new DriverBench(kind, false, { reader: { options: ["cashSale"] } });
+    bench.plug();
+    bench.pass(3_000);
+    for (const text of [...theirSale, "130500FA000B1D", "130500FA000B1D"]) bench.says(text); // said twice: our ACK was lost
+    expect(bench.said).toEqual([{ kind: "cashSale", item: 11, priceMinor: 250 }]);
+    vend(bench);
+    bench.pass(2_000);
+    expect(entriesOf(bench.said)).toBe("cashSale, approved, succeeded, closed done");
+  },
+);
+
+describe.each(kinds)("%s, after a crash of the controller that the adapter has not noticed", (kind) => {
+  test.each([
+    ["a session", open, 0],
+    ["a request that waits for its answer", request, 0],
+    ["a vend", vend, 1],
+  ] as const)("%s left open is closed before anything is armed", (_, leave, falls) => {
+    const bench = up(kind);
+    leave(bench);
+    expect(bench.machine.face().credit?.amount).toBe("400");
+    bench.said.splice(0);
+    bench.states.splice(0);
+    bench.crash();
+    bench.ask({ kind: "openSession", amountMinor: 300 }); // too early: nothing is ready
+    for (let n = 0; n < 100 && bench.mdb !== "enabled"; n += 1) bench.pass(100);
+    expect(bench.mdb).toBe("enabled");
+    expect(bench.machine.face()).toMatchObject({ credit: null, vmc: "enabled" });
+    // At most the result of what was approved before, which the sale knows to be late; nothing is asked for anew.
+    expect(bench.heard()).toMatch(falls === 0 ? /^notOpened$/ : /^notOpened(, vendSucceeded)?$/);
+    bench.pass(5_000);
+    expect(bench.fallen).toBe(falls);
+    vend(bench);
+    bench.pass(2_000);
+    expect(bench.heard()).toMatch(/^opened, vendRequested [0-9]+ 11 250, vendSucceeded, sessionEnded$/);
+    expect([bench.mdb, bench.fallen]).toEqual(["enabled", falls + 1]);
+  });
+});
+
 /** A MateDealer knows neither a display nor Always Idle. */
 const others = kinds.filter((kind) => kind !== "matedealer");
 

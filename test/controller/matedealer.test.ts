@@ -32,15 +32,17 @@ const lines: readonly (readonly [text: string, line: Line])[] = [
 ];
 test.each(lines)("%j", (text, line) => expect(parseLine(text)).toEqual(line));
 
+const DRAIN_MS = 5;
+const driver = mateDealer(DRAIN_MS);
 class Bench {
   nowMs = 0;
   readonly sent: string[] = [];
   readonly said: Said[] = [];
-  #link: MateDealerLink = mateDealer.initial;
+  #link: MateDealerLink = driver.initial;
 
   take(event: DriverEvent extends infer E ? (E extends unknown ? Omit<E, "nowMs"> : never) : never): void {
     const timed = { ...event, nowMs: this.nowMs } as DriverEvent; // only nowMs was away
-    const [next, effects] = mateDealer.step(this.#link, timed);
+    const [next, effects] = driver.step(this.#link, timed);
     this.#link = next;
     for (const effect of effects) {
       if (effect.kind === "send") this.sent.push(effect.text);
@@ -92,6 +94,21 @@ describe("after an approval", () => {
     line.hear(...texts);
     expect(line.words).toBe(`opened vendRequested ${words}`.trim());
   });
+});
+
+test("an approval waits for what the kernel still holds of the line, and for one more turn", () => {
+  const line = new Bench();
+  line.take({ kind: "connected" });
+  line.pass(SETTLE_MS);
+  line.hear("State: ENABLED");
+  line.take({ kind: "ask", ask: { kind: "openSession", amountMinor: 400 } });
+  line.hear("State: SESSION IDLE", "vend-request 250 11");
+  line.take({ kind: "ask", ask: { kind: "approve", request: 1 } });
+  line.pass(DRAIN_MS - 1);
+  line.pass(1);
+  expect(line.sent.at(-1)).not.toBe("approve-vend 250");
+  line.pass(0);
+  expect(line.sent.at(-1)).toBe("approve-vend 250");
 });
 
 test("a start that the firmware never forgot is ended by a restart", () => {

@@ -19,7 +19,7 @@ import { MqttBus, ReplayWindows } from "../../controller/bus/bus.js";
 import { readKept, writeKept } from "../../controller/config/kept-file.js";
 import { Remote } from "../../controller/config/remote.js";
 import { check, settingsOf, type Settings } from "../../controller/config/settings.js";
-import { configuration } from "../../controller/configuration.js";
+import { configuration, type Configuration } from "../../controller/configuration.js";
 import { Auditor } from "../../controller/dex/auditor.js";
 import { readKeptReading, writeKeptReading } from "../../controller/dex/kept-reading.js";
 import { Journal } from "../../controller/journal/journal.js";
@@ -28,6 +28,8 @@ import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 import { lines } from "../../controller/serial/framing.js";
 import { linksTo } from "../../controller/serial/serial-link.js";
 import { offline, Service } from "../../controller/service.js";
+import { Devices } from "../../controller/terminal/devices.js";
+import { WORDS } from "../../controller/terminal/terminal.js";
 import { chance } from "../chance.js";
 import { DexPlug } from "./dex-plug.js";
 import { clock, quiet, random, until } from "./real-clock.js";
@@ -148,7 +150,7 @@ const own = configuration.parse({
   reportAgainMs: 200,
 });
 const driverOf = ({ wiring }: Settings) => qibixx(qibixxSetup("NZD", 2, 0, wiring.adapterSettings));
-function remoteFrom(folder: string): Remote {
+function remoteFrom(folder: string, facts: Configuration["facts"] = {}): Remote {
   return new Remote({
     kept: readKept(folder, "x").kept,
     write: (kept) => {
@@ -156,15 +158,31 @@ function remoteFrom(folder: string): Remote {
       writeKept(folder, kept);
     },
     check: (body) => check(own, body),
-    settings: (from) => settingsOf(own, from),
+    settings: (from) => settingsOf({ ...own, facts }, from),
     clock,
     log: quiet,
   });
 }
 
-/** `auditMs`: how often the machine's audit is read; 0: never. */
-function start({ capacity = 1_000, vendResultMs = 25_000, remote = false, auditMs = 0 } = {}): void {
-  const from = remote ? remoteFrom(dir) : undefined;
+type Started = {
+  readonly capacity?: number;
+  readonly vendResultMs?: number;
+  readonly remote?: boolean;
+  readonly facts?: Configuration["facts"];
+  /** What its screen shows, for a machine that has one. */
+  readonly shown?: string[];
+  /** How often the machine's audit is read; 0: never. */
+  readonly auditMs?: number;
+};
+function start({
+  capacity = 1_000,
+  vendResultMs = 25_000,
+  remote = false,
+  facts,
+  shown,
+  auditMs = 0,
+}: Started = {}): void {
+  const from = remote ? remoteFrom(dir, facts) : undefined;
   journal = new JournalOnFullDisk({
     path: join(dir, "journal.db"),
     capacity,
@@ -203,6 +221,24 @@ function start({ capacity = 1_000, vendResultMs = 25_000, remote = false, auditM
         events,
       ),
     auditor: auditMs === 0 ? undefined : auditorEvery(auditMs),
+    openDevices:
+      shown &&
+      ((ask) =>
+        new Devices(
+          {
+            scanner: undefined,
+            keypad: undefined,
+            display: undefined,
+            screens: [({ text }) => shown.push(text)],
+            words: WORDS,
+            wrapping: { prefix: "", suffix: "" },
+            backOff: { firstMs: 10, maxMs: 50 },
+            clock,
+            random,
+            log: quiet,
+          },
+          ask,
+        )),
     box: () => boxHealth(dir),
     serialBackOff: { firstMs: 10, maxMs: 50 },
     reportAgainMs: 200,
@@ -222,7 +258,7 @@ const auditorEvery = (everyMs: number): Auditor =>
     clock,
     log: quiet,
   });
-async function started(options = {}): Promise<void> {
+async function started(options: Started = {}): Promise<void> {
   start(options);
   await until("able to sell", () => cloud.statuses().at(-1)?.canSell === true);
 }
@@ -304,6 +340,16 @@ test("a request dearer than the credit is denied, and the next one served", asyn
   adapter.say("c,STATUS,IDLE", "c,STATUS,VEND,4.00,2");
   await adapter.heard("C,VEND,4.00");
   await told("g1", "accepted opened denied approved");
+});
+
+test("the screen names an item that has no name by the keys that were pressed for it", async () => {
+  const shown: string[] = [];
+  await started({ remote: true, facts: { itemNumbers: "rowColumn0001" }, shown });
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,2.50,1029"); // 0405H
+  await adapter.heard("C,VEND,2.50");
+  await until("the item's keys on the screen", () => shown.includes("Item E5: one moment ..."));
 });
 
 test("a cancel in the same breath as the request keeps the approval from leaving", async () => {

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { formOnDisk } from "../../controller/journal/form.js";
 import { Box, run } from "./box.js";
 
 let box: Box;
@@ -190,6 +191,50 @@ test("a power cut between two updates is undone by the next one before it begins
   expect(next, next.stdout).toMatchObject({ status: 0 });
   await box.sells("3.2.0");
   expect(box.layout.link("previous")).toBe(before);
+});
+
+/** As if the release before had been one of the first. */
+const readsOnlyTheFirstForm = (dist: string): void => {
+  setIn(join(dist, ".."), "package.json", '"journal":2', '"journal":1');
+  setIn(dist, "controller/journal/form.js", "FORM = 2", "FORM = 1");
+};
+test("what cannot read the journal is neither gone back to nor installed", async () => {
+  const old = box.release("4.0.0", readsOnlyTheFirstForm);
+  expect(await box.start([old])).toMatchObject({ status: 0 });
+  await box.sells("4.0.0");
+  const journal = join(box.data, "journal.db");
+  expect(formOnDisk(journal)).toBe(1);
+
+  // It is in bad health, and before that is seen it writes what only it can read: an item is suspended.
+  const bad = box.release("4.1.0", (dist) => {
+    setIn(
+      dist,
+      "controller/main.js",
+      "const screen = new Screen();",
+      `journal.write([{ n: journal.last + 1, line: { kind: "denied", grantId: "g", item: 1, priceMinor: 1, reason: "suspended" } }],
+        journal.state, new Map());
+      const screen = new Screen();`,
+    );
+    setIn(
+      dist,
+      "controller/serial/serial-link.js",
+      "new TcpLink(hostname,",
+      "new TcpLink('127.0.0.1.invalid',",
+    );
+  });
+  const { status, steps, stdout } = await box.start([bad, "--within", "12"]);
+  expect([status, steps.slice(-2)]).toEqual([4, ["undoing", "failed"]]);
+  expect(stdout).toContain("4.0.0 cannot read what it has written into the journal");
+  expect([box.running(), box.layout.unsettled]).toEqual(["4.1.0", undefined]);
+  expect(formOnDisk(journal)).toBe(2);
+
+  const refused = await box.start([old, "--allow-downgrade"]);
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.stderr).toContain("scanvend 4.0.0 cannot read the journal");
+  expect(box.running()).toBe("4.1.0");
+
+  expect(await box.start([box.release("4.2.0")])).toMatchObject({ status: 0 });
+  await box.sells("4.2.0");
 });
 
 test("called wrongly it says how", () => {
