@@ -207,6 +207,7 @@ export class Service<State> {
       broker: this.#bus.connected,
       journal: { id, last, heard, unheard: last - heard, capacity },
       serial: { lost: this.#counted.serialLosses, alarms: this.#alarms, lastAlarm: this.#lastAlarm },
+      dex: this.#options.auditor?.telemetry(),
     };
   }
 

@@ -1,5 +1,5 @@
 /** What a technician sees of a controller: one page, made whole each time and asked for again by itself. Pure. */
-import type { Body } from "../../broker/protocol/messages.js";
+import type { Body, Telemetry } from "../../broker/protocol/messages.js";
 
 export type Snapshot = {
   readonly machineId: string;
@@ -20,6 +20,8 @@ export type Snapshot = {
     readonly alarms: number;
     readonly lastAlarm: string;
   };
+  /** Of a machine whose own counters are read. */
+  readonly dex: Telemetry["dex"];
   readonly upSeconds: number;
 };
 
@@ -37,7 +39,8 @@ const WHY: Readonly<Record<string, string>> = {
 export const STYLE =
   "body{font:18px/1.5 sans-serif;margin:1.5rem;color:#111;background:#fff}th{text-align:left;padding-right:2rem;vertical-align:top}";
 
-export function statusPage({ machineId, status, broker, journal, serial, upSeconds }: Snapshot): string {
+export function statusPage(snapshot: Snapshot): string {
+  const { machineId, status, broker, journal, serial, dex, upSeconds } = snapshot;
   const { canSell, reason, mdb, version } = status;
   const rows: readonly (readonly [name: string, value: string])[] = [
     ["Machine", machineId],
@@ -48,6 +51,7 @@ export function statusPage({ machineId, status, broker, journal, serial, upSecon
     ["Unheard", `${journal.unheard} of at most ${journal.capacity}`],
     ["Serial line", `lost ${serial.lost} times since the start`],
     ["Alarms", serial.alarms === 0 ? "none" : `${serial.alarms}, the last one ${serial.lastAlarm}`],
+    ...(dex === undefined ? [] : [["Counters (DEX)", counters(dex)] as const]),
     ["Running for", `${upSeconds} s`],
     ["Version", version],
   ];
@@ -62,6 +66,13 @@ ${table}
 </body>
 </html>
 `;
+}
+
+function counters({ readSecondsAgo, trouble }: NonNullable<Telemetry["dex"]>): string {
+  const read = readSecondsAgo === undefined ? "not read yet" : `read ${readSecondsAgo} s ago`;
+  return trouble === ""
+    ? read
+    : `${read}; then ${trouble}: try \`scanvend dex --serial\` with this controller stopped`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

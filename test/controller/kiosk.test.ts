@@ -20,6 +20,7 @@ const sick: Snapshot = {
   broker: false,
   journal: { id: "j1", last: 12, heard: 10, unheard: 2, capacity: 100 },
   serial: { lost: 3, alarms: 1, lastAlarm: "noise <b>&</b>" },
+  dex: { readSecondsAgo: 40, trouble: "noAnswer" },
   upSeconds: 61,
 };
 
@@ -70,10 +71,16 @@ test("the page says that it does not sell, why, and where to look; nothing in it
       "not connected",
       "2 of at most 100",
       "lost 3 times",
+      "read 40 s ago; then noAnswer",
     ])
       expect(body).toContain(part);
     expect(body).toContain("noise &lt;b&gt;&amp;&lt;/b&gt;");
     expect(body).not.toContain("<b>");
+  }));
+
+test("counters that are not read are not spoken of", () =>
+  serving(async (port) => expect((await ask(port, "/status")).body).not.toContain("DEX"), {
+    snapshot: () => ({ ...sick, dex: undefined }),
   }));
 
 test("a program reads the same", () =>
