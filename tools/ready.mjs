@@ -58,6 +58,8 @@ const sources = [
   "cloud",
   "simulator",
   "bench",
+  "test/store/local-postgres.ts", // which the bench starts servers with
+  "test/quiet-port.ts",
   "package.json",
   "package-lock.json",
   "tsconfig.json",

