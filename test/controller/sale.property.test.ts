@@ -68,7 +68,7 @@ const grant = fc.record({
   goMs: fc.constant(10_000),
   maxVends: fc.constantFrom(1, MAX_VENDS),
   requestId: questions,
-  items: fc.constantFrom<number[] | undefined>(undefined, undefined, [1, 2, 3]),
+  items: fc.constantFrom<number[] | undefined>(undefined, [1, 2, 3, 4, 5, 6, 7]),
 });
 const GRANT = {
   grantId: "s",
@@ -242,7 +242,7 @@ test("no approval without its own go, above the credit or beyond the number; eve
   );
   expect(approvals, "the walk must reach what it is about").toBeGreaterThan(500);
   expect(paid, "and selections that are paid").toBeGreaterThan(50);
-  expect(narrow, "and grants for some items only").toBeGreaterThan(50);
+  expect(narrow, "and grants for some items only").toBeGreaterThan(10);
 });
 
 const lastAccepted = (entries: readonly Entry[], grantId: string): number =>
