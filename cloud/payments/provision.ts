@@ -15,7 +15,7 @@ import { openTestIssuance } from "./ledger.js";
 import type { Making } from "./making.js";
 import { toSearchName } from "./merchants.js";
 import type { NotificationType } from "./request.js";
-import { insertCollection, mintToken, putCondition, type Product } from "./tokens.js";
+import { findCollection, insertCollection, mintToken, putCondition, type Product } from "./tokens.js";
 import { lockSubscriptions } from "./webhook-subscriptions.js";
 import { issueVoucher } from "./vouchers.js";
 import type { AccountRow } from "./wire.js";
@@ -141,7 +141,9 @@ export async function provisionToken(
   making: Making,
   of: { readonly accountId: string; readonly collectionId: string; readonly idempotencyKey: string },
 ): Promise<string> {
-  const { code } = await mintToken(tx, making, { ...of, withCode: true }, PROVISIONED);
+  const collection = await findCollection(tx, of.collectionId);
+  if (collection === undefined) throw new Error(`there is no collection ${of.collectionId}`);
+  const { code } = await mintToken(tx, making, collection, { ...of, withCode: true }, PROVISIONED);
   if (code === undefined) throw new Error("a token was to have a code and has none");
   return code;
 }

@@ -128,14 +128,17 @@ export class Tokens {
    */
   mint(
     caller: Caller,
-    asked: Omit<NewToken, "accountId"> & { readonly accountId?: string | undefined },
+    asked: Omit<NewToken, "accountId"> & {
+      readonly collectionId: string;
+      readonly accountId?: string | undefined;
+    },
   ): Promise<object> {
     return this.#parts.store.write(async (tx) => {
       const collection = await findCollection(tx, asked.collectionId);
       if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
       permit(caller, "tokens:write", collection.account_id);
       const accountId = asked.accountId ?? caller.accountId;
-      const { id, code } = await mintToken(tx, this.#parts, { ...asked, accountId }, caller.crn);
+      const { id, code } = await mintToken(tx, this.#parts, collection, { ...asked, accountId }, caller.crn);
       const asset = await findAsset(tx, id);
       if (asset === undefined) throw new Error("a token was made and is not there");
       return { ...renderAsset(asset), ...(code === undefined ? {} : { code }) };
@@ -144,7 +147,6 @@ export class Tokens {
 }
 
 export type NewToken = {
-  readonly collectionId: string;
   readonly idempotencyKey: string;
   readonly accountId: string;
   readonly externalId?: string | undefined;
@@ -152,15 +154,14 @@ export type NewToken = {
   readonly withCode?: boolean | undefined;
 };
 
-/** A new token; its code is answered here and nowhere again. Raises FORBIDDEN, TOKEN_COLLECTION_NOT_FOUND, TOKEN_ALREADY_CREATED. */
+/** A new token; its code is answered here and nowhere again. Raises FORBIDDEN, TOKEN_ALREADY_CREATED. */
 export async function mintToken(
   tx: Tx,
   { clock, random }: Making,
+  collection: CollectionRow,
   asked: NewToken,
   createdBy: string,
 ): Promise<{ readonly id: string; readonly code: string | undefined }> {
-  const collection = await findCollection(tx, asked.collectionId);
-  if (collection === undefined) throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
   const account = await tx
     .selectFrom("account")
     .select("test")
@@ -269,7 +270,7 @@ function expiryOf({ token_expires_ms, token_life }: CollectionRow, nowMs: number
   return Math.min(nowMs + PERIOD_MS[period] * duration, token_expires_ms ?? Infinity);
 }
 
-const findCollection = (db: Reader, id: string): Promise<CollectionRow | undefined> =>
+export const findCollection = (db: Reader, id: string): Promise<CollectionRow | undefined> =>
   db.selectFrom("collection").selectAll().where("id", "=", id).executeTakeFirst();
 
 /** Which of a config's collections take which lines of a basket, and for how much. */

@@ -11,11 +11,10 @@ import type { Attendant } from "./attendant.js";
 import type { Desk } from "./desk.js";
 import type { Log } from "./log.js";
 import { itemsOf, machineBy, machineState } from "./machines.js";
-import type { PaymentsClient } from "./payments-client.js";
+import { paidWith, type PaymentsClient } from "./payments-client.js";
 import { machineView, saleView, type SaleView } from "./render.js";
 import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
 import { isFirst } from "./webhook-seen.js";
-import { paidWith } from "./payments-client.js";
 import { verifyWebhook } from "./webhook.js";
 
 export type RouteParts = {
