@@ -259,6 +259,7 @@ test("a line that dies without a word is noticed by both ends, and the machine i
   await until("the will", () => cloud.statuses().at(-1)?.online === false);
   expect(cloud.heard.at(-1)?.n).toBe(2 * BLOCK - 1);
   await until("the loss seen", () => !opened.bus.connected);
+  network.setFaults({ ...noFaults, networkDown: true }); // ends a new try that is already lost in the dead line
   network.setFaults(noFaults);
   await until("its status again", () => cloud.statuses().at(-1)?.online === true);
 });
