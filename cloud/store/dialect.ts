@@ -1,5 +1,5 @@
 /** The few words in which SQLite and PostgreSQL differ: everything else is one text for both. */
-import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely } from "kysely";
+import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely, type RawBuilder } from "kysely";
 
 export const isSqlite = (db: Pick<Kysely<unknown>, "getExecutor">): boolean =>
   db.getExecutor().adapter instanceof SqliteAdapter;
@@ -21,6 +21,16 @@ export const strictByKey =
   (db: Kysely<unknown>) =>
   <T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> =>
     isSqlite(db) ? table.modifyEnd(sql`strict, without rowid`) : table;
+
+/**
+ * A check that a column holds one of these words. Said with `or`: of an `in` with more than two values SQLite makes a table,
+ * anew for every row it checks, and that takes longer than writing the row.
+ */
+export const oneOf = (column: string, words: readonly string[]): RawBuilder<boolean> =>
+  sql`(${sql.join(
+    words.map((word) => sql`${sql.ref(column)} = ${sql.lit(word)}`),
+    sql` or `,
+  )})`;
 
 /** Forbids changing or deleting the rows of a table: what was written stays. */
 export async function appendOnly(db: Kysely<unknown>, table: string): Promise<void> {

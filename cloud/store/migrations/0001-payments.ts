@@ -1,6 +1,6 @@
 /** The payment platform's first tables. Every amount, balance and state is bounded by the database itself. */
 import { sql, type Kysely, type Migration } from "kysely";
-import { appendOnly, int64, strict, strictByKey } from "../dialect.js";
+import { appendOnly, int64, oneOf, strict, strictByKey } from "../dialect.js";
 
 const amount = sql`amount_minor between 1 and 99999999`;
 const flag = (column: string) => sql`${sql.ref(column)} in (0, 1)`;
@@ -16,7 +16,7 @@ export const payments: Migration = {
       create
         .createTable("account")
         .addColumn("id", "text", (c) => c.primaryKey())
-        .addColumn("type", "text", (c) => c.notNull().check(sql`type in ('org', 'individual')`))
+        .addColumn("type", "text", (c) => c.notNull().check(oneOf("type", ["org", "individual"])))
         .addColumn("name", "text", (c) => c.notNull())
         .addColumn("test", int, (c) => c.notNull().check(flag("test")))
         .addColumn("created_ms", int, (c) => c.notNull()),
@@ -65,7 +65,7 @@ export const payments: Migration = {
         .createTable("ledger_account")
         .addColumn("id", "text", (c) => c.primaryKey())
         .addColumn("kind", "text", (c) =>
-          c.notNull().check(sql`kind in ('wallet', 'issuance', 'hold', 'voucher', 'clearing')`),
+          c.notNull().check(oneOf("kind", ["wallet", "issuance", "hold", "voucher", "clearing"])),
         )
         .addColumn("currency", "text", (c) => c.notNull())
         .addColumn("balance_minor", int, (c) => c.notNull())
@@ -88,7 +88,15 @@ export const payments: Migration = {
           c
             .notNull()
             .check(
-              sql`kind in ('payment', 'refund', 'top-up', 'issue', 'authorization', 'confirmation', 'release')`,
+              oneOf("kind", [
+                "payment",
+                "refund",
+                "top-up",
+                "issue",
+                "authorization",
+                "confirmation",
+                "release",
+              ]),
             ),
         )
         .addColumn("ref", "text", (c) => c.notNull())
@@ -117,7 +125,7 @@ export const payments: Migration = {
         .addColumn("account_id", "text", (c) => c.notNull().references("account.id"))
         .addColumn("type", "text", (c) => c.notNull())
         .addColumn("description", "text", (c) => c.notNull())
-        .addColumn("status", "text", (c) => c.notNull().check(sql`status in ('active', 'archived')`))
+        .addColumn("status", "text", (c) => c.notNull().check(oneOf("status", ["active", "archived"])))
         .addColumn("created_ms", int, (c) => c.notNull()),
     ).execute();
     await create.createIndex("asset_of_account").on("asset").columns(["account_id", "id"]).execute();
@@ -135,11 +143,11 @@ export const payments: Migration = {
         .addColumn("currency", "text", (c) => c.notNull())
         .addColumn("payment_options", "text", (c) => c.notNull())
         .addColumn("status", "text", (c) =>
-          c.notNull().check(sql`status in ('new', 'paid', 'cancelled', 'expired')`),
+          c.notNull().check(oneOf("status", ["new", "paid", "cancelled", "expired"])),
         )
         .addColumn("cancellation_reason", "text")
         .addColumn("pre_auth_status", "text", (c) =>
-          c.check(sql`pre_auth_status in ('authorized', 'released')`),
+          c.check(oneOf("pre_auth_status", ["authorized", "released"])),
         )
         .addColumn("pre_auth_expires_ms", int)
         .addColumn("conditions", "text", (c) => c.notNull())
@@ -272,7 +280,9 @@ export const payments: Migration = {
         .addColumn("notification_id", "text", (c) => c.notNull())
         .addColumn("subscription_id", "text", (c) => c.notNull().references("webhook_subscription.id"))
         .addColumn("body", "text", (c) => c.notNull())
-        .addColumn("state", "text", (c) => c.notNull().check(sql`state in ('due', 'delivered', 'abandoned')`))
+        .addColumn("state", "text", (c) =>
+          c.notNull().check(oneOf("state", ["due", "delivered", "abandoned"])),
+        )
         .addColumn("due_ms", int, (c) => c.notNull())
         .addColumn("attempts", int, (c) => c.notNull())
         .addColumn("created_ms", int, (c) => c.notNull())

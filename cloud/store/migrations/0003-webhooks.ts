@@ -4,7 +4,7 @@
  */
 import { sql, type Kysely, type Migration } from "kysely";
 import { z } from "zod";
-import { appendOnly, int64, strict } from "../dialect.js";
+import { appendOnly, int64, oneOf, strict } from "../dialect.js";
 
 /** What this migration reads and writes, as it was when it was written. */
 type Before = {
@@ -86,7 +86,9 @@ export const webhooks: Migration = {
         .addColumn("id", "text", (c) => c.primaryKey())
         .addColumn("notification_id", "text", (c) => c.notNull().references("notification.id"))
         .addColumn("subscription_id", "text", (c) => c.notNull().references("webhook_subscription.id"))
-        .addColumn("state", "text", (c) => c.notNull().check(sql`state in ('due', 'delivered', 'abandoned')`))
+        .addColumn("state", "text", (c) =>
+          c.notNull().check(oneOf("state", ["due", "delivered", "abandoned"])),
+        )
         .addColumn("due_ms", int, (c) => c.notNull())
         .addColumn("attempts", int, (c) => c.notNull())
         .addColumn("round", int, (c) => c.notNull())

@@ -1,6 +1,6 @@
 /** Vouchers and tokens: what is spent by a code, and what is spent whole. */
 import { sql, type Kysely, type Migration } from "kysely";
-import { int64, strict } from "../dialect.js";
+import { int64, oneOf, strict } from "../dialect.js";
 
 export const vouchers: Migration = {
   async up(db: Kysely<unknown>) {
@@ -18,7 +18,7 @@ export const vouchers: Migration = {
         .addColumn("value_minor", int, (c) => c.notNull().check(sql`value_minor between 1 and 99999999`))
         .addColumn("funded_by", "text", (c) => c.notNull().references("ledger_account.id"))
         .addColumn("status", "text", (c) =>
-          c.notNull().check(sql`status in ('active', 'spent', 'cancelled')`),
+          c.notNull().check(oneOf("status", ["active", "spent", "cancelled"])),
         )
         .addColumn("expires_ms", int)
         .addColumn("created_ms", int, (c) => c.notNull()),
@@ -39,7 +39,7 @@ export const vouchers: Migration = {
         .addColumn("id", "text", (c) => c.primaryKey())
         .addColumn("account_id", "text", (c) => c.notNull().references("account.id"))
         .addColumn("name", "text", (c) => c.notNull())
-        .addColumn("type", "text", (c) => c.notNull().check(sql`type in ('product', 'discount')`))
+        .addColumn("type", "text", (c) => c.notNull().check(oneOf("type", ["product", "discount"])))
         .addColumn("currency", "text")
         .addColumn("max_value_minor", int, (c) => c.check(sql`max_value_minor between 1 and 99999999`))
         .addColumn("token_expires_ms", int)

@@ -1,6 +1,6 @@
 /** Accounts with a story, merchants and their configs through the API, patron codes, limits and test clocks. */
 import { sql, type Kysely, type Migration } from "kysely";
-import { int64, strict } from "../dialect.js";
+import { int64, oneOf, strict } from "../dialect.js";
 
 /** The rows of before, made by hand, say so. */
 const PROVISIONED = "crn::service:provision";
@@ -40,7 +40,7 @@ export const accounts: Migration = {
     }
 
     const account = create.alterTable("account");
-    await account.addColumn("region", "text", (c) => c.check(sql`region in ('NZ', 'AU', 'US')`)).execute();
+    await account.addColumn("region", "text", (c) => c.check(oneOf("region", ["NZ", "AU", "US"]))).execute();
     await account.addColumn("parent_account_id", "text", (c) => c.references("account.id")).execute();
     await account
       .addColumn("requests_per_minute", int, (c) => c.check(sql`requests_per_minute > 0`))
@@ -66,7 +66,7 @@ export const accounts: Migration = {
 
     const merchant = create.alterTable("merchant");
     await merchant
-      .addColumn("type", "text", (c) => c.check(sql`type in ('physical', 'e-commerce')`))
+      .addColumn("type", "text", (c) => c.check(oneOf("type", ["physical", "e-commerce"])))
       .execute();
     await merchant.addColumn("location", "text").execute(); // JSON
     await merchant.addColumn("category_code", "text").execute();
@@ -76,7 +76,7 @@ export const accounts: Migration = {
         c
           .notNull()
           .defaultTo("active")
-          .check(sql`onboarding_status in ('applied', 'provisioning', 'active', 'deactivated', 'on-hold')`),
+          .check(oneOf("onboarding_status", ["applied", "provisioning", "active", "deactivated", "on-hold"])),
       )
       .execute();
     await merchant.addColumn("onboarding_status_reason", "text").execute();

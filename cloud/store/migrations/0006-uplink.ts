@@ -1,6 +1,6 @@
 /** Calls to a provider elsewhere that keeps the money: what was asked, and what is owed, until its word is known. */
 import { sql, type Kysely, type Migration } from "kysely";
-import { int64, strict } from "../dialect.js";
+import { int64, oneOf, strict } from "../dialect.js";
 
 export const uplink: Migration = {
   async up(db: Kysely<unknown>) {
@@ -31,7 +31,15 @@ export const uplink: Migration = {
           c
             .notNull()
             .check(
-              sql`state in ('paying', 'cancelling', 'refunding', 'paid', 'declined', 'cancelled', 'refunded')`,
+              oneOf("state", [
+                "paying",
+                "cancelling",
+                "refunding",
+                "paid",
+                "declined",
+                "cancelled",
+                "refunded",
+              ]),
             ),
         )
         .addColumn("asked", "text") // JSON
@@ -42,7 +50,7 @@ export const uplink: Migration = {
         .addColumn("last_error", "text")
         .addCheckConstraint(
           "uplink_call_settled",
-          sql`(settled_ms is null) = (state in ('paying', 'cancelling', 'refunding'))`,
+          sql`(settled_ms is null) = ${oneOf("state", ["paying", "cancelling", "refunding"])}`,
         ),
     ).execute();
     await create
