@@ -10,6 +10,7 @@ import { firstIdAt } from "../../broker/protocol/id.js";
 import type { Store } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { pageSize } from "../http/page.js";
+import { textsOf } from "./outbox.js";
 import { openSigningKey } from "./signing-key.js";
 import type { NotificationQuery } from "./webhook-form.js";
 import { signWebhook } from "./webhook-signature.js";
@@ -36,7 +37,7 @@ export class Notifications {
     const size = pageSize(page);
     const rows = await store.read
       .selectFrom("notification")
-      .select(["id", "body"])
+      .select("id")
       .where("account_id", "=", accountId)
       .where("id", ">", after)
       .$if(type !== undefined, (q) => q.where("type", "=", type ?? ""))
@@ -47,22 +48,27 @@ export class Notifications {
     const seen = rows.length < size ? undefined : rows.at(-1)?.id;
     const settled = firstIdAt(nowMs - SETTLED_MS);
     const next = seen !== undefined && seen < settled ? seen : settled;
-    const items = rows.map(({ body }) => JSON.parse(body) as object); // written by the outbox alone
+    const texts = await textsOf(
+      store.read,
+      rows.map(({ id }) => id),
+    );
+    const bodies = rows.flatMap(({ id }) => texts.get(id) ?? []); // gone, if it was old: between the two looks at it
+    const items = bodies.map((body) => JSON.parse(body) as object); // made by the outbox alone
     return {
-      items: audience === undefined ? items : await this.#signed(items, rows, audience, nowMs),
+      items: audience === undefined ? items : await this.#signed(items, bodies, audience, nowMs),
       after: next > after ? next : after,
     };
   }
 
   async #signed(
     items: readonly object[],
-    rows: readonly { readonly body: string }[],
+    bodies: readonly string[],
     url: string,
     nowMs: number,
   ): Promise<readonly object[]> {
     const key = await openSigningKey(this.#parts.store, nowMs);
     return Promise.all(
-      rows.map(async ({ body }, index) => ({
+      bodies.map(async (body, index) => ({
         ...items[index],
         body,
         authorization: await signWebhook(key, { url, body, nowMs }),

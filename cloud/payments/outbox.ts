@@ -2,21 +2,25 @@
  * The outbox: what is owed to webhooks, written in the transaction of what it speaks of. Only webhooks.ts sends it.
  *
  * Owns      the table notification and, with webhooks.ts, delivery.
- * Promises  a notification has one id and one text for all its receivers, for ever: they deduplicate by the id. It is kept
- *           whether or not anyone is subscribed, for whoever asks later.
+ * Promises  a notification has one id and one text for all its receivers, for ever: they deduplicate by the id. The text is
+ *           that of its activity, which never changes, and is made when it is asked for. It is kept whether or not anyone is
+ *           subscribed, for whoever asks later.
  */
 import { sql } from "kysely";
 import type { Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { insertOf, rowsOf, type Write } from "../store/statement.js";
+import type { Reader } from "../store/store.js";
+import { renderSelected, selectActivities } from "./activity-rows.js";
 import type { NotificationType } from "./request.js";
-import { timestamp } from "./wire.js";
+import { timestamp, type ActivityRow } from "./wire.js";
 
 export type Notice = {
   readonly accountId: string;
   readonly test: boolean;
   readonly types: readonly NotificationType[];
-  readonly data: object;
+  /** What it tells of; its row is written with it. */
+  readonly activity: Pick<ActivityRow, "payment_request_id" | "number">;
 };
 
 /** The account's subscriptions, of whatever types. */
@@ -33,7 +37,7 @@ export type Subscriptions = readonly { readonly id: string; readonly types: stri
 export function noticeWrites(
   random: Random,
   nowMs: number,
-  { accountId, test, types, data }: Notice,
+  { accountId, test, types, activity }: Notice,
   subscriptions: Subscriptions,
 ): readonly Write[] {
   return types.flatMap((type) => {
@@ -45,7 +49,8 @@ export function noticeWrites(
         account_id: accountId,
         type,
         test: test ? 1 : 0,
-        body: JSON.stringify({ id, type, data, accountId, test, createdAt: timestamp(nowMs) }),
+        payment_request_id: activity.payment_request_id,
+        number: activity.number,
         created_ms: nowMs,
       }),
       ...wanting.map((subscription) =>
@@ -73,7 +78,8 @@ const insertNotification = insertOf("notification", [
   "account_id",
   "type",
   "test",
-  "body",
+  "payment_request_id",
+  "number",
   "created_ms",
 ]);
 const insertDelivery = insertOf("delivery", [
@@ -90,3 +96,43 @@ const insertDelivery = insertOf("delivery", [
   "settled_ms",
   "last_error",
 ]);
+
+/** The exact text of each, by its id. */
+export async function textsOf(
+  db: Reader,
+  notificationIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(notificationIds)];
+  if (ids.length === 0) return new Map();
+  const rows = await selectActivities(db)
+    .innerJoin("notification", (join) =>
+      join
+        .onRef("notification.payment_request_id", "=", "activity.payment_request_id")
+        .onRef("notification.number", "=", "activity.number"),
+    )
+    .select(["notification.id as notification_id", "notification.type as notification_type"])
+    .select(["notification.account_id", "notification.test", "notification.created_ms as notified_ms"])
+    .where("notification.id", "in", ids)
+    .execute();
+  const told = rows.map((row): readonly [string, string] => [
+    row.notification_id,
+    JSON.stringify({
+      id: row.notification_id,
+      type: row.notification_type,
+      data: renderSelected(row),
+      accountId: row.account_id,
+      test: row.test === 1,
+      createdAt: timestamp(row.notified_ms),
+    }),
+  ]);
+  return new Map([...told, ...(told.length < ids.length ? await writtenDown(db, ids) : [])]);
+}
+
+/** Those made before a notification said which activity it tells of. */
+async function writtenDown(
+  db: Reader,
+  ids: readonly string[],
+): Promise<readonly (readonly [string, string])[]> {
+  const rows = await db.selectFrom("notification").select(["id", "body"]).where("id", "in", ids).execute();
+  return rows.flatMap(({ id, body }) => (body === null ? [] : [[id, body] as const]));
+}

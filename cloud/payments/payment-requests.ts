@@ -14,6 +14,7 @@ import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
 import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
+import { activityWrite, renderSelected, selectActivities } from "./activity-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import { isElsewhere, readAssetType } from "./asset-type.js";
 import { findDue } from "./due-requests.js";
@@ -42,7 +43,6 @@ import {
 } from "./request-form.js";
 import {
   findRequest,
-  activityWrite,
   lockFreeRequest,
   lockRequest,
   proceed,
@@ -411,21 +411,11 @@ export class PaymentRequests {
       .executeTakeFirst();
     permit(caller, "payment-activities:read", merchant?.account_id);
     const size = pageSize(query);
-    const rows = await read
-      .selectFrom("activity")
-      .innerJoin("payment_request", "payment_request.id", "activity.payment_request_id")
-      .selectAll("activity")
-      .select(["short_code", "currency", "config_id", "merchant_account_id", "merchant_name"])
-      .select("payment_request.created_by as request_created_by")
+    const rows = await selectActivities(read)
       .where("activity.merchant_id", "=", merchantId)
       .$call(newestFirst("activity.id", query))
       .execute();
-    return toPage(
-      rows,
-      size,
-      (row) => row.id,
-      (row) => renderActivity(row, { ...row, created_by: row.request_created_by }),
-    );
+    return toPage(rows, size, (row) => row.id, renderSelected);
   }
 
   /** Writes down what is due, up to `limit` of each kind; answers how many it wrote. What others hold, they see to. */

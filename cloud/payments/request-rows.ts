@@ -1,7 +1,7 @@
 /**
  * Payment requests as rows: read into the state `step` understands, and its effects written back.
  *
- * Owns      the tables payment_request, payment and activity. What a provider elsewhere is asked is in uplink-rows.ts.
+ * Owns      the tables payment_request and payment. What a provider elsewhere is asked is in uplink-rows.ts.
  * Promises  everything one step does (state, money, activity, the key it was asked under, what the outbox owes) is in the
  *           one transaction it is given.
  * Never     decides anything about money: that is request.ts.
@@ -14,6 +14,7 @@ import { insertOf, rowsOf, together, writeAll, writeOf, type Write } from "../st
 import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
+import { activityWrite, findActivityOf } from "./activity-rows.js";
 import { openAccount, postings, type Entry, type Transfer } from "./ledger.js";
 import { operationWrite, type Operation } from "./operation.js";
 import { findSubscriptions, noticeWrites, type Subscriptions } from "./outbox.js";
@@ -131,15 +132,6 @@ const findPayments = rowsOf((db, { id }: ById) =>
 );
 const findHold = rowsOf((db, { id }: ById) =>
   db.selectFrom("hold").selectAll().where("payment_request_id", "=", id),
-);
-
-export async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {
-  const [row] = await findActivityOf(db, { requestId, id });
-  if (row === undefined) throw new Error(`the activity ${id} is gone`);
-  return row;
-}
-const findActivityOf = rowsOf((db, { requestId, id }: ById & { readonly requestId: string }) =>
-  db.selectFrom("activity").selectAll().where("payment_request_id", "=", requestId).where("id", "=", id),
 );
 
 const storedConditions = z.array(
@@ -291,9 +283,8 @@ async function perform(effects: readonly Effect[], doing: Doing): Promise<object
         number += 1;
         const details = toDetails(effect, doing);
         const activity = toActivity(effect, number, details, doing);
-        const data = renderActivity(activity, row, details);
-        if (effect.activityId === doing.activityId) answer = data;
-        writes.push(activityWrite(activity), ...notices(effect.notify, data, doing));
+        if (effect.activityId === doing.activityId) answer = renderActivity(activity, row, details);
+        writes.push(activityWrite(activity), ...notices(effect.notify, activity, doing));
         break;
       }
       // These three come alone.
@@ -523,34 +514,19 @@ function toActivity(
     details: JSON.stringify(details),
   };
 }
-export const activityWrite = insertOf("activity", [
-  "id",
-  "payment_request_id",
-  "merchant_id",
-  "number",
-  "type",
-  "amount_minor",
-  "created_by",
-  "created_ms",
-  "details",
-]);
-
 const notices = (
   types: readonly NotificationType[],
-  data: object,
+  activity: ActivityRow,
   { random, realMs, row, subscriptions }: Doing,
-): readonly Write[] =>
-  noticeWrites(
+): readonly Write[] => {
+  const test = livenessOf(readOptions(row)) === "test";
+  return noticeWrites(
     random,
     realMs,
-    {
-      accountId: row.merchant_account_id,
-      test: livenessOf(readOptions(row)) === "test",
-      types,
-      data,
-    },
+    { accountId: row.merchant_account_id, test, types, activity },
     subscriptions,
   );
+};
 
 /** What the activity repeats of what was asked, and what only its type says. */
 function toDetails({ activityId, facts }: Recorded, { row, nowMs, said, activityId: asked }: Doing): object {

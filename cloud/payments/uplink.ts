@@ -17,7 +17,8 @@ import { together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { findSubscriptions, noticeWrites } from "./outbox.js";
 import type { AssetProvider } from "./provider.js";
-import { findActivity, lockRequest, proceed, readOptions, type TimedRow } from "./request-rows.js";
+import { findActivity } from "./activity-rows.js";
+import { lockRequest, proceed, readOptions, type TimedRow } from "./request-rows.js";
 import type { Event } from "./request.js";
 import type { UplinkClient, Word } from "./uplink-client.js";
 import {
@@ -205,7 +206,7 @@ export class Uplink {
       accountId,
       test: livenessOf(readOptions(row)) === "test",
       types: ["payment-request:refund-completed"] as const,
-      data: renderActivity(activity, row),
+      activity,
     };
     await writeAll(tx, noticeWrites(this.#parts.random, nowMs, notice, subscriptions));
   }

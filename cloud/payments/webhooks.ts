@@ -16,6 +16,7 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { forUpdateSkipLocked } from "../store/locks.js";
 import { rowsOf } from "../store/statement.js";
 import type { Store } from "../store/store.js";
+import { textsOf } from "./outbox.js";
 import type { SigningKey } from "./signing-key.js";
 import { signWebhook } from "./webhook-signature.js";
 import type { WebhookTargets } from "./webhook-targets.js";
@@ -45,8 +46,9 @@ const GIVE_UP_MS = 14 * 24 * 60 * 60 * 1000;
 
 type Due = {
   readonly id: string;
-  readonly url: string;
+  readonly notification_id: string;
   readonly body: string;
+  readonly url: string;
   readonly attempts: number;
   readonly round: number;
   readonly begun_ms: number;
@@ -67,9 +69,8 @@ const findDue = rowsOf((db, { nowMs, limit }: { readonly nowMs: number; readonly
   db
     .selectFrom("delivery")
     .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
-    .innerJoin("notification", "notification.id", "delivery.notification_id")
     .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
-    .select(["webhook_subscription.url", "notification.body"])
+    .select(["delivery.notification_id", "webhook_subscription.url"])
     .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
     .where("delivery.due_ms", "<=", nowMs)
     .orderBy("delivery.due_ms")
@@ -151,8 +152,17 @@ export class Webhooks {
   async #claim(limit: number): Promise<readonly Due[]> {
     const { store, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    const due = await findDue(store.read, { nowMs, limit });
-    if (due.length === 0) return [];
+    const found = await findDue(store.read, { nowMs, limit });
+    if (found.length === 0) return [];
+    const texts = await textsOf(
+      store.read,
+      found.map(({ notification_id }) => notification_id),
+    );
+    const due = found.map((row) => {
+      const body = texts.get(row.notification_id);
+      if (body === undefined) throw new Error(`the notification ${row.notification_id} is gone`);
+      return { ...row, body };
+    });
     return store.write(async (tx) => {
       const ids = due.map(({ id }) => id);
       const free = await tx

@@ -1,6 +1,7 @@
 /** Every change to the tables, in order of name. A migration that has been released is never edited. */
 import type { Migration } from "kysely";
 import { accounts } from "./migrations/0005-accounts.js";
+import { notifiedActivities } from "./migrations/0012-notified-activities.js";
 import { ownTime } from "./migrations/0007-own-time.js";
 import { machineConfigs } from "./migrations/0009-machine-configs.js";
 import { ownedMachines } from "./migrations/0011-owned-machines.js";
@@ -24,4 +25,5 @@ export const migrations: Record<string, Migration> = {
   "0009-machine-configs": machineConfigs,
   "0010-product-codes": productCodes,
   "0011-owned-machines": ownedMachines,
+  "0012-notified-activities": notifiedActivities,
 };

@@ -186,13 +186,15 @@ export type PaymentsTables = {
     version: number;
     deleted_ms: number | null; // kept for its deliveries; nobody sees it any more
   };
-  /** What happened, in the exact text that is signed and sent, for all its receivers. Rows never change; pruning.ts takes old ones away. */
+  /** That an activity is told of, once for all its receivers. Rows never change; pruning.ts takes old ones away. */
   notification: {
     id: string; // what a receiver deduplicates by
     account_id: string;
     type: string;
     test: number;
-    body: string;
+    payment_request_id: string | null;
+    number: number | null; // of the activity
+    body: Generated<string | null>; // the whole text, of one made before there was a number
     created_ms: number;
   };
   /** The outbox: a notification on its way to one subscription. */

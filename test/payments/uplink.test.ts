@@ -77,7 +77,7 @@ const askedAgain = (count: number) =>
   }).toBeGreaterThanOrEqual(count);
 const notified = async (id: string): Promise<readonly string[]> => {
   const rows = await platform.store.read.selectFrom("notification").selectAll().orderBy("id").execute();
-  const types = rows.filter(({ body }) => body.includes(id)).map(({ type }) => type);
+  const types = rows.filter((row) => row.payment_request_id === id).map(({ type }) => type);
   return types.map((type) => type.replace("payment-request:", "")).sort(); // ids of one millisecond have no order
 };
 const unconfirmed = { status: 403, body: { message: "PAYMENT_UNCONFIRMED" } };

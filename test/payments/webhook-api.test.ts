@@ -440,7 +440,8 @@ describe("notifications", () => {
 
   test("are not missed when one is committed behind a younger one", async () => {
     const { store, clock, merchant } = platform;
-    const notice = { accountId: merchant.ownerAccountId, test: true, types: [PAID] as const, data: {} };
+    const activity = { payment_request_id: await platform.request(), number: 1 };
+    const notice = { accountId: merchant.ownerAccountId, test: true, types: [PAID] as const, activity };
     const madeMs = clock.nowMs();
     clock.advance(1_000);
     await store.write((tx) => writeAll(tx, noticeWrites(random, clock.nowMs(), notice, [])));
@@ -448,7 +449,7 @@ describe("notifications", () => {
       const answer = await fetch(`${platform.url}/api/notifications?after=${cursor}`, {
         headers: { "x-api-key": merchant.ownerKey },
       });
-      const body = (await answer.json()) as { items: { id: string }[]; after: string }; // data is not a whole activity here
+      const body = (await answer.json()) as { items: { id: string }[]; after: string };
       return { ids: body.items.map(({ id }) => id), after: body.after };
     };
     const first = await idsAfter(firstIdAt(madeMs));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import SQLite from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect } from "kysely";
 import { expect, test } from "vitest";
+import { textsOf } from "../../cloud/payments/outbox.js";
 import { migrations } from "../../cloud/store/migrations.js";
 import { openStore } from "../../cloud/store/open-store.js";
 
@@ -52,9 +53,13 @@ test("an outbox of before is carried over", async () => {
       account_id: "acc",
       type: "payment-request:paid",
       test: 1,
+      payment_request_id: null,
+      number: null,
       body: bodyOf(row.id),
       created_ms: Date.parse(createdAt),
     });
+  const texts = await textsOf(read, ["n0007", "n0599", "n0007"]);
+  expect([...texts]).toEqual(["n0007", "n0599"].map((id) => [id, bodyOf(id)]));
   const deliveries = await read.selectFrom("delivery").selectAll().orderBy("id").execute();
   expect(deliveries).toHaveLength(1_200);
   const common = { due_ms: 5, round: 1, begun_ms: 5, created_ms: 5 };
