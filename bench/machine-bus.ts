@@ -55,6 +55,11 @@ export class MachineBus {
     await this.#until(() => this.#status?.canSell === true);
   }
 
+  /** Says goodbye, or the broker says it for it: what is heard from here on is the next one's. */
+  async hasLeft(): Promise<void> {
+    await this.#until(() => this.#status?.online === false);
+  }
+
   /** The report of this kind about this grant. */
   async reported(kind: JournalLine["kind"], grantId: string): Promise<Reported> {
     const find = (): Reported | undefined => {
@@ -73,13 +78,13 @@ export class MachineBus {
     await this.#client.endAsync(true);
   }
 
-  /** As the cloud does: only the next entry is taken, and how far that goes is said after each. */
+  /** As the cloud does: only the next entry is taken, and how far that goes is said after what came of it. */
   #take(report: Reported): void {
     if (report.entry === this.#heard + 1) {
       this.#heard += 1;
       this.#latest.set(report.line.kind, report);
     }
-    this.say("heard", { journal: report.journal, upTo: this.#heard });
+    setImmediate(() => this.say("heard", { journal: report.journal, upTo: this.#heard }));
   }
 
   async #until(holds: () => boolean): Promise<void> {

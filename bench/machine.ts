@@ -3,8 +3,9 @@
  *
  * A real controller process, a real broker process, and the two ends that they serve: an adapter on a TCP serial line and the
  * cloud's end of the bus. Times are taken twice: in the controller, from a line's arrival to its answer's leaving (edges.ts),
- * which is what the limits are for; and at those two ends, with the way there and back. Beside each sale, in turn with it, one durable commit with the
- * journal's own settings on the journal's own disk: a disk that is busy with something else shows in both.
+ * which is what the limits are for; and at those two ends, with the way there and back. After each sale one durable commit with the
+ * journal's own settings on the journal's own disk: one that is busy with something else shows in both. It comes after the same
+ * rest as a customer's choice, when nobody is at work any more: it neither competes with a sale nor finds the disk awake for it.
  */
 import { createHash, createPublicKey, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -202,6 +203,7 @@ async function startMs(bench: Bench): Promise<number> {
   await bench.bus.canSell();
   const tookMs = performance.now() - startedMs;
   await controller.stop();
+  await bench.bus.hasLeft();
   return tookMs;
 }
 
@@ -271,12 +273,14 @@ async function sellForAMonth(bench: Bench, controller: BenchProcess, { sales }: 
   const yardstick = new DurableCommit(join(bench.dir, "yardstick.db"));
   for (let n = 0; n < WARM_UP_SALES; n += 1) {
     await sell(bench, `warm-up-${n}`);
+    await pause(CHOOSES_MS);
     yardstick.timeMs();
   }
   const [commits, times, samples]: [number[], Times[], Sample[]] = [[], [], []];
   const [startedMs, writtenBefore] = [performance.now(), controller.writtenKb()];
   for (let n = 1; n <= sales; n += 1) {
     times.push(await sell(bench, `sale-${n}`));
+    await pause(CHOOSES_MS);
     commits.push(yardstick.timeMs());
     if (n % Math.max(1, Math.floor(sales / SAMPLES)) === 0)
       samples.push({ sales: n, residentMb: controller.residentMb(), journalKb: journalKb(bench) });

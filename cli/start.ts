@@ -16,6 +16,7 @@ import { webhookUrl } from "../cloud/main.js";
 import { openStore } from "../cloud/store/open-store.js";
 import type { Io } from "./io.js";
 import { holdDirectory } from "../controller/directory-lock.js";
+import { CONTROLLER_NODE_FLAGS } from "./node-flags.js";
 import { pickPorts } from "./ports.js";
 import { CURRENCY, DECIMALS, rigMachine, type RigMachine } from "./rig-plan.js";
 import { machineDir, seedRig, writePrivately, type Seeded } from "./seed.js";
@@ -263,6 +264,7 @@ function configure(
       controller: {
         command: [
           process.execPath,
+          ...CONTROLLER_NODE_FLAGS,
           program,
           "controller",
           "--config",

@@ -9,7 +9,7 @@ export interface Clock {
   nowMs(): number;
   /** Monotonic clock, ms since some moment of this process. For every interval. */
   monoMs(): number;
-  /** Calls `act` once after `ms`; the answer takes it back. */
+  /** Calls `act` once after `ms`, with 0 once what has reached our sockets by now is read; the answer takes it back. */
   after(ms: number, act: () => void): () => void;
 }
 

@@ -9,6 +9,7 @@
  * Why node:crypto and not a JOSE library here: both ends sign inside synchronous steps, and it is fifteen times faster.
  * The algorithm is fixed, so there is no algorithm to confuse.
  */
+import { isUtf8 } from "node:buffer";
 import { sign, verify, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import { schemaOf, type Body } from "./messages.js";
@@ -90,8 +91,10 @@ const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).to
 const pathOf = (error: z.ZodError): string => error.issues.map((issue) => issue.path.join(".")).join(" ");
 
 function decode(part: string): unknown {
+  const bytes = Buffer.from(part, "base64url");
+  if (!isUtf8(bytes)) return undefined;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url")));
+    return JSON.parse(bytes.toString());
   } catch {
     return undefined; // not JSON: the caller says so in its own words
   }

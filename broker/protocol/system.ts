@@ -7,7 +7,8 @@ export const systemClock: Clock = {
   monoMs: () => performance.now(),
   after: (ms, act) => {
     if (ms <= 0) {
-      const turn = setImmediate(act); // a timer of 0 rings after a whole millisecond
+      // A timer of 0 rings after a whole millisecond, and the first immediate before anything more is read.
+      let turn = setImmediate(() => (turn = setImmediate(act)));
       return () => clearImmediate(turn);
     }
     const timer = setTimeout(act, ms);

@@ -173,6 +173,7 @@ export class MqttBus implements Bus {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
+      writeCache: false, // else 65,536 Buffers are kept, one for each number there can be
       will: {
         topic: topicOf(machineId, "status"),
         payload: Buffer.from(seal(machineId, "status", numbers.will, offline, signer)),

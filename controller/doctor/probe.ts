@@ -8,8 +8,7 @@ import type { Clock } from "../../broker/protocol/clock.js";
 import type { Configuration } from "../configuration.js";
 import type { Ask, DriverEvent, Said } from "../mdb/driver.js";
 import { drivers } from "../mdb/drivers.js";
-import { splitter } from "../serial/framing.js";
-import { LineLimit } from "../serial/line-limit.js";
+import { LineSplitter } from "../serial/line-splitter.js";
 import { MAX_LINE_BYTES } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
 import { heardEffect, heardLine, nothingSeen, type Observation } from "./observation.js";
@@ -60,13 +59,14 @@ export class Probe {
     };
     link.on("error", lost);
     link.on("close", lost);
-    const lines = splitter(this.#framing);
-    lines.on("data", (bytes: Buffer) => {
-      const text = this.#framing.read(bytes);
-      this.seen = heardLine(this.seen, text);
-      this.#take({ kind: "line", text });
+    const splitter = new LineSplitter(this.#framing, MAX_LINE_BYTES);
+    link.on("data", (bytes: Buffer) => {
+      for (const line of splitter.push(bytes)) {
+        const text = this.#framing.read(line);
+        this.seen = heardLine(this.seen, text);
+        this.#take({ kind: "line", text });
+      }
     });
-    link.pipe(new LineLimit(MAX_LINE_BYTES, this.#framing.end), { end: false }).pipe(lines);
     this.#take({ kind: "connected" });
     return undefined;
   }

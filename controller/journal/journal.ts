@@ -142,6 +142,7 @@ export class Journal {
   #state: string;
   #form = FIRST_FORM;
   readonly #statements: Statements;
+  readonly #transact: (act: () => void) => void;
   #commits = 0;
 
   /** Use `openJournal`: it knows what to do about a damaged file. */
@@ -151,6 +152,7 @@ export class Journal {
     try {
       this.#prepare(newId);
       this.#statements = statementsOf(this.#db);
+      this.#transact = this.#db.transaction((act: () => void) => act());
       this.#heard = 0;
       const { id, last, heard, state } = this.#check(checkState);
       this.id = id;
@@ -266,7 +268,7 @@ export class Journal {
   }
 
   #commit(act: () => void): void {
-    this.#db.transaction(act)();
+    this.#transact(act);
     this.#commits += 1;
   }
 

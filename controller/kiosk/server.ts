@@ -11,7 +11,6 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import QRCode from "qrcode";
 import { z } from "zod";
 import type { Log } from "../log.js";
 import type { Page } from "./pages.js";
@@ -154,6 +153,7 @@ function stream(request: IncomingMessage, response: ServerResponse, screen: Scre
 }
 
 async function picture(text: string): Promise<Answer> {
+  const { default: QRCode } = await import("qrcode"); // not before there is one to show: most machines have none
   const body = await QRCode.toString(text, { type: "svg", errorCorrectionLevel: "M", margin: 4 });
   return { status: 200, type: "image/svg+xml", body };
 }

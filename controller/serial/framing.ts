@@ -1,7 +1,4 @@
 /** Where one line of an adapter ends and the next begins: text in the middle of the controller, bytes on the wire. */
-import type { Transform } from "node:stream";
-import { DelimiterParser } from "@serialport/parser-delimiter";
-
 const [STX, ETX, NEWLINE] = [0x02, 0x03, 0x0a];
 
 export interface Framing {
@@ -35,6 +32,3 @@ export const stxEtx: Framing = {
   read: (bytes) => bytes.toString("latin1", bytes.lastIndexOf(STX) + 1).trim(),
   write: (text) => Buffer.from(text, "hex"),
 };
-
-/** Emits what stands before each end. */
-export const splitter = ({ end }: Framing): Transform => new DelimiterParser({ delimiter: [end] });

@@ -14,9 +14,8 @@
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { waitMs, type BackOff } from "../back-off.js";
 import type { Log } from "../log.js";
-import { CarriageReturn } from "./carriage-return.js";
-import { splitter, type Framing } from "./framing.js";
-import { LineLimit } from "./line-limit.js";
+import type { Framing } from "./framing.js";
+import { LineSplitter } from "./line-splitter.js";
 import type { SerialLink } from "./serial-link.js";
 
 export const MAX_LINE_BYTES = 512; // the longest known line has 53
@@ -53,17 +52,14 @@ export class SerialLine {
     this.#link = link;
     link.on("error", (error: Error) => this.#lost(link, error.message));
     link.on("close", () => this.#lost(link, "closed"));
-    const lines = splitter(framing);
-    lines.on("data", (bytes: Buffer) => {
-      if (this.#link !== link) return;
-      this.#failures = 0; // someone is there: the next loss is tried again soon
-      this.#options.onLine(framing.read(bytes));
+    const splitter = new LineSplitter(framing, MAX_LINE_BYTES);
+    link.on("data", (bytes: Buffer) => {
+      for (const line of splitter.push(bytes)) {
+        if (this.#link !== link) return;
+        this.#failures = 0; // someone is there: the next loss is tried again soon
+        this.#options.onLine(framing.read(line));
+      }
     });
-    // Not ended with the link: what was only half a line when it hung up is nobody's line.
-    const limited = new LineLimit(MAX_LINE_BYTES, framing.end);
-    if (framing.carriageReturnEnds === true)
-      link.pipe(new CarriageReturn(), { end: false }).pipe(limited).pipe(lines);
-    else link.pipe(limited, { end: false }).pipe(lines);
     link.open((error) => {
       if (error !== null) {
         this.#lost(link, error.message);
@@ -120,7 +116,7 @@ export class SerialLine {
 }
 
 function end(link: SerialLink): void {
-  link.unpipe();
+  link.pause();
   if (link.isOpen) link.close();
   else link.destroy();
 }
