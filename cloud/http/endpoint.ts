@@ -18,6 +18,7 @@ import type {
 import { z } from "zod";
 import { experimentalPlaces, EXPERIMENTAL, withoutExperimental } from "./experimental.js";
 import { messageOf, statusOf, type FaultCode } from "./fault.js";
+import type { Count } from "./request-counts.js";
 
 export type Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
   readonly method: HTTPMethods;
@@ -70,8 +71,8 @@ export type Endpoints<Caller> = {
 export type EndpointOptions<Caller> = {
   /** Raises UNAUTHENTICATED. Called before a body is read. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
-  /** Whether anyone may ask once more. Raises RATE_LIMIT_EXCEEDED. Called before a body is read. */
-  readonly admitStranger: (request: FastifyRequest) => Promise<void>;
+  /** Called before a body is read. */
+  readonly admitStranger: Count;
   /** Off, experimental endpoints and fields are not there at all. */
   readonly experimental: boolean;
 };

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { settable } from "../../broker/protocol/machine-configuration.js";
 import { amount, fromMinor, money, toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import type { Count } from "../http/request-counts.js";
 import { read } from "../http/server.js";
 import type { Reader } from "../store/store.js";
 import type { MachineConfigs, StoredConfig } from "./machine-configs.js";
@@ -15,6 +16,7 @@ export type ConfigRouteParts = {
   readonly machine: (code: string) => Promise<Machine>;
   readonly configs: MachineConfigs;
   readonly requireOwner: RequireOwner;
+  readonly admitStranger: Count;
 };
 
 const atMachine = z.object({ code: z.string().min(1).max(64) });
@@ -48,7 +50,7 @@ export function configRoutes(app: FastifyInstance, parts: ConfigRouteParts): voi
     return machine;
   };
 
-  app.get(url, async (request) => {
+  app.get(url, { onRequest: parts.admitStranger }, async (request) => {
     const { version } = read(query, request.query);
     const machine = await owned(request.params, request.headers["x-api-key"]);
     const found = await parts.configs.find(machine, version);
@@ -56,7 +58,7 @@ export function configRoutes(app: FastifyInstance, parts: ConfigRouteParts): voi
     return view(machine, found, await itemsOf(parts.read, machine.id));
   });
 
-  app.put(url, async (request) => {
+  app.put(url, { onRequest: parts.admitStranger }, async (request) => {
     const machine = await owned(request.params, request.headers["x-api-key"]);
     const { after, items, ...rest } = read(form, request.body);
     const asked = read(settable, { ...rest, items: items.map((item) => inMinor(item, machine.currency)) });

@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Clock } from "../../broker/protocol/clock.js";
 import { amount, money, toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
+import type { Count } from "../http/request-counts.js";
 import { read } from "../http/server.js";
 import type { Store } from "../store/store.js";
 import type { Attendant } from "./attendant.js";
@@ -14,6 +15,7 @@ import { itemsOf, machineBy, machineState } from "./machines.js";
 import { paidWith, type PaymentsClient } from "./payments-client.js";
 import { machineView, saleView, type SaleView } from "./render.js";
 import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
+import { StreamSeats, type StreamLimits } from "./stream-seats.js";
 import { isFirst } from "./webhook-seen.js";
 import { verifyWebhook } from "./webhook.js";
 
@@ -29,6 +31,8 @@ export type RouteParts = {
   /** Where the payment platform is, and the address it knows us by. */
   readonly paymentsUrl: string;
   readonly webhookUrl: string;
+  readonly streams: StreamLimits;
+  readonly admitStranger: Count;
 };
 
 const atMachine = z.object({ code: z.string().min(1).max(64) });
@@ -47,9 +51,11 @@ const newSale = z.strictObject({
 const BEAT_MS = 1_000;
 
 export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const { store, clock, desk, attendant } = parts;
+  const { store, clock, desk, attendant, admitStranger } = parts;
+  const seats = new StreamSeats(parts.streams);
+  const open = { onRequest: admitStranger };
 
-  app.get("/api/vending/machines/:code", async (request) => {
+  app.get("/api/vending/machines/:code", open, async (request) => {
     const machine = await desk.machine(read(atMachine, request.params).code);
     const held = await isHeld(store.read, machine.id);
     return machineView(
@@ -60,18 +66,18 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
     );
   });
 
-  app.post("/api/vending/machines/:code/sales", async (request) => {
+  app.post("/api/vending/machines/:code/sales", open, async (request) => {
     const { code } = read(atMachine, request.params);
     const { credit, idempotencyKey } = read(newSale, request.body);
     const asked = typeof credit === "string" ? { amount: credit } : credit;
     return view(await desk.start(code, { ...asked, idempotencyKey }));
   });
 
-  app.get("/api/vending/sales/:id", async (request) =>
+  app.get("/api/vending/sales/:id", open, async (request) =>
     view(await desk.sale(read(atSale, request.params).id)),
   );
 
-  app.post("/api/vending/sales/:id/cancel", async (request) =>
+  app.post("/api/vending/sales/:id/cancel", open, async (request) =>
     view(await desk.cancel(read(atSale, request.params).id)),
   );
 
@@ -80,9 +86,12 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
     "/api/vending/sales/:id/events",
     { sse: "only", exposeHeadRoute: false },
     async (request, reply) => {
+      const address = await admitStranger(request);
       const { id } = read(atSale, request.params);
+      const leave = seats.take(address, id, () => reply.sse.close());
       let seen = 0;
       let sending = Promise.resolve();
+      let isAsked = false;
       const look = async (): Promise<void> => {
         const stored = await desk.sale(id);
         if (!reply.sse.isConnected) return;
@@ -94,11 +103,25 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
         seen = stored.version; // only now: one that did not get out is sent at the next beat
       };
       const lookSoon = (): void => {
+        if (isAsked) return; // one that waits for a slow line sees whatever has happened by then
+        isAsked = true;
         sending = sending
-          .then(look)
+          .then(() => {
+            isAsked = false;
+            return look();
+          })
           .catch((error: unknown) => parts.log.warn({ err: error, sale: id }, "watching ended"));
       };
-      await look(); // a sale that is not there is refused before the stream begins
+      try {
+        await look(); // a sale that is not there is refused before the stream begins
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      if (!reply.sse.isConnected) {
+        leave(); // gone meanwhile, or made room
+        return;
+      }
       reply.sse.keepAlive();
       const unwatch = attendant.watch(id, lookSoon);
       let stopBeat = clock.after(BEAT_MS, function beat() {
@@ -106,6 +129,7 @@ export function vendingRoutes(app: FastifyInstance, parts: RouteParts): void {
         stopBeat = clock.after(BEAT_MS, beat);
       });
       reply.sse.onClose(() => {
+        leave();
         unwatch();
         stopBeat();
       });

@@ -12,6 +12,7 @@ import type { Signer } from "../../broker/protocol/envelope.js";
 import type { Secret } from "../../broker/protocol/configuration.js";
 import { makeEndpoints } from "../http/endpoint.js";
 import { openApi } from "../http/openapi.js";
+import type { RequestCounts } from "../http/request-counts.js";
 import type { Store } from "../store/store.js";
 import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
@@ -26,6 +27,7 @@ import { requireOwnerAt } from "./owner.js";
 import { ownerRoutes, published } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
 import { vendingRoutes } from "./routes.js";
+import type { StreamLimits } from "./stream-seats.js";
 
 export type VendingParts = {
   readonly store: Store;
@@ -38,11 +40,13 @@ export type VendingParts = {
   readonly paymentsApiKey: Secret;
   readonly webhookUrl: string;
   readonly terms: Terms;
+  /** How many may watch sales at once. */
+  readonly streams: StreamLimits;
   /** Opens the connection to the broker; the client reconnects by itself. */
   readonly connect: () => MqttClient;
 };
 export type Vending = {
-  readonly routes: (app: FastifyInstance) => void;
+  readonly routes: (app: FastifyInstance, counts: RequestCounts) => void;
   /** True while machines can be reached. */
   readonly ready: () => boolean;
   readonly start: () => Promise<void>;
@@ -64,19 +68,28 @@ export function makeVending(parts: VendingParts): Vending {
   let stopKeys: () => void = () => undefined;
 
   return {
-    routes: (app) => {
-      vendingRoutes(app, { ...parts, desk, attendant, payments });
+    routes: (app, { admitStranger }) => {
+      vendingRoutes(app, { ...parts, desk, attendant, payments, admitStranger });
       const owner = {
         read: store.read,
         machine: (code: string) => desk.machine(code),
         requireOwner: requireOwnerAt(parts.paymentsUrl, parts.http),
       };
-      configRoutes(app, { ...owner, configs });
+      configRoutes(app, { ...owner, configs, admitStranger });
       void app.register(async (documented) => {
-        await openApi(documented, { ...published, publicUrl: parts.publicUrl, experimental: true });
+        await openApi(documented, {
+          ...published,
+          publicUrl: parts.publicUrl,
+          experimental: true,
+          admitStranger,
+        });
         const endpoints = makeEndpoints<unknown>(documented, {
-          callerOf: (request) => Promise.resolve(request.headers["x-api-key"]),
-          admitStranger: () => Promise.resolve(),
+          // Whether a key is good only the platform can tell: until it has, its bearer is a stranger.
+          callerOf: async (request) => {
+            await admitStranger(request);
+            return request.headers["x-api-key"];
+          },
+          admitStranger,
           experimental: true,
         });
         ownerRoutes(endpoints, { ...owner, clock });

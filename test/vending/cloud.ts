@@ -17,6 +17,7 @@ import { open, seal, type Message } from "../../broker/protocol/envelope.js";
 import { newId } from "../../broker/protocol/id.js";
 import type { Body, JournalLine } from "../../broker/protocol/messages.js";
 import { topicOf, type Down, type Up } from "../../broker/protocol/topics.js";
+import { makeRequestCounts } from "../../cloud/http/request-counts.js";
 import { makeServer } from "../../cloud/http/server.js";
 import { webhookUrl } from "../../cloud/main.js";
 import { provisionMerchant, provisionWallet, setWebhookUrl } from "../../cloud/payments/provision.js";
@@ -26,6 +27,7 @@ import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import type { StreamLimits } from "../../cloud/vending/stream-seats.js";
 import { quietPort } from "../quiet-port.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 
@@ -68,7 +70,7 @@ export class Cloud implements AsyncDisposable {
   };
   readonly keys: Readonly<Record<string, KeyObject>>;
   readonly cloudKey: KeyObject;
-  relay: (call: { readonly method: string; readonly path: string }) => Relay = () => "pass";
+  relay: (call: { readonly method: string; readonly path: string }) => Relay | Promise<Relay> = () => "pass";
   readonly calls: string[] = [];
 
   private constructor(parts: {
@@ -109,6 +111,8 @@ export class Cloud implements AsyncDisposable {
   static async start(options: {
     readonly webhooks: boolean;
     readonly terms?: Partial<Terms["policy"]>;
+    readonly openRequestsPerMinute?: number;
+    readonly streams?: StreamLimits;
   }): Promise<Cloud> {
     const broker = await makeBroker(
       () => [
@@ -167,7 +171,7 @@ export class Cloud implements AsyncDisposable {
     });
 
     let started: Cloud | undefined = undefined;
-    const relayServer = createHttp((incoming, answer) => pass(incoming, answer, port, () => started));
+    const relayServer = createHttp((incoming, answer) => void pass(incoming, answer, port, () => started));
     await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
 
     const log = pino({ level: "silent" });
@@ -181,7 +185,6 @@ export class Cloud implements AsyncDisposable {
       publicUrl: url,
       experimental: true,
       requestsPerMinute: 200,
-      openRequestsPerMinute: 600,
       log,
       targets,
     });
@@ -210,6 +213,7 @@ export class Cloud implements AsyncDisposable {
         goMs: 10_000,
         expirySeconds: 120,
       },
+      streams: options.streams ?? { perAddress: 100, inAll: 100 },
       connect: () =>
         connect(`mqtt://127.0.0.1:${portOf(brokerServer)}`, {
           protocolVersion: 4,
@@ -219,8 +223,10 @@ export class Cloud implements AsyncDisposable {
           reconnectPeriod: 50,
         }),
     });
-    await payments.routes(app);
-    vending.routes(app);
+    const { openRequestsPerMinute = 1_000_000 } = options; // a test asks again and again
+    const counts = await makeRequestCounts(app, { clock, openRequestsPerMinute });
+    await payments.routes(app, counts);
+    vending.routes(app, counts);
     await app.listen({ host: "127.0.0.1", port });
     await payments.start();
     await vending.start();
@@ -363,15 +369,15 @@ export class Cloud implements AsyncDisposable {
   }
 }
 
-function pass(
+async function pass(
   incoming: IncomingMessage,
   answer: ServerResponse,
   port: number,
   cloud: () => Cloud | undefined,
-): void {
+): Promise<void> {
   const { method = "", url: path = "", headers } = incoming;
   cloud()?.calls.push(`${method} ${path}`);
-  const how = cloud()?.relay({ method, path }) ?? "pass";
+  const how = (await cloud()?.relay({ method, path })) ?? "pass";
   if (how === "down") {
     answer.writeHead(503).end("{}");
     return;
