@@ -17,6 +17,7 @@ import type { Store } from "../store/store.js";
 import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
 import { Counter } from "./counter.js";
+import { customerRoutes } from "./customer-routes.js";
 import { Desk } from "./desk.js";
 import { configRoutes } from "./config-routes.js";
 import { Journals } from "./journals.js";
@@ -24,9 +25,10 @@ import type { Log } from "./log.js";
 import { MachineConfigs } from "./machine-configs.js";
 import { keysInForce } from "./machines.js";
 import { requireOwnerAt } from "./owner.js";
-import { ownerRoutes, published } from "./owner-routes.js";
+import { notificationRoutes } from "./notification-routes.js";
+import { ownerRoutes } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
-import { vendingRoutes } from "./routes.js";
+import { published } from "./published.js";
 import type { StreamLimits } from "./stream-seats.js";
 
 export type VendingParts = {
@@ -69,13 +71,12 @@ export function makeVending(parts: VendingParts): Vending {
 
   return {
     routes: (app, { admitStranger }) => {
-      vendingRoutes(app, { ...parts, desk, attendant, payments, admitStranger });
       const owner = {
         read: store.read,
         machine: (code: string) => desk.machine(code),
         requireOwner: requireOwnerAt(parts.paymentsUrl, parts.http),
       };
-      configRoutes(app, { ...owner, configs, admitStranger });
+      // In a scope of their own: the document is this API's and nobody else's.
       void app.register(async (documented) => {
         await openApi(documented, {
           ...published,
@@ -92,7 +93,10 @@ export function makeVending(parts: VendingParts): Vending {
           admitStranger,
           experimental: true,
         });
+        customerRoutes(endpoints, { ...parts, desk, attendant, payments });
         ownerRoutes(endpoints, { ...owner, clock });
+        configRoutes(endpoints, { ...owner, configs });
+        notificationRoutes(documented, { ...parts, attendant });
       });
     },
     ready: () => bus.up,

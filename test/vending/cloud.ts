@@ -28,6 +28,7 @@ import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
 import type { StreamLimits } from "../../cloud/vending/stream-seats.js";
+import { Contract } from "../payments/contract.js";
 import { quietPort } from "../quiet-port.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 
@@ -59,6 +60,10 @@ export class Cloud implements AsyncDisposable {
   readonly #payments: Payments;
   readonly #vending: Vending;
   readonly #relayServer: ReturnType<typeof createHttp>;
+  /** Every route there is, as `GET /api/…/:id`. */
+  readonly routes: readonly string[];
+  /** What the vending backend publishes of itself. Every answer of its that a test gets through `call` was held against it. */
+  readonly contract: Contract;
   readonly store: Store;
   readonly url: string;
   readonly wallet: Account;
@@ -74,6 +79,8 @@ export class Cloud implements AsyncDisposable {
   readonly calls: string[] = [];
 
   private constructor(parts: {
+    routes: readonly string[];
+    contract: Contract;
     database: TestDatabase;
     broker: Broker;
     brokerServer: Server;
@@ -93,6 +100,8 @@ export class Cloud implements AsyncDisposable {
     keys: Record<string, KeyObject>;
     cloudKey: KeyObject;
   }) {
+    this.routes = parts.routes;
+    this.contract = parts.contract;
     this.#database = parts.database;
     this.#broker = parts.broker;
     this.#brokerServer = parts.brokerServer;
@@ -176,6 +185,10 @@ export class Cloud implements AsyncDisposable {
 
     const log = pino({ level: "silent" });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
+    const routes: string[] = [];
+    app.addHook("onRoute", ({ method, url: at }) => {
+      for (const one of [method].flat()) if (one !== "HEAD") routes.push(`${one} ${at}`);
+    });
     const targets = new WebhookTargets("any", (host) => lookup(host, { all: true }));
     const payments = makePayments({
       uplink: undefined,
@@ -239,7 +252,10 @@ export class Cloud implements AsyncDisposable {
     const [cloudKey] = await store.read.selectFrom("bus_key").selectAll().execute();
     if (cloudKey === undefined || cloudKeys.length !== 1) throw new Error("one key was made");
     const { createPublicKey } = await import("node:crypto");
+    const contract = new Contract(await (await fetch(`${url}/api/vending/openapi.json`)).json());
     started = new Cloud({
+      routes,
+      contract,
       database,
       broker,
       brokerServer,
@@ -293,7 +309,13 @@ export class Cloud implements AsyncDisposable {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    const { status } = response;
+    const answer = (await response.json()) as Record<string, unknown>; // JSON objects only
+    const fault = path.startsWith("/api/vending/")
+      ? this.contract.fault(method, path, status, answer)
+      : undefined;
+    if (fault !== undefined) throw new Error(`not as published: ${fault}`);
+    return { status, body: answer };
   }
   ask(key: string): ReturnType<Cloud["call"]> {
     return this.call("POST", `/api/vending/machines/${MACHINE.toUpperCase()}/sales`, {
@@ -402,6 +424,7 @@ export class Machine implements AsyncDisposable {
   readonly #id: string;
   readonly #waiting: ((message: Message) => void)[] = [];
   readonly #heard: Message[] = [];
+  readonly #answered = new Set<string>();
   #n = 1_000_000;
 
   private constructor(cloud: Cloud, id: string, client: MqttClient) {
@@ -507,7 +530,9 @@ export class Machine implements AsyncDisposable {
   /** Plays a machine that says yes to the next sale asked for under this key. */
   async sale(key: string): Promise<{ readonly id: string; readonly paymentRequestId: string }> {
     const asked = this.#cloud.ask(key);
-    const { reservationId } = await this.next("reserve");
+    // What was said again before the last answer was heard is not about this one.
+    const { reservationId } = await this.next("reserve", (one) => !this.#answered.has(one.reservationId));
+    this.#answered.add(reservationId);
     await this.say("reserved", { reservationId, ok: true });
     const { status, body } = await asked;
     if (status !== 200) throw new Error(JSON.stringify(body));
