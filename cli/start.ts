@@ -231,6 +231,7 @@ function configure(
   const web = (name: string): string => join(program, "..", "web", name);
   const broker = file("broker.json", { port: ports.mqtt, loginsFile: file("logins.json", { logins }) });
   const cloud = file("cloud.json", {
+    openRequestsPerMinute: 1_000_000, // everybody here has one address
     ...settings,
     port: ports.http,
     publicUrl: at.cloudUrl,

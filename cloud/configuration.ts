@@ -36,6 +36,12 @@ export const cloudConfiguration = z.strictObject({
   /** Where the pages were built to; leave it out to serve none. */
   webDir: z.string().optional(),
 
+  /**
+   * How often one address may ask what needs no key, of either service. A customer's page asks 20 times a minute, a payment's own
+   * page 30 times, and a mobile network puts hundreds of phones behind one address.
+   */
+  openRequestsPerMinute: z.int().positive().default(6_000),
+
   // payments
   /** Off, endpoints and fields that may still change are not there. */
   experimental: z.enum(["on", "off"]).default("on"),
@@ -44,8 +50,6 @@ export const cloudConfiguration = z.strictObject({
 
   /** How often an account may ask, where it was given no other number. Counted in each process by itself. */
   requestsPerMinute: z.int().positive().default(200),
-  /** How often one address may ask what needs no key. */
-  openRequestsPerMinute: z.int().positive().default(600),
 
   /** The provider of the asset type uplinkapi.test; left out, nothing is paid with it. */
   uplinkUrl: url.optional(),
@@ -61,6 +65,9 @@ export const cloudConfiguration = z.strictObject({
   paymentsUrl: url.optional(),
   /** Where the platform's webhooks reach us; left out, our own public address. */
   vendingUrl: url.optional(),
+  /** How many may watch sales at once in this process: from one address, and in all. Past them pages ask instead. */
+  streamsPerAddress: z.int().positive().default(200),
+  streams: z.int().positive().default(2_000),
   /** How soon something owed to a machine or the platform is said again. */
   againMs: ms.default(2_000),
   /** How long a machine may take to say that it is there. */

@@ -17,6 +17,7 @@ import {
   type CloudSecrets,
 } from "./configuration.js";
 import { health } from "./health.js";
+import { makeRequestCounts } from "./http/request-counts.js";
 import { makeServer } from "./http/server.js";
 import { pages } from "./pages.js";
 import { makePayments } from "./payments/service.js";
@@ -124,7 +125,8 @@ function missing(
 async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
   const log = pino({ name: "cloud" });
   const app = await makeServer(log, () => newId(clock.nowMs(), random), configuration.trustedProxies);
-  const { publicUrl } = configuration;
+  const { publicUrl, openRequestsPerMinute } = configuration;
+  const counts = await makeRequestCounts(app, { clock, openRequestsPerMinute });
   const payments = configuration.services.includes("payments")
     ? makePayments({
         store,
@@ -133,7 +135,6 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         publicUrl,
         experimental: configuration.experimental === "on",
         requestsPerMinute: configuration.requestsPerMinute,
-        openRequestsPerMinute: configuration.openRequestsPerMinute,
         log,
         targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
         uplink: uplinkOf(configuration, secrets),
@@ -156,6 +157,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
           goMs: configuration.goMs,
           expirySeconds: configuration.expirySeconds,
         },
+        streams: { perAddress: configuration.streamsPerAddress, inAll: configuration.streams },
         connect: () =>
           connect(configuration.mqttUrl, {
             protocolVersion: 4,
@@ -178,9 +180,10 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
       ...(vending === undefined ? {} : { vending: () => vending.ready() }),
     },
   });
-  await payments?.routes(app);
-  vending?.routes(app);
-  if (configuration.webDir !== undefined) await pages(app, configuration.webDir, publicUrl);
+  await payments?.routes(app, counts);
+  vending?.routes(app, counts);
+  if (configuration.webDir !== undefined)
+    await pages(app, configuration.webDir, publicUrl, counts.admitStranger);
   await app.listen({ host: configuration.host, port: configuration.port });
   await payments?.start();
   await vending?.start();

@@ -3,6 +3,7 @@ import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { Fault } from "./http/fault.js";
+import type { Count } from "./http/request-counts.js";
 import { read } from "./http/server.js";
 import { qrSvg } from "./qr.js";
 
@@ -18,7 +19,12 @@ const PAGE_HEADERS = {
 };
 
 /** `/m/{code}`, `/pay/{id}`, `/wallet` and `/owner`, each the same single-page app; and the QR codes that lead to the first two. */
-export async function pages(app: FastifyInstance, webDir: string, publicUrl: string): Promise<void> {
+export async function pages(
+  app: FastifyInstance,
+  webDir: string,
+  publicUrl: string,
+  admitStranger: Count,
+): Promise<void> {
   await app.register(fastifyStatic, {
     root: webDir,
     index: false,
@@ -31,7 +37,7 @@ export async function pages(app: FastifyInstance, webDir: string, publicUrl: str
       read(named, request.params);
       return reply.headers(PAGE_HEADERS).sendFile("index.html");
     });
-    app.get(`/${place}/:name/qr.svg`, async (request, reply) => {
+    app.get(`/${place}/:name/qr.svg`, { onRequest: admitStranger }, async (request, reply) => {
       const { name } = read(named, request.params);
       return reply.type("image/svg+xml").send(await qrSvg(`${publicUrl}/${place}/${name}`));
     });

@@ -48,7 +48,8 @@ const reader = z.strictObject({
   alwaysIdle: z.boolean().optional(),
   options: readerOptions.optional(),
 });
-const item = z.strictObject({
+/** One item of those that are set. */
+export const settableItem = z.strictObject({
   item: z.int().min(0).max(0xffff),
   name: text,
   priceMinor: amountMinor,
@@ -56,13 +57,16 @@ const item = z.strictObject({
   sku: text.optional(),
 });
 
+/** So many that the longest names still fit in one message, and none of them twice. */
+export const settableItems = <T extends z.ZodType<{ readonly item: number }>>(one: T) =>
+  z
+    .array(one)
+    .max(200)
+    .refine((all) => new Set(all.map(({ item }) => item)).size === all.length, "must not hold an item twice");
+
 /** As the merchant gives it: its number and its currency are the cloud's to say. */
 export const settable = z.strictObject({
-  // So many that the longest names still fit in one message.
-  items: z
-    .array(item)
-    .max(200)
-    .refine((all) => new Set(all.map((one) => one.item)).size === all.length, "must not hold an item twice"),
+  items: settableItems(settableItem),
   texts: texts.default({}),
   limits: limits.default({}),
   /** Further settings of a Qibixx adapter, in the place of those in the machine's file. */

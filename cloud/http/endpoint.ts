@@ -7,17 +7,11 @@
  *           in the document, and in a header of every answer to a request that had it. Switched off, there is neither.
  * Never     validates its own answers on the way out: the test suite holds every one of them against the document.
  */
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  FastifySchema,
-  HTTPMethods,
-  RouteOptions,
-} from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods } from "fastify";
 import { z } from "zod";
 import { experimentalPlaces, EXPERIMENTAL, withoutExperimental } from "./experimental.js";
 import { messageOf, statusOf, type FaultCode } from "./fault.js";
+import type { Count } from "./request-counts.js";
 
 export type Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
   readonly method: HTTPMethods;
@@ -56,7 +50,7 @@ export type Endpoints<Caller> = {
     endpoint: Endpoint<P, Q, B, A>,
     handle: (asked: Asked<Caller, P, Q, B>) => Promise<object>,
   ) => void;
-  /** For anyone. */
+  /** For anyone: all that is known of a stranger is the address they count under. */
   readonly open: <
     P extends z.ZodType = z.ZodUndefined,
     Q extends z.ZodType = z.ZodUndefined,
@@ -64,14 +58,19 @@ export type Endpoints<Caller> = {
     A extends z.ZodType = z.ZodType,
   >(
     endpoint: Endpoint<P, Q, B, A>,
-    handle: (asked: Asked<undefined, P, Q, B>) => Promise<object>,
+    handle: (asked: Asked<string, P, Q, B>) => Promise<object>,
+  ) => void;
+  /** For anyone, and not over when it is answered: server-sent events, of which `answer` is the data. It sends them by `reply.sse`. */
+  readonly stream: <P extends z.ZodType = z.ZodUndefined, A extends z.ZodType = z.ZodType>(
+    endpoint: Endpoint<P, z.ZodUndefined, z.ZodUndefined, A>,
+    handle: (asked: Asked<string, P, z.ZodUndefined, z.ZodUndefined>) => Promise<void>,
   ) => void;
 };
 export type EndpointOptions<Caller> = {
   /** Raises UNAUTHENTICATED. Called before a body is read. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>;
-  /** Whether anyone may ask once more. Raises RATE_LIMIT_EXCEEDED. Called before a body is read. */
-  readonly admitStranger: (request: FastifyRequest) => Promise<void>;
+  /** Called before a body is read. */
+  readonly admitStranger: Count;
   /** Off, experimental endpoints and fields are not there at all. */
   readonly experimental: boolean;
 };
@@ -104,16 +103,14 @@ export function makeEndpoints<Caller>(
   app: FastifyInstance,
   { callerOf, admitStranger, experimental: on }: EndpointOptions<Caller>,
 ): Endpoints<Caller> {
-  const callers = new WeakMap<FastifyRequest, Caller>();
-  const known = async (request: FastifyRequest): Promise<void> => {
-    callers.set(request, await callerOf(request));
-  };
+  const keyed = knowing(callerOf);
+  const open = knowing(admitStranger);
   function add<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType, C>(
     endpoint: Endpoint<P, Q, B, A>,
-    before: Pick<RouteOptions, "onRequest">,
-    handle: (asked: Asked<C, P, Q, B>) => Promise<object>,
-    who: (request: FastifyRequest) => C,
+    { onRequest, who }: Knowing<C>,
+    handle: (asked: Asked<C, P, Q, B>) => Promise<object | undefined>,
     faults: readonly FaultCode[],
+    kind: "json" | "stream" = "json",
   ): void {
     const { method, url, params, query, body, answer, experimental = false } = endpoint;
     if (experimental && !on) return;
@@ -123,7 +120,7 @@ export function makeEndpoints<Caller>(
       answer: experimentalPlaces(answer),
     };
     const schema: FastifySchema = {
-      ...documented(endpoint, faults),
+      ...documented(endpoint, faults, kind),
       ...(params === undefined ? {} : { params }),
       ...(query === undefined ? {} : { querystring: query }),
       ...(body === undefined ? {} : { body }),
@@ -131,7 +128,9 @@ export function makeEndpoints<Caller>(
     app.route({
       method,
       url,
-      ...before,
+      onRequest,
+      // A stream has no HEAD of its own: that would be a stream too, and never end.
+      ...(kind === "json" ? {} : { sse: "only", exposeHeadRoute: false }),
       schema,
       preValidation: async (request, reply) => {
         const stableQuery = withoutExperimental(request.query, places.query);
@@ -157,19 +156,29 @@ export function makeEndpoints<Caller>(
     });
   }
   return {
-    keyed: (endpoint, handle) =>
-      add(
-        endpoint,
-        { onRequest: known },
-        handle,
-        (request) => {
-          const caller = callers.get(request);
-          if (caller === undefined) throw new Error("a handler ran before its caller was known");
-          return caller;
-        },
-        [...ANY, ...KEYED],
-      ),
-    open: (endpoint, handle) => add(endpoint, { onRequest: admitStranger }, handle, () => undefined, ANY),
+    keyed: (endpoint, handle) => add(endpoint, keyed, handle, [...ANY, ...KEYED]),
+    open: (endpoint, handle) => add(endpoint, open, handle, ANY),
+    stream: (endpoint, handle) =>
+      add(endpoint, open, (asked) => handle(asked).then(() => undefined), ANY, "stream"),
+  };
+}
+
+type Knowing<C> = {
+  readonly onRequest: (request: FastifyRequest) => Promise<void>;
+  readonly who: (request: FastifyRequest) => C;
+};
+/** Whoever asks, found out before anything else is looked at. */
+function knowing<C>(find: (request: FastifyRequest) => Promise<C>): Knowing<C> {
+  const found = new WeakMap<FastifyRequest, { readonly caller: C }>();
+  return {
+    onRequest: async (request) => {
+      found.set(request, { caller: await find(request) });
+    },
+    who: (request) => {
+      const known = found.get(request);
+      if (known === undefined) throw new Error("a handler ran before its caller was known");
+      return known.caller;
+    },
   };
 }
 
@@ -177,6 +186,7 @@ export function makeEndpoints<Caller>(
 function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType>(
   { name, says, tag, answer, faults = [], experimental }: Endpoint<P, Q, B, A>,
   usual: readonly FaultCode[],
+  kind: "json" | "stream",
 ) {
   const all = [...new Set([...usual, ...faults])];
   const statuses = [...new Set(all.map(statusOf))].sort();
@@ -187,7 +197,13 @@ function documented<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
     security: usual.includes("UNAUTHENTICATED") ? [{ apiKey: [] }] : [],
     ...(experimental === true ? { ...EXPERIMENTAL, description: `Experimental: ${EXPERIMENTAL_TEXT}.` } : {}),
     response: {
-      200: { description: "What was asked for.", content: { "application/json": { schema: answer } } },
+      200:
+        kind === "json"
+          ? { description: "What was asked for.", content: { "application/json": { schema: answer } } }
+          : {
+              description: "An event each time it has changed; `beat` is sent while it has not.",
+              content: { "text/event-stream": { schema: answer } },
+            },
       ...Object.fromEntries(
         statuses.map((status) => {
           const messages = all.filter((code) => statusOf(code) === status).map(messageOf);

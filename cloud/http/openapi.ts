@@ -8,6 +8,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from "fastify-type-provider-zod";
 import { finish } from "./document.js";
+import type { Count } from "./request-counts.js";
 
 const zodToJsonConfig = { unrepresentable: "any" } as const;
 const transform = createJsonSchemaTransform({ zodToJsonConfig });
@@ -23,6 +24,8 @@ export type Published = {
   readonly pageAt: string;
   readonly publicUrl: string;
   readonly experimental: boolean;
+  /** Asked before either is shown. */
+  readonly admitStranger: Count;
 };
 
 /** Swagger UI sets styles inline; its scripts are files. No upgrade to https: the page may well be opened on a plain address. */
@@ -31,7 +34,7 @@ const PAGE_POLICY =
 
 /** Registered before the endpoints it is to know of, in the scope they are in: it is theirs and nobody else's. */
 export async function openApi(app: FastifyInstance, published: Published): Promise<void> {
-  const { title, description, tags, documentAt, pageAt, publicUrl, experimental } = published;
+  const { title, description, tags, documentAt, pageAt, publicUrl, experimental, admitStranger } = published;
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -45,11 +48,19 @@ export async function openApi(app: FastifyInstance, published: Published): Promi
     transform,
     transformObject: (document) => finish(withSchemas(document), { experimental }),
   });
-  app.get(documentAt, { schema: { hide: true } }, () => app.swagger());
-  await app.register(swaggerUi, {
-    routePrefix: pageAt,
-    staticCSP: PAGE_POLICY,
-    theme: { title },
-    uiConfig: { layout: "BaseLayout", deepLinking: true, defaultModelsExpandDepth: 0, docExpansion: "list" },
+  app.get(documentAt, { onRequest: admitStranger, schema: { hide: true } }, () => app.swagger());
+  await app.register(async (page) => {
+    page.addHook("onRequest", admitStranger); // its scripts and styles, too
+    await page.register(swaggerUi, {
+      routePrefix: pageAt,
+      staticCSP: PAGE_POLICY,
+      theme: { title },
+      uiConfig: {
+        layout: "BaseLayout",
+        deepLinking: true,
+        defaultModelsExpandDepth: 0,
+        docExpansion: "list",
+      },
+    });
   });
 }

@@ -10,6 +10,7 @@ import type { Clock, Random } from "../../broker/protocol/clock.js";
 import type { Store } from "../store/store.js";
 import { makeEndpoints } from "../http/endpoint.js";
 import { openApi } from "../http/openapi.js";
+import type { RequestCounts } from "../http/request-counts.js";
 import { accountRoutes } from "./api/account-routes.js";
 import { apiKeyRoutes } from "./api/api-key-routes.js";
 import { assetRoutes } from "./api/asset-routes.js";
@@ -29,7 +30,7 @@ import { Merchants } from "./merchants.js";
 import { PatronCodes } from "./patron-codes.js";
 import { PaymentRequests } from "./payment-requests.js";
 import { signingKeyRoutes } from "./api/signing-key-routes.js";
-import { makeRequestLimits } from "./request-limits.js";
+import { requestLimits } from "./request-limits.js";
 import { Pruning } from "./pruning.js";
 import { openSigningKey } from "./signing-key.js";
 import { TestClocks } from "./test-clock.js";
@@ -56,8 +57,6 @@ export type PaymentsParts = {
   readonly experimental: boolean;
   /** Of an account that was given no other number. */
   readonly requestsPerMinute: number;
-  /** From one address, of what needs no key. */
-  readonly openRequestsPerMinute: number;
   readonly log: Log;
   /** Where webhooks may go. */
   readonly targets: WebhookTargets;
@@ -66,7 +65,7 @@ export type PaymentsParts = {
 };
 
 export interface Payments {
-  routes(app: FastifyInstance): Promise<void>;
+  routes(app: FastifyInstance, counts: RequestCounts): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -115,15 +114,15 @@ export function makePayments(parts: PaymentsParts): Payments {
   }
 
   return {
-    async routes(root) {
+    async routes(root, counts) {
       // In a scope of their own: the document is this API's and nobody else's.
       await root.register(async (app) => {
-        await openApi(app, { ...published, ...parts });
-        const limits = await makeRequestLimits(app, parts);
+        const { admitStranger } = counts;
+        await openApi(app, { ...published, ...parts, admitStranger });
+        const admit = requestLimits(counts, parts.requestsPerMinute);
         const endpoints = makeEndpoints(app, {
-          callerOf: (request) =>
-            limits.admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
-          admitStranger: (request) => limits.admitStranger(request),
+          callerOf: (request) => admit(request, () => findCaller(store.read, request.headers["x-api-key"])),
+          admitStranger,
           experimental: parts.experimental,
         });
         paymentRequestRoutes(endpoints, requests);

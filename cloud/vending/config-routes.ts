@@ -1,14 +1,15 @@
 /** `/api/vending/machines/{code}/config`: what its owner sets in a machine. Read, call, render. */
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { settable } from "../../broker/protocol/machine-configuration.js";
+import { settable, settableItem, settableItems } from "../../broker/protocol/machine-configuration.js";
 import { amount, fromMinor, money, toMinor } from "../../broker/protocol/money.js";
+import type { Endpoints } from "../http/endpoint.js";
 import { Fault } from "../http/fault.js";
-import { read } from "../http/server.js";
 import type { Reader } from "../store/store.js";
-import type { MachineConfigs, StoredConfig } from "./machine-configs.js";
+import type { MachineConfigs, Settable, StoredConfig } from "./machine-configs.js";
 import { itemsOf, type Item, type Machine } from "./machines.js";
+import { configurationState } from "./owned.js";
 import type { RequireOwner } from "./owner.js";
+import { machineCode, sum, timestamp } from "./shown.js";
 
 export type ConfigRouteParts = {
   readonly read: Reader;
@@ -17,83 +18,129 @@ export type ConfigRouteParts = {
   readonly requireOwner: RequireOwner;
 };
 
-const atMachine = z.object({ code: z.string().min(1).max(64) });
+const tag = "Configuration";
+const url = "/api/vending/machines/:code/config";
+const atMachine = z.object({ code: machineCode });
 const query = z.strictObject({
   version: z
     .string()
     .regex(/^[1-9][0-9]{0,8}$/, "must be a whole number")
     .transform(Number)
-    .optional(),
+    .optional()
+    .meta({ description: "That one instead of the newest." }),
 });
-/** Prices as everywhere in the API: money, or its amount alone. What is said of the rest, `settable` says. */
-const form = z.looseObject({
-  items: z
-    .array(
-      z.looseObject({
-        price: z.union([money.strict(), amount], {
-          error: "must be {amount, currency}: minor units as a string of digits, and a currency code",
-        }),
+/** Prices as everywhere in the API: money, or its amount alone. */
+const item = settableItem.omit({ priceMinor: true });
+const form = settable.extend({
+  items: settableItems(
+    item.extend({
+      price: z.union([money.strict(), amount], {
+        error: "must be {amount, currency}: minor units as a string of digits, and a currency code",
       }),
-    )
-    .max(200),
-  /** The version this one was made from: refused if there is a newer one by now. */
-  after: z.int().nonnegative().optional(),
+    }),
+  ),
+  after: z.int().nonnegative().optional().meta({
+    description: "The version this one was made from: refused if there is a newer one by now.",
+  }),
 });
+const { texts, limits, adapterSettings, reader, readyWithinMs } = settable.shape;
+const answer = z
+  .object({
+    code: z.string(),
+    version: z.int().meta({ description: "0: none was set, and this is what the machine has." }),
+    at: timestamp.optional(),
+    ...configurationState.shape,
+    currency: money.shape.currency,
+    items: z.array(item.extend({ price: sum })),
+    texts: texts.unwrap(),
+    limits: limits.unwrap(),
+    adapterSettings,
+    reader,
+    readyWithinMs: readyWithinMs.unwrap().optional(),
+  })
+  .meta({ id: "MachineConfiguration" });
+type View = z.infer<typeof answer>;
 
-export function configRoutes(app: FastifyInstance, parts: ConfigRouteParts): void {
-  const url = "/api/vending/machines/:code/config";
-  const owned = async (params: unknown, apiKey: unknown): Promise<Machine> => {
-    const machine = await parts.machine(read(atMachine, params).code);
-    await parts.requireOwner(machine.configId, apiKey);
+/** The caller of these is the key itself: whose it is, the payment platform is asked. */
+export function configRoutes({ keyed }: Endpoints<unknown>, parts: ConfigRouteParts): void {
+  const owned = async (code: string, key: unknown): Promise<Machine> => {
+    const machine = await parts.machine(code);
+    await parts.requireOwner(machine.configId, key);
     return machine;
   };
 
-  app.get(url, async (request) => {
-    const { version } = read(query, request.query);
-    const machine = await owned(request.params, request.headers["x-api-key"]);
-    const found = await parts.configs.find(machine, version);
-    if (found === undefined && version !== undefined) throw new Fault("FORBIDDEN");
-    return view(machine, found, await itemsOf(parts.read, machine.id));
-  });
+  keyed(
+    {
+      method: "GET",
+      url,
+      name: "getMachineConfiguration",
+      says: "What is set in one of the caller's machines, and how far the machine is with it.",
+      tag,
+      params: atMachine,
+      query,
+      answer,
+      faults: ["PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, params, query: { version } }) => {
+      const machine = await owned(params.code, key);
+      const found = await parts.configs.find(machine, version);
+      if (found === undefined && version !== undefined) throw new Fault("FORBIDDEN");
+      return view(machine, found, await itemsOf(parts.read, machine.id));
+    },
+  );
 
-  app.put(url, async (request) => {
-    const machine = await owned(request.params, request.headers["x-api-key"]);
-    const { after, items, ...rest } = read(form, request.body);
-    const asked = read(settable, { ...rest, items: items.map((item) => inMinor(item, machine.currency)) });
-    return view(machine, await parts.configs.add(machine, asked, after), []);
-  });
+  keyed(
+    {
+      method: "PUT",
+      url,
+      name: "setMachineConfiguration",
+      says: "Set all of it, as one more version; the machine tries it between two sales, and takes it back if it does not become ready.",
+      tag,
+      params: atMachine,
+      body: form,
+      answer,
+      faults: ["PRECONDITION_FAILED", "PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, params, body: { after, items, ...rest } }) => {
+      const machine = await owned(params.code, key);
+      const asked: Settable = { ...rest, items: items.map((one) => inMinor(one, machine.currency)) };
+      return view(machine, await parts.configs.add(machine, asked, after), []);
+    },
+  );
 }
 
-function inMinor({ price, ...item }: z.infer<typeof form>["items"][number], currency: string): object {
+function inMinor(
+  { price, ...rest }: z.infer<typeof form>["items"][number],
+  currency: string,
+): Settable["items"][number] {
   const { amount: digits, currency: of = currency } = typeof price === "string" ? { amount: price } : price;
   if (of !== currency) throw new Fault("MALFORMED", `items.price: this machine sells in ${currency}`);
-  return { ...item, priceMinor: toMinor({ amount: digits }) };
+  return { ...rest, priceMinor: toMinor({ amount: digits }) };
 }
 
 /** A version, and how far the machine is; before the first one, what the machine has now. */
-function view(machine: Machine, found: StoredConfig | undefined, itemsNow: readonly Item[]): object {
+function view(machine: Machine, found: StoredConfig | undefined, itemsNow: readonly Item[]): View {
   const said = machine.status?.config;
   const items = found?.configuration.items ?? itemsNow;
-  const { adapterSettings, reader, readyWithinMs } = found?.configuration ?? {};
+  const set = found?.configuration;
   return {
     code: machine.code,
-    version: found?.configuration.version ?? 0,
+    version: set?.version ?? 0,
     ...(found === undefined ? {} : { at: new Date(found.atMs).toISOString() }),
-    /** 0: what the machine's own file says. */
     applied: said?.applied ?? machine.configApplied,
     ...(said?.trying === undefined ? {} : { trying: said.trying }),
     ...(said?.refused === undefined ? {} : { refused: said.refused }),
     currency: machine.currency,
-    items: items.map(({ item, name, priceMinor, sku }) => ({
-      item,
+    items: items.map(({ item: number, name, priceMinor, sku }) => ({
+      item: number,
       name,
       price: fromMinor(priceMinor, machine.currency),
       ...(sku === undefined ? {} : { sku }),
     })),
-    texts: found?.configuration.texts ?? {},
-    limits: found?.configuration.limits ?? {},
-    ...(adapterSettings === undefined ? {} : { adapterSettings }),
-    ...(reader === undefined ? {} : { reader }),
-    ...(readyWithinMs === undefined ? {} : { readyWithinMs }),
+    texts: set?.texts ?? {},
+    limits: set?.limits ?? {},
+    ...(set?.adapterSettings === undefined ? {} : { adapterSettings: set.adapterSettings }),
+    ...(set?.reader === undefined ? {} : { reader: set.reader }),
+    ...(set?.readyWithinMs === undefined ? {} : { readyWithinMs: set.readyWithinMs }),
   };
 }

@@ -5,6 +5,7 @@ import type { Body, JournalLine, Telemetry } from "../../broker/protocol/message
 import { schemaOf, telemetry } from "../../broker/protocol/messages.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
+import type { MachineState } from "./shown.js";
 
 export type Machine = {
   readonly id: string;
@@ -32,7 +33,6 @@ export type Item = {
   readonly sku?: string;
   readonly suspect: boolean;
 };
-export type MachineState = "ready" | "busy" | "offline" | "outOfService";
 
 /** A machine says its status every minute; three missed ones and it counts as gone, whatever the last one said. */
 const STATUS_STALE_MS = 180_000;

@@ -2,32 +2,22 @@
 import { z } from "zod";
 import { telemetry } from "../../broker/protocol/messages.js";
 import { money } from "../../broker/protocol/money.js";
+import { machineStates, publicStates, sum, timestamp, vendedItems } from "./shown.js";
 
-const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
-/** Money that may be nothing. */
-const sum = z.object({ amount: z.string().regex(/^[0-9]+$/), currency: money.shape.currency });
-
-/** What is told of a sale's state, to its customer and to the owner. */
-export const publicStates = [
-  "awaitingPayment",
-  "paid",
-  "open",
-  "vending",
-  "settling",
-  "settled",
-  "cancelled",
-  "expired",
-  "unknown",
-] as const;
-export type PublicState = (typeof publicStates)[number];
+/** How far a machine is with what is set in it. */
+export const configurationState = z.object({
+  applied: z.int().meta({ description: "The version it goes by; 0 is its own file." }),
+  trying: z.int().optional(),
+  refused: z.object({ version: z.int(), at: z.string() }).optional(),
+});
 
 export const ownedSale = z
   .object({
     id: z.string(),
     at: timestamp,
-    state: z.enum(publicStates),
+    state: publicStates,
     credit: sum,
-    vended: z.array(z.object({ item: z.int(), name: z.string(), price: sum })).readonly(),
+    vended: vendedItems,
     refunded: sum,
     flags: z.array(z.string()).readonly().meta({ description: "Codes of what a person should look at." }),
   })
@@ -40,10 +30,7 @@ export const ownedMachine = z
     name: z.string(),
     place: z.string(),
     currency: money.shape.currency,
-    state: z.enum(["ready", "busy", "offline", "outOfService"]).meta({
-      description:
-        "`ready` and `busy` sell; `offline` has not been heard for three minutes, or has said goodbye.",
-    }),
+    state: machineStates,
     reason: z.string().optional().meta({ description: "A code for why it is out of service." }),
     heardAt: timestamp.optional().meta({
       description:
@@ -51,11 +38,7 @@ export const ownedMachine = z
     }),
     version: z.string().optional().meta({ description: "Of its controller." }),
     mdb: z.string().optional().meta({ description: "How it stands with the machine's own bus." }),
-    configuration: z.object({
-      applied: z.int().meta({ description: "The version it goes by; 0 is its own file." }),
-      trying: z.int().optional(),
-      refused: z.object({ version: z.int(), at: z.string() }).optional(),
-    }),
+    configuration: configurationState,
     telemetry: telemetry
       .extend({ at: timestamp })
       .optional()

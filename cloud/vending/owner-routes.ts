@@ -10,6 +10,7 @@ import { ownedMachine, ownedMachineDetail, ownedSale } from "./owned.js";
 import type { RequireOwner } from "./owner.js";
 import { ownedMachineView, ownedSaleView } from "./render.js";
 import { doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
+import { machineCode } from "./shown.js";
 
 export type OwnerRouteParts = {
   readonly read: Reader;
@@ -18,26 +19,11 @@ export type OwnerRouteParts = {
   readonly requireOwner: RequireOwner;
 };
 
-/** What the document says of these endpoints as a whole. */
-export const published = {
-  title: "Vending",
-  description: `The machines of a merchant, for the merchant.
-
-An API key goes in \`X-Api-Key\`: an owner's, for whom the payment platform shows the merchant config that a machine sells under.
-A machine that is missing and one that is not yours are one answer, with status 403. Lists come a page at a time: ask again with \`pageKey\` as the
-\`nextPageKey\` of the page before, until there is none. Amounts are whole minor units, as strings of digits.`,
-  tags: { Machines: "How they are, what they have sold, and what is not known of it." },
-  documentAt: "/api/vending/openapi.json",
-  pageAt: "/docs/vending",
-} as const;
-
 /** Of more merchant configs than these nobody asks the platform in one breath: name one. */
 const MAX_CONFIGS = 20;
 const MAX_DOUBTS = 20;
 const tag = "Machines";
-const atMachine = z.object({
-  code: z.string().min(1).max(64).meta({ description: "As on the machine's sticker." }),
-});
+const atMachine = z.object({ code: machineCode });
 const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextPageKey: z.string().optional() });
 

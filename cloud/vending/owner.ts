@@ -15,6 +15,7 @@ export const requireOwnerAt =
     if (typeof apiKey !== "string" || !/^[\x21-\x7e]{1,255}$/.test(apiKey))
       throw new Fault("UNAUTHENTICATED");
     let status: number;
+    let retryAfter: number;
     try {
       const answer = await http(`${paymentsUrl}/api/merchant-configs/${encodeURIComponent(configId)}`, {
         headers: { "x-api-key": apiKey },
@@ -22,6 +23,7 @@ export const requireOwnerAt =
         redirect: "error",
       });
       ({ status } = answer);
+      retryAfter = Number(answer.headers.get("retry-after") ?? Number.NaN);
       await answer.body?.cancel();
     } catch (error) {
       throw new Fault("PAYMENTS_UNAVAILABLE", "whose key this is could not be asked", { cause: error });
@@ -29,6 +31,9 @@ export const requireOwnerAt =
     if (status === 200) return;
     if (status === 401) throw new Fault("UNAUTHENTICATED");
     if (status === 403 || status === 404) throw new Fault("FORBIDDEN");
-    if (status === 429) throw new Fault("RATE_LIMIT_EXCEEDED");
+    if (status === 429)
+      throw new Fault("RATE_LIMIT_EXCEEDED", undefined, {
+        ...(retryAfter > 0 ? { retryAfterMs: retryAfter * 1000 } : {}), // a date is not worth reading here
+      });
     throw new Fault("PAYMENTS_UNAVAILABLE", "whose key this is could not be asked");
   };

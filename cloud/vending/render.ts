@@ -1,29 +1,14 @@
 /** What the merchant backend shows: machines and sales on the wire. The only place their public form is written. */
 import { z } from "zod";
-import { fromMinor, type Money } from "../../broker/protocol/money.js";
+import { fromMinor } from "../../broker/protocol/money.js";
 import { checkWords } from "./check-words.js";
-import type { Item, Machine, MachineState } from "./machines.js";
-import type { OwnedMachine, OwnedSale, PublicState } from "./owned.js";
+import type { Item, Machine } from "./machines.js";
+import type { OwnedMachine, OwnedSale } from "./owned.js";
+import type { PaymentRequest } from "./payments-client.js";
 import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
+import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
-
-export type MachineView = {
-  readonly code: string;
-  readonly name: string;
-  readonly place: string;
-  /** Printed on the machine's label as well. */
-  readonly checkWords: string;
-  readonly state: MachineState;
-  readonly currency: string;
-  readonly suggestedCredit: readonly Money[];
-  readonly items: readonly {
-    readonly item: number;
-    readonly name: string;
-    readonly price: Money;
-    readonly available: boolean;
-  }[];
-};
 
 export const machineView = (
   machine: Machine,
@@ -63,23 +48,12 @@ const PUBLIC: Readonly<Record<SaleState, PublicState>> = {
   expired: "expired",
 };
 
-export type SaleView = {
-  readonly id: string;
-  readonly state: PublicState;
-  readonly machine: { readonly code: string; readonly name: string; readonly place: string };
-  readonly credit: Money;
-  readonly paymentRequest: unknown;
-  readonly vended: readonly { readonly item: number; readonly name: string; readonly price: Money }[];
-  readonly refunded: Money;
-  readonly timeline: readonly { readonly at: string; readonly text: string }[];
-};
-
 export function saleView(
   sale: Sale,
   machine: Machine,
   items: readonly Item[],
   story: readonly (Note & { readonly atMs: number })[],
-  paymentRequest: unknown,
+  paymentRequest: PaymentRequest | null,
 ): SaleView {
   const nameOf = namesOf(items);
   const source = sourceOf(sale, paymentRequest);

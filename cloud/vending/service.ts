@@ -12,10 +12,12 @@ import type { Signer } from "../../broker/protocol/envelope.js";
 import type { Secret } from "../../broker/protocol/configuration.js";
 import { makeEndpoints } from "../http/endpoint.js";
 import { openApi } from "../http/openapi.js";
+import type { RequestCounts } from "../http/request-counts.js";
 import type { Store } from "../store/store.js";
 import { Attendant, type Terms } from "./attendant.js";
 import { makeBus, publicKey, type Bus } from "./bus.js";
 import { Counter } from "./counter.js";
+import { customerRoutes } from "./customer-routes.js";
 import { Desk } from "./desk.js";
 import { configRoutes } from "./config-routes.js";
 import { Journals } from "./journals.js";
@@ -23,9 +25,11 @@ import type { Log } from "./log.js";
 import { MachineConfigs } from "./machine-configs.js";
 import { keysInForce } from "./machines.js";
 import { requireOwnerAt } from "./owner.js";
-import { ownerRoutes, published } from "./owner-routes.js";
+import { notificationRoutes } from "./notification-routes.js";
+import { ownerRoutes } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
-import { vendingRoutes } from "./routes.js";
+import { published } from "./published.js";
+import type { StreamLimits } from "./stream-seats.js";
 
 export type VendingParts = {
   readonly store: Store;
@@ -38,11 +42,13 @@ export type VendingParts = {
   readonly paymentsApiKey: Secret;
   readonly webhookUrl: string;
   readonly terms: Terms;
+  /** How many may watch sales at once. */
+  readonly streams: StreamLimits;
   /** Opens the connection to the broker; the client reconnects by itself. */
   readonly connect: () => MqttClient;
 };
 export type Vending = {
-  readonly routes: (app: FastifyInstance) => void;
+  readonly routes: (app: FastifyInstance, counts: RequestCounts) => void;
   /** True while machines can be reached. */
   readonly ready: () => boolean;
   readonly start: () => Promise<void>;
@@ -64,22 +70,33 @@ export function makeVending(parts: VendingParts): Vending {
   let stopKeys: () => void = () => undefined;
 
   return {
-    routes: (app) => {
-      vendingRoutes(app, { ...parts, desk, attendant, payments });
+    routes: (app, { admitStranger }) => {
       const owner = {
         read: store.read,
         machine: (code: string) => desk.machine(code),
         requireOwner: requireOwnerAt(parts.paymentsUrl, parts.http),
       };
-      configRoutes(app, { ...owner, configs });
+      // In a scope of their own: the document is this API's and nobody else's.
       void app.register(async (documented) => {
-        await openApi(documented, { ...published, publicUrl: parts.publicUrl, experimental: true });
+        await openApi(documented, {
+          ...published,
+          publicUrl: parts.publicUrl,
+          experimental: true,
+          admitStranger,
+        });
         const endpoints = makeEndpoints<unknown>(documented, {
-          callerOf: (request) => Promise.resolve(request.headers["x-api-key"]),
-          admitStranger: () => Promise.resolve(),
+          // Whether a key is good only the platform can tell: until it has, its bearer is a stranger.
+          callerOf: async (request) => {
+            await admitStranger(request);
+            return request.headers["x-api-key"];
+          },
+          admitStranger,
           experimental: true,
         });
+        customerRoutes(endpoints, { ...parts, desk, attendant, payments });
         ownerRoutes(endpoints, { ...owner, clock });
+        configRoutes(endpoints, { ...owner, configs });
+        notificationRoutes(documented, { ...parts, attendant });
       });
     },
     ready: () => bus.up,

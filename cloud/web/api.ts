@@ -5,17 +5,12 @@
  *           cloud is NO_ANSWER, and what came back in no form we know is UNREADABLE.
  * Never     chooses words: a code becomes a sentence in `words.ts`.
  */
-import { fields, list, text, Unreadable, type Reader } from "./shape.js";
+import { refusalOf, type Refusal } from "./refusal.js";
+import { fields, list, Unreadable, type Reader } from "./shape.js";
 import { asset, machine, paymentRequest, sale, transaction } from "./wire.js";
 import type { Asset, Machine, Money, PaymentRequest, Sale, Transaction } from "./wire.js";
 import type { Wallet } from "./wallet.js";
 
-export type Refusal = {
-  readonly ok: false;
-  readonly code: string;
-  /** False when the cloud may yet have done what was asked; asking again must use the same idempotency key. */
-  readonly certain: boolean;
-};
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
 
 export type SaleListener = {
@@ -44,7 +39,6 @@ export interface Api {
 const ANSWER_MS = 15_000;
 const SILENT_MS = 5_000; // a watched sale's stream beats every second
 const page = fields({ items: list(transaction) });
-const refusal = fields({ message: text });
 const anything: Reader<void> = () => undefined;
 
 type Call = {
@@ -82,7 +76,7 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
     if (!Number.isNaN(said)) aheadMs = said + 1_000 - clock();
     try {
       if (response.ok) return { ok: true, value: reader(json, "answer") };
-      return { ok: false, code: refusal(json, "refusal").message, certain: response.status < 500 };
+      return refusalOf(response.status, response.headers.get("retry-after"), json);
     } catch (error) {
       if (error instanceof Unreadable) return { ok: false, code: "UNREADABLE", certain: false };
       throw error;

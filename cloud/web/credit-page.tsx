@@ -1,11 +1,11 @@
 /** Before a sale: what is inside, how much to load, and one button to go on with. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { Refusal } from "./api.js";
 import { useApp } from "./app.js";
 import { Icon } from "./icon.js";
 import { sameMoney } from "./money-text.js";
 import { Notice } from "./notice.js";
+import type { Refusal } from "./refusal.js";
 import type { Item, Machine, Money, Sale } from "./wire.js";
 
 type Props = { readonly machine: Machine; readonly onStarted: (sale: Sale, item: Item | undefined) => void };

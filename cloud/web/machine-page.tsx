@@ -23,7 +23,7 @@ const wishOf = (code: string): string => `wish.${code}`;
 export function MachinePage({ code }: { readonly code: string }): VNode {
   const { words, memory } = useApp();
   const [saleId, follow] = useRunningSale(code);
-  const [answer, stale] = useMachine(code);
+  const answer = useMachine(code);
   const [machine, setMachine] = useState<Machine>();
 
   useEffect(() => {
@@ -46,7 +46,11 @@ export function MachinePage({ code }: { readonly code: string }): VNode {
   return (
     <>
       {machine !== undefined && <MachineHead machine={machine} calm={saleId !== undefined} />}
-      {stale && machine !== undefined && <p class="stale">{words.machine.stale}</p>}
+      {answer?.ok === false && machine !== undefined && (
+        <p class="stale">
+          {answer.code === "RATE_LIMIT_EXCEEDED" ? words.machine.crowded : words.machine.stale}
+        </p>
+      )}
       {saleId !== undefined ? (
         <SalePage
           key={saleId}
@@ -99,8 +103,8 @@ function MachineHead({ machine, calm }: { readonly machine: Machine; readonly ca
   );
 }
 
-/** The machine as last heard of, and whether the last question found no answer. */
-function useMachine(code: string): readonly [Answer<Machine> | undefined, boolean] {
+/** What the last question about it was answered. */
+function useMachine(code: string): Answer<Machine> | undefined {
   const { api } = useApp();
   const [answer, setAnswer] = useState<Answer<Machine>>();
   useEffect(() => {
@@ -108,7 +112,7 @@ function useMachine(code: string): readonly [Answer<Machine> | undefined, boolea
     poll(() => api.machine(code), ASK_MS, setAnswer, ended.signal);
     return () => ended.abort();
   }, [api, code]);
-  return [answer, answer?.ok === false];
+  return answer;
 }
 
 function useRunningSale(code: string): readonly [string | undefined, (id: string | undefined) => void] {

@@ -6,7 +6,7 @@
  */
 import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Answer, Refusal } from "./api.js";
+import type { Answer } from "./api.js";
 import { useApp } from "./app.js";
 import { isNothing } from "./money-text.js";
 import { Notice } from "./notice.js";
@@ -14,6 +14,7 @@ import { detailOf, machinesOf, salesOf, type OwnedMachine, type OwnedSale, type 
 import "./owner.css";
 import { ownerWordsFor, type OwnerWords } from "./owner-words.js";
 import { poll } from "./poll.js";
+import type { Refusal } from "./refusal.js";
 import type { Said } from "./words.js";
 
 const ASK_MS = 5_000;

@@ -1,12 +1,13 @@
 /** The ways to pay one payment request: from the wallet on this phone, or with another phone that scans its code. */
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { Answer, Refusal } from "./api.js";
+import type { Answer } from "./api.js";
 import { useApp } from "./app.js";
 import { Countdown } from "./countdown.js";
 import { Icon } from "./icon.js";
 import { Notice } from "./notice.js";
 import { poll } from "./poll.js";
+import type { Refusal } from "./refusal.js";
 import type { Wallet } from "./wallet.js";
 import type { Asset, PaymentRequest } from "./wire.js";
 

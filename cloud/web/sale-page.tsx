@@ -1,12 +1,12 @@
 /** A sale from its payment to its end: what to do now, what was vended, what came back. */
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Refusal } from "./api.js";
 import { useApp } from "./app.js";
 import { Icon, type IconName } from "./icon.js";
 import { isNothing } from "./money-text.js";
 import { Notice } from "./notice.js";
 import { PayPanel } from "./pay-panel.js";
+import type { Refusal } from "./refusal.js";
 import { useSale } from "./sale-watch.js";
 import { isOver, type Item, type Machine, type Sale, type SaleState } from "./wire.js";
 import type { Said, Words } from "./words.js";

@@ -37,13 +37,8 @@ function Contents({ wallet }: { readonly wallet: Wallet }): VNode {
 
   useEffect(() => {
     const ended = new AbortController();
-    const ask = (): Promise<readonly [Answer<Asset>, Answer<readonly Transaction[]>]> =>
-      Promise.all([api.asset(wallet), api.transactions(wallet)]);
-    const onAnswer = ([nextHeld, nextMoved]: Awaited<ReturnType<typeof ask>>): void => {
-      setHeld(nextHeld);
-      setMoved(nextMoved);
-    };
-    poll(ask, ASK_MS, onAnswer, ended.signal);
+    poll(() => api.asset(wallet), ASK_MS, setHeld, ended.signal);
+    poll(() => api.transactions(wallet), ASK_MS, setMoved, ended.signal);
     return () => ended.abort();
   }, [api, wallet]);
 

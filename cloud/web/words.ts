@@ -129,7 +129,11 @@ const refusal: Record<RefusalCode, Said> = {
     title: "There is no way to pay here",
     detail: "You have not been charged. Please use another machine.",
   },
-  RATE_LIMIT_EXCEEDED: { title: "Too many tries", detail: "Wait a minute, then try again." },
+  RATE_LIMIT_EXCEEDED: {
+    title: "Very busy right now",
+    detail:
+      "Many people are asking at once, and nothing was lost. Give it a minute; if nothing happens, try again.",
+  },
   BUSY: { title: "Very busy right now", detail: "Try again in a few seconds." },
   "Missing authentication": {
     title: "The wallet's key is not accepted",
@@ -204,6 +208,7 @@ export const english = {
     stickyItem: (item: number, name: string) => `${name}: press ${item} on the machine afterwards`,
     stickyCredit: "Choose at the machine after paying",
     stale: "Connection lost. Trying again.",
+    crowded: "Very busy right now. This page goes on by itself.",
   },
 
   pay: {

@@ -1,6 +1,6 @@
 /**
  * The published document, held against what is really answered: every body a test sees is checked with the schema that
- * `/api/openapi.json` has for its path, method and status. A path, method or status the document does not know is a failure.
+ * the document has for its path, method and status. A path, method or status the document does not know is a failure.
  */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { z } from "zod";
@@ -37,7 +37,7 @@ export class Contract {
         name: `${method.toUpperCase()} ${path}`,
         answers: new Map(
           Object.entries(responses).map(([status, { content }]) => {
-            const schema = content?.["application/json"]?.schema;
+            const schema = (content?.["application/json"] ?? content?.["text/event-stream"])?.schema;
             return [status, schema === undefined ? undefined : compiled(schema)];
           }),
         ),

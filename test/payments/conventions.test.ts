@@ -120,7 +120,7 @@ describe("what is experimental", () => {
     connectionId: "cn_1",
     paymentLinkId: "pl_1",
   };
-  const marked = [...Object.keys(fields), "connectionStatus", "allowedRedirectUrls"];
+  const marked = [...Object.keys(fields), "allowedRedirectUrls"];
   const asked = ({ merchant: { configId } }: Platform, more: object) => ({
     configId,
     value: { amount: "100", currency: CURRENCY },

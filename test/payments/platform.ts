@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
+import { makeRequestCounts } from "../../cloud/http/request-counts.js";
 import { makeServer } from "../../cloud/http/server.js";
 import {
   provisionMerchant,
@@ -135,12 +136,11 @@ export async function openPlatform({
     publicUrl: "https://pay.example",
     experimental,
     requestsPerMinute,
-    openRequestsPerMinute,
     log,
     targets,
     uplink,
   });
-  await payments.routes(app);
+  await payments.routes(app, await makeRequestCounts(app, { clock, openRequestsPerMinute }));
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo; // listening on TCP, so it is one
   const url = `http://127.0.0.1:${port}`;
@@ -219,9 +219,9 @@ export async function openPlatform({
       return row.balance_minor;
     },
     async close() {
-      await audit(store); // whatever a test did, the promises about money hold after it
       await app.close();
       await payments.close();
+      await audit(store); // whatever a test did, the promises about money hold after it, and nobody writes any more
       await store.close();
       if (kept === undefined) await database.drop();
     },

@@ -3,14 +3,14 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openPlatform, type Answer, type Platform } from "./platform.js";
 
 let platform: Platform;
-beforeEach(
-  async () =>
-    (platform = await openPlatform({
-      requestsPerMinute: 5,
-      openRequestsPerMinute: 4,
-      trustedProxies: ["127.0.0.1"],
-    })),
-);
+beforeEach(async () => {
+  platform = await openPlatform({
+    requestsPerMinute: 5,
+    openRequestsPerMinute: 4,
+    trustedProxies: ["127.0.0.1"],
+  });
+  platform.clock.advance(60_000); // it was asked for its document
+});
 afterEach(() => platform.close());
 
 const tooMany = { statusCode: 429, error: "Too Many Requests", message: "RATE_LIMIT_EXCEEDED" };
@@ -123,6 +123,7 @@ test("behind a proxy each client has its own address, an IPv6 network is one, an
 
 test("without a proxy that is trusted, what a client says of its address is nothing", async () => {
   const open = await openPlatform({ openRequestsPerMinute: 1 });
+  open.clock.advance(60_000);
   try {
     const ask = async (address: string): Promise<number> =>
       (await fetch(open.url + search, { headers: { "x-forwarded-for": address } })).status;

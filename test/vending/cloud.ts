@@ -17,6 +17,7 @@ import { open, seal, type Message } from "../../broker/protocol/envelope.js";
 import { newId } from "../../broker/protocol/id.js";
 import type { Body, JournalLine } from "../../broker/protocol/messages.js";
 import { topicOf, type Down, type Up } from "../../broker/protocol/topics.js";
+import { makeRequestCounts } from "../../cloud/http/request-counts.js";
 import { makeServer } from "../../cloud/http/server.js";
 import { webhookUrl } from "../../cloud/main.js";
 import { provisionMerchant, provisionWallet, setWebhookUrl } from "../../cloud/payments/provision.js";
@@ -26,6 +27,8 @@ import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import type { StreamLimits } from "../../cloud/vending/stream-seats.js";
+import { Contract } from "../payments/contract.js";
 import { quietPort } from "../quiet-port.js";
 import { newDatabase, openTestStore, type TestDatabase } from "../store/database.js";
 
@@ -57,6 +60,10 @@ export class Cloud implements AsyncDisposable {
   readonly #payments: Payments;
   readonly #vending: Vending;
   readonly #relayServer: ReturnType<typeof createHttp>;
+  /** Every route there is, as `GET /api/…/:id`. */
+  readonly routes: readonly string[];
+  /** What the vending backend publishes of itself. Every answer of its that a test gets through `call` was held against it. */
+  readonly contract: Contract;
   readonly store: Store;
   readonly url: string;
   readonly wallet: Account;
@@ -68,10 +75,12 @@ export class Cloud implements AsyncDisposable {
   };
   readonly keys: Readonly<Record<string, KeyObject>>;
   readonly cloudKey: KeyObject;
-  relay: (call: { readonly method: string; readonly path: string }) => Relay = () => "pass";
+  relay: (call: { readonly method: string; readonly path: string }) => Relay | Promise<Relay> = () => "pass";
   readonly calls: string[] = [];
 
   private constructor(parts: {
+    routes: readonly string[];
+    contract: Contract;
     database: TestDatabase;
     broker: Broker;
     brokerServer: Server;
@@ -91,6 +100,8 @@ export class Cloud implements AsyncDisposable {
     keys: Record<string, KeyObject>;
     cloudKey: KeyObject;
   }) {
+    this.routes = parts.routes;
+    this.contract = parts.contract;
     this.#database = parts.database;
     this.#broker = parts.broker;
     this.#brokerServer = parts.brokerServer;
@@ -109,6 +120,8 @@ export class Cloud implements AsyncDisposable {
   static async start(options: {
     readonly webhooks: boolean;
     readonly terms?: Partial<Terms["policy"]>;
+    readonly openRequestsPerMinute?: number;
+    readonly streams?: StreamLimits;
   }): Promise<Cloud> {
     const broker = await makeBroker(
       () => [
@@ -167,11 +180,15 @@ export class Cloud implements AsyncDisposable {
     });
 
     let started: Cloud | undefined = undefined;
-    const relayServer = createHttp((incoming, answer) => pass(incoming, answer, port, () => started));
+    const relayServer = createHttp((incoming, answer) => void pass(incoming, answer, port, () => started));
     await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
 
     const log = pino({ level: "silent" });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
+    const routes: string[] = [];
+    app.addHook("onRoute", ({ method, url: at }) => {
+      for (const one of [method].flat()) if (one !== "HEAD") routes.push(`${one} ${at}`);
+    });
     const targets = new WebhookTargets("any", (host) => lookup(host, { all: true }));
     const payments = makePayments({
       uplink: undefined,
@@ -181,7 +198,6 @@ export class Cloud implements AsyncDisposable {
       publicUrl: url,
       experimental: true,
       requestsPerMinute: 200,
-      openRequestsPerMinute: 600,
       log,
       targets,
     });
@@ -210,6 +226,7 @@ export class Cloud implements AsyncDisposable {
         goMs: 10_000,
         expirySeconds: 120,
       },
+      streams: options.streams ?? { perAddress: 100, inAll: 100 },
       connect: () =>
         connect(`mqtt://127.0.0.1:${portOf(brokerServer)}`, {
           protocolVersion: 4,
@@ -219,8 +236,10 @@ export class Cloud implements AsyncDisposable {
           reconnectPeriod: 50,
         }),
     });
-    await payments.routes(app);
-    vending.routes(app);
+    const { openRequestsPerMinute = 1_000_000 } = options; // a test asks again and again
+    const counts = await makeRequestCounts(app, { clock, openRequestsPerMinute });
+    await payments.routes(app, counts);
+    vending.routes(app, counts);
     await app.listen({ host: "127.0.0.1", port });
     await payments.start();
     await vending.start();
@@ -233,7 +252,10 @@ export class Cloud implements AsyncDisposable {
     const [cloudKey] = await store.read.selectFrom("bus_key").selectAll().execute();
     if (cloudKey === undefined || cloudKeys.length !== 1) throw new Error("one key was made");
     const { createPublicKey } = await import("node:crypto");
+    const contract = new Contract(await (await fetch(`${url}/api/vending/openapi.json`)).json());
     started = new Cloud({
+      routes,
+      contract,
       database,
       broker,
       brokerServer,
@@ -287,7 +309,13 @@ export class Cloud implements AsyncDisposable {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    const { status } = response;
+    const answer = (await response.json()) as Record<string, unknown>; // JSON objects only
+    const fault = path.startsWith("/api/vending/")
+      ? this.contract.fault(method, path, status, answer)
+      : undefined;
+    if (fault !== undefined) throw new Error(`not as published: ${fault}`);
+    return { status, body: answer };
   }
   ask(key: string): ReturnType<Cloud["call"]> {
     return this.call("POST", `/api/vending/machines/${MACHINE.toUpperCase()}/sales`, {
@@ -363,15 +391,15 @@ export class Cloud implements AsyncDisposable {
   }
 }
 
-function pass(
+async function pass(
   incoming: IncomingMessage,
   answer: ServerResponse,
   port: number,
   cloud: () => Cloud | undefined,
-): void {
+): Promise<void> {
   const { method = "", url: path = "", headers } = incoming;
   cloud()?.calls.push(`${method} ${path}`);
-  const how = cloud()?.relay({ method, path }) ?? "pass";
+  const how = (await cloud()?.relay({ method, path })) ?? "pass";
   if (how === "down") {
     answer.writeHead(503).end("{}");
     return;
@@ -396,6 +424,7 @@ export class Machine implements AsyncDisposable {
   readonly #id: string;
   readonly #waiting: ((message: Message) => void)[] = [];
   readonly #heard: Message[] = [];
+  readonly #answered = new Set<string>();
   #n = 1_000_000;
 
   private constructor(cloud: Cloud, id: string, client: MqttClient) {
@@ -501,7 +530,9 @@ export class Machine implements AsyncDisposable {
   /** Plays a machine that says yes to the next sale asked for under this key. */
   async sale(key: string): Promise<{ readonly id: string; readonly paymentRequestId: string }> {
     const asked = this.#cloud.ask(key);
-    const { reservationId } = await this.next("reserve");
+    // What was said again before the last answer was heard is not about this one.
+    const { reservationId } = await this.next("reserve", (one) => !this.#answered.has(one.reservationId));
+    this.#answered.add(reservationId);
     await this.say("reserved", { reservationId, ok: true });
     const { status, body } = await asked;
     if (status !== 200) throw new Error(JSON.stringify(body));

@@ -2,20 +2,17 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Body, JournalLine } from "../../broker/protocol/messages.js";
 import { provisionMerchant } from "../../cloud/payments/provision.js";
-import { Contract } from "../payments/contract.js";
 import { clock, Cloud, Machine, MACHINE, OTHER, random } from "./cloud.js";
 
 const CODE = MACHINE.toUpperCase();
 const URL = "/api/vending/machines";
 let cloud: Cloud;
 let machine: Machine;
-let contract: Contract;
 /** Another merchant's owner. */
 let stranger: string;
 beforeAll(async () => {
   cloud = await Cloud.start({ webhooks: true });
   machine = await Machine.connect(cloud);
-  contract = new Contract(await (await fetch(`${cloud.url}/api/vending/openapi.json`)).json());
   const merchant = {
     name: "s",
     merchantName: "s",
@@ -32,15 +29,8 @@ afterAll(async () => {
   await cloud[Symbol.asyncDispose]();
 });
 
-/** Held against the document, as every answer of the payment API is. */
-async function get(
-  path: string,
-  key: string | undefined = cloud.merchant.ownerKey,
-): ReturnType<Cloud["call"]> {
-  const answer = await cloud.call("GET", path, undefined, key);
-  expect(contract.fault("GET", path, answer.status, answer.body)).toBeUndefined();
-  return answer;
-}
+const get = (path: string, key = cloud.merchant.ownerKey): ReturnType<Cloud["call"]> =>
+  cloud.call("GET", path, undefined, key);
 const state = async (): Promise<Record<string, unknown>> => (await get(`${URL}/${CODE}/state`)).body;
 const telemetry: NonNullable<Body["status"]["telemetry"]> = {
   uptimeSeconds: 7_200,
@@ -178,6 +168,7 @@ const PATHS = [URL, `${URL}?configId=mc_none`, `${URL}/${CODE}/state`, `${URL}/$
 test.each(PATHS)("nobody else sees %s", async (path) => {
   for (const key of ["", "no", "no.key", `${cloud.merchant.ownerKey}x`])
     expect((await get(path, key)).status).toBe(401);
+  expect((await cloud.call("GET", path)).status).toBe(401);
   for (const key of [stranger, cloud.wallet.apiKey]) expect((await get(path, key)).status).toBe(403);
 });
 

@@ -65,7 +65,6 @@ export const paymentRequest = z
     redirectCancelUrl: z.string().optional().meta(EXPERIMENTAL),
     redirectPaidUrl: z.string().optional().meta(EXPERIMENTAL),
     connectionId: z.string().optional().meta(EXPERIMENTAL),
-    connectionStatus: z.string().optional().meta(EXPERIMENTAL),
     paymentLinkId: z.string().optional().meta(EXPERIMENTAL),
   })
   .meta({ id: "PaymentRequest" });

@@ -1,0 +1,71 @@
+/** What a customer is answered, as schemas: the document is made from them. render.ts makes these of the rows. */
+import { z } from "zod";
+import { money } from "../../broker/protocol/money.js";
+import { paymentRequest } from "./payments-client.js";
+
+export const timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC, with milliseconds." });
+/** Money that may be nothing. */
+export const sum = z.object({ amount: z.string().regex(/^[0-9]+$/), currency: money.shape.currency });
+export const machineCode = z.string().min(1).max(64).meta({ description: "As on the machine's sticker." });
+
+export const machineStates = z.enum(["ready", "busy", "offline", "outOfService"]).meta({
+  description:
+    "`ready` and `busy` sell; `offline` has not been heard for three minutes, or has said goodbye.",
+});
+export type MachineState = z.infer<typeof machineStates>;
+
+export const publicStates = z.enum([
+  "awaitingPayment",
+  "paid",
+  "open",
+  "vending",
+  "settling",
+  "settled",
+  "cancelled",
+  "expired",
+  "unknown",
+]);
+/** What is told of a sale's state, to its customer and to the owner. */
+export type PublicState = z.infer<typeof publicStates>;
+
+export const machineView = z
+  .object({
+    code: z.string(),
+    name: z.string(),
+    place: z.string(),
+    checkWords: z.string().meta({ description: "Printed on the machine's label as well." }),
+    state: machineStates,
+    currency: money.shape.currency,
+    suggestedCredit: z.array(money),
+    items: z.array(
+      z.object({
+        item: z.int().meta({ description: "The number to press." }),
+        name: z.string(),
+        price: sum,
+        available: z.boolean(),
+      }),
+    ),
+  })
+  .meta({ id: "CustomersMachine" });
+export type MachineView = z.infer<typeof machineView>;
+
+export const vendedItems = z.array(z.object({ item: z.int(), name: z.string(), price: sum }));
+
+export const saleView = z
+  .object({
+    id: z.string(),
+    state: publicStates.meta({
+      description:
+        "`settled`, `cancelled` and `expired` are the end. `unknown`: nobody knows yet what came out.",
+    }),
+    machine: z.object({ code: z.string(), name: z.string(), place: z.string() }),
+    credit: money,
+    paymentRequest: paymentRequest.nullable().meta({
+      description: "Whole, as the payment platform has it, or last had it.",
+    }),
+    vended: vendedItems,
+    refunded: sum,
+    timeline: z.array(z.object({ at: timestamp, text: z.string().meta({ description: "A sentence." }) })),
+  })
+  .meta({ id: "Sale" });
+export type SaleView = z.infer<typeof saleView>;
