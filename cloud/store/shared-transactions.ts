@@ -44,6 +44,7 @@ export class SharedTransactions {
   readonly #parts: Parts;
   #waiting: Job[] = [];
   readonly #serving = new Set<Promise<void>>();
+  readonly #leaving = new Set<Promise<void>>();
   #isGathering = false;
   readonly #seats: Seat[] = [];
 
@@ -62,7 +63,8 @@ export class SharedTransactions {
 
   /** Resolves when nobody waits. */
   async idle(): Promise<void> {
-    while (this.#serving.size > 0) await Promise.all(this.#serving);
+    while (this.#serving.size + this.#leaving.size > 0)
+      await Promise.all([...this.#serving, ...this.#leaving]);
   }
 
   #call(): void {
@@ -116,15 +118,21 @@ export class SharedTransactions {
       for (const job of jobs) job.failed(error);
       return;
     }
-    if (outcomes === undefined) return this.#apart(jobs);
     const leavers = jobs.filter((job, index) => {
-      const outcome = outcomes[index];
+      const outcome = outcomes?.[index];
+      if (outcomes === undefined) return true; // nothing was kept
       if (outcome?.isFailed === false) job.done(outcome.value);
       else if (outcome?.error instanceof Leaves) return true;
       else job.failed(outcome?.error);
       return false;
     });
-    return this.#apart(leavers);
+    this.#leave(leavers);
+  }
+
+  /** By themselves, and in nobody's way: what they wait for may be held for long. */
+  #leave(jobs: readonly Job[]): void {
+    const left = this.#apart(jobs).finally(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
   }
 
   /** Answers what came of each once it is on disk, or `undefined` when nothing was kept. Rejects when the database is gone. */

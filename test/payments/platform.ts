@@ -219,9 +219,9 @@ export async function openPlatform({
       return row.balance_minor;
     },
     async close() {
-      await audit(store); // whatever a test did, the promises about money hold after it
       await app.close();
       await payments.close();
+      await audit(store); // whatever a test did, the promises about money hold after it; nothing goes on while it reads
       await store.close();
       if (kept === undefined) await database.drop();
     },
