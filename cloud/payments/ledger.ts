@@ -51,11 +51,12 @@ export function postings(
   return [
     insertTransfer({ id, kind, ref, created_ms: createdMs }),
     // In the order of their ids: two transfers between the same accounts then stand in line, and not in each other's way.
-    ...entries.toSorted(byAccount).map((entry) =>
-      changeBalance(entry, (changed) => {
+    ...entries.toSorted(byAccount).map((entry): Write => ({
+      ...changeBalance(entry, (changed) => {
         if (changed !== 1) throw overdrawn(entry.accountId);
       }),
-    ),
+      holds: entry.accountId,
+    })),
     ...entries.map(({ accountId, currency, amountMinor }) =>
       insertEntry({ transfer_id: id, account_id: accountId, currency, amount_minor: amountMinor }),
     ),

@@ -127,7 +127,7 @@ export class PaymentRequests {
     const { partialAllowed, basketAmount } = details;
     checkLineItems(details.lineItems, [value.amount, partialAllowed === true ? basketAmount : undefined]);
     const { store, clock, random } = this.#parts;
-    return store.write(async (tx) => {
+    return store.writeAbout(undefined, async (tx) => {
       const [config] = await findConfig(tx, { configId });
       permit(caller, "payment-requests:create", config?.account_id);
       if (config === undefined) throw new Fault("FORBIDDEN");
@@ -455,7 +455,7 @@ export class PaymentRequests {
     { action, operation, said, source, isPayment = false, event }: Act,
   ): Promise<Proceeded> {
     const { store, clock, random, providers, uplink, committed } = this.#parts;
-    const stepped = await store.write(async (tx) => {
+    const stepped = await store.writeAbout(id, async (tx) => {
       const row = await lockRequest(tx, id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       permit(caller, typeof action === "function" ? action(row) : action, row.merchant_account_id);

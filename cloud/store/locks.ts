@@ -9,7 +9,7 @@
  * foreign key has at it. The order, so that two seldom wait for each other: the subject first (a payment request, a sale,
  * a journal, an asset), then names, then ledger accounts by id.
  */
-import { sql, type SelectQueryBuilder } from "kysely";
+import { sql, type PostgresPoolClient, type SelectQueryBuilder } from "kysely";
 import { isSqlite } from "./dialect.js";
 import type { Tx } from "./store.js";
 import type { Tables } from "./tables.js";
@@ -34,3 +34,13 @@ export const forUpdateSkipLocked =
 export async function lockName(tx: Tx, name: string): Promise<void> {
   if (!isSqlite(tx)) await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
 }
+
+const LOCK = "for no key update";
+/** Whether a statement of PostgreSQL's locks what it reads. */
+export const isLock = (text: string): boolean => text.includes(LOCK);
+
+/** Holds several ledger accounts, for whoever has several transfers to write. PostgreSQL's alone. */
+export const holdAccounts = (connection: PostgresPoolClient, ids: readonly string[]): Promise<unknown> =>
+  connection.query(`select 1 from ledger_account where id = any($1::text[]) order by id ${LOCK}`, [
+    `{${ids.map((id) => JSON.stringify(id)).join()}}`, // an array's text quotes as JSON does
+  ]);

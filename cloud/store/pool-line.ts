@@ -7,8 +7,8 @@
  * Bounded   by `maxWaiting` in line; the next is turned away with StoreBusy.
  */
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from "kysely";
-import { DatabaseError, type Pool, type PoolClient } from "pg";
-import { together } from "./statement.js";
+import { DatabaseError, type Pool, type PoolClient, type QueryResult } from "pg";
+import { Breath, type Answer, type Said, type Told } from "./breath.js";
 import { StoreBusy, StoreFailed } from "./store.js";
 
 export class PoolLine implements PostgresPool {
@@ -75,8 +75,9 @@ export class PoolLine implements PostgresPool {
 export class Connection implements PostgresPoolClient {
   readonly #client: PoolClient;
   readonly #left: () => void;
+  readonly #told: Told = new Set();
+  #saying: Said[] = [];
   #isBroken = false;
-  #begun: Promise<unknown> = Promise.resolve();
 
   constructor(client: PoolClient, left: () => void) {
     this.#client = client;
@@ -85,9 +86,7 @@ export class Connection implements PostgresPoolClient {
 
   /** Goes to the server with whatever is said next, which tells if it failed. */
   begin(): void {
-    const text = "begin isolation level read committed";
-    this.#begun = this.#client.query({ ...nameOf(text), text });
-    this.#begun.catch(ignore);
+    this.query("begin isolation level read committed", []).catch(ignore);
   }
 
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>;
@@ -107,10 +106,10 @@ export class Connection implements PostgresPoolClient {
   }
 
   async #query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    const name = nameOf(text);
     let result;
     try {
-      const asked = this.#client.query({ ...nameOf(text), text, values: [...parameters] });
-      [, result] = await together([this.#begun, asked]);
+      result = await (name === undefined ? this.#ask(text, parameters) : this.#say(name, text, parameters));
     } catch (error) {
       const failure = inStoreWords(error);
       this.#isBroken ||= failure instanceof StoreFailed || failure instanceof StalePlan;
@@ -121,19 +120,53 @@ export class Connection implements PostgresPoolClient {
       throw new Error(
         "a transaction went on after one of its queries had failed, and nothing of it was kept",
       );
-    return result as unknown as PostgresQueryResult<R>; // pg's own result, which is what Kysely means by this type
+    return result as unknown as PostgresQueryResult<R>; // what the query selects
   }
+
+  /** With whatever else is said in this turn. */
+  #say(name: string, text: string, parameters: readonly unknown[]): Promise<Answer> {
+    const values = parameters.map(toText);
+    return new Promise((done, failed) => {
+      if (this.#saying.push({ name, text, values, done, failed }) === 1)
+        process.nextTick(() => this.#breathe());
+    });
+  }
+
+  #breathe(): void {
+    if (this.#saying.length === 0) return;
+    const said = this.#saying.splice(0);
+    const isNews = said.some(({ name }) => !this.#told.has(name));
+    // Of a breath that failed nobody knows which of its texts the server kept.
+    const failed = (error: unknown): void =>
+      void (this.#isBroken ||= isNews || !(error instanceof DatabaseError));
+    this.#client.query(new Breath(said, this.#told, failed));
+  }
+
+  /** A text without a name, which may be several statements. */
+  #ask(text: string, parameters: readonly unknown[]): Promise<QueryResult> {
+    this.#breathe();
+    return this.#client.query({ text, values: [...parameters] });
+  }
+}
+
+/** As the protocol has it. */
+function toText(value: unknown): string | Buffer | null {
+  if (typeof value === "string" || Buffer.isBuffer(value)) return value;
+  if (value === null || value === undefined) return null;
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint")
+    return String(value);
+  throw new TypeError(`a statement is given text, numbers and null, and not ${typeof value}`);
 }
 
 /** Each text the server is told once a connection, by a name. The texts of a service are few; past NAMED they have none. */
 const NAMED = 500;
 const WORTH_A_NAME = /^(select|insert|update|delete|with|begin|commit|rollback)/;
-const names = new Map<string, { readonly name: string }>();
-function nameOf(text: string): { readonly name?: string } {
+const names = new Map<string, string>();
+function nameOf(text: string): string | undefined {
   const known = names.get(text);
   if (known !== undefined) return known;
-  if (names.size >= NAMED || !WORTH_A_NAME.test(text)) return {};
-  const named = { name: `s${names.size + 1}` };
+  if (names.size >= NAMED || !WORTH_A_NAME.test(text)) return undefined;
+  const named = `s${names.size + 1}`;
   names.set(text, named);
   return named;
 }

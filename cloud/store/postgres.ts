@@ -19,10 +19,10 @@ import { DatabaseError, Pool } from "pg";
 import { BytewiseText } from "./bytewise-text.js";
 import { InOrder } from "./in-order.js";
 import { migrations } from "./migrations.js";
-import { OneBreathSocket } from "./one-breath-socket.js";
 import { StalePlan, type Connection, PoolLine } from "./pool-line.js";
 import { exactNumbers } from "./postgres-number.js";
-import { asOne } from "./as-one.js";
+import { SharedReads } from "./shared-reads.js";
+import { SharedTransactions, writeAsOne } from "./shared-transactions.js";
 import { saidDirectly } from "./statement.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "./store.js";
 import type { Tables } from "./tables.js";
@@ -31,6 +31,7 @@ export type PostgresOptions = {
   readonly databaseUrl: string;
   readonly maxConnections: number;
   readonly maxWaiting: number;
+  readonly maxGroup: number;
 };
 
 const RUNS = 5;
@@ -54,17 +55,23 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const queues = new InOrder(options.maxWaiting);
   const writers = makeLine(options, timeouts);
   const readers = makeLine(options, timeouts);
+  const { maxGroup, maxWaiting } = options;
+  const alone = (work: (tx: Tx) => Promise<unknown>): Promise<unknown> => write(writers, work);
+  const shared = new SharedTransactions({ line: writers, maxGroup, maxWaiting, alone });
+  const reads = new SharedReads(readers, maxWaiting);
   const read = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: readers }) });
   saidDirectly(read, {
-    rows: (text, values) => once(readers, text, values),
+    rows: (text, values) => reads.rows(text, values),
     write: () => Promise.reject(new TypeError("a reader does not write")),
   });
   return {
     read,
     write: (work, queue) =>
       queue === undefined ? write(writers, work) : queues.run(queue, () => write(writers, work)),
+    writeAbout: (subject, work) => shared.write(subject, work),
     async close() {
       await queues.idle();
+      await shared.idle();
       await writers.idle();
       await readers.idle();
       await read.destroy();
@@ -81,7 +88,7 @@ type Timeouts = Partial<
 >;
 
 function makeLine(
-  { databaseUrl, maxConnections, maxWaiting }: PostgresOptions,
+  { databaseUrl, maxConnections, maxWaiting }: Omit<PostgresOptions, "maxGroup">,
   timeouts: Timeouts,
 ): PoolLine {
   const pool = new Pool({
@@ -93,20 +100,9 @@ function makeLine(
     application_name: "scanvend",
     types: exactNumbers,
     pipeline: true,
-    stream: () => new OneBreathSocket(),
     ...timeouts,
   });
   return new PoolLine(pool, maxConnections, maxWaiting);
-}
-
-/** One statement on a connection of its own. */
-async function once(line: PoolLine, text: string, values: readonly unknown[]): Promise<unknown[]> {
-  const connection = await line.connect();
-  try {
-    return (await connection.query<unknown>(text, values)).rows;
-  } finally {
-    connection.release();
-  }
 }
 
 /** Kysely on one connection: what is said at once goes to the server at once. */
@@ -122,11 +118,7 @@ function txOn(connection: Connection): Tx {
   const tx = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   saidDirectly(tx, {
     rows: async (text, values) => (await connection.query<unknown>(text, values)).rows,
-    async write(all) {
-      const { text, values } = asOne(all);
-      const { rows } = await connection.query<Record<string, number>>(text, values);
-      return all.map((_one, index) => rows[0]?.[`w${index}`] ?? 0);
-    },
+    write: (all) => writeAsOne(connection, all),
   });
   transactions.set(connection, tx);
   return tx;

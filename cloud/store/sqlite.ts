@@ -54,6 +54,7 @@ export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions):
   return {
     read,
     write: (work) => group.write(work), // all of them in the order they came
+    writeAbout: (_subject, work) => group.write(work),
     async close() {
       await group.idle();
       await read.destroy();

@@ -32,6 +32,8 @@ export type Bound = {
   readonly text: string;
   readonly values: readonly unknown[];
   readonly isCounted: boolean;
+  /** The ledger account it changes. */
+  readonly holds: string | undefined;
 };
 /** What says statements to a database, without Kysely between. */
 export type Direct = {
@@ -66,6 +68,8 @@ export type Write = {
   readonly values: object;
   /** Raises what is wrong with that. */
   readonly check: ((changed: number) => void) | undefined;
+  /** The ledger account it changes: several transfers at once take theirs in one order (locks.ts). */
+  readonly holds?: string;
 };
 
 /** An insert, an update or a delete. */
@@ -95,10 +99,10 @@ export const insertOf = <T extends keyof Tables, C extends keyof Insertable<Tabl
  */
 export async function writeAll(tx: Tx, writes: readonly Write[]): Promise<void> {
   if (writes.length === 0) return;
-  const bound = writes.map(({ builtFor, values, check }): Bound => {
+  const bound = writes.map(({ builtFor, values, check, holds }): Bound => {
     const built = builtFor(tx);
     const { id, text } = built;
-    return { id, text, values: bind(built, values), isCounted: check !== undefined };
+    return { id, text, values: bind(built, values), isCounted: check !== undefined, holds };
   });
   const changed = await directTo(tx).write(bound);
   writes.forEach(({ check }, index) => check?.(changed[index] ?? 0));

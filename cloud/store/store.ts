@@ -30,6 +30,12 @@ export interface Store {
    * Writers may overtake each other, except that those of one `queue` are run in the order they came to this process.
    */
   write<T>(work: (tx: Tx) => Promise<T>, queue?: string): Promise<T>;
+  /**
+   * The same for work that many do at once and that is about one `subject` (none: about what it makes anew). It decides by
+   * the row it locks by that id, by rows that stay as they are, and by counts of what it changed; then work about other
+   * subjects may share its transaction. Work that turns out to do more is run again by itself.
+   */
+  writeAbout<T>(subject: string | undefined, work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 

@@ -75,6 +75,16 @@ test("a token pays for its product, whole, and the answer says which line must n
   });
 });
 
+test("of many requests that one token is to pay at once, it pays one", async () => {
+  const token = await mint();
+  const ids = await Promise.all([1, 2, 3, 4, 5, 6].map(() => request([line("coffee", 450)])));
+  const answers = await Promise.all(ids.map((id) => pay(id, token)));
+  expect(answers.map(({ status, body }) => [status, body["message"]]).sort()).toEqual([
+    [200, undefined],
+    ...Array.from({ length: 5 }, () => [403, "INACTIVE_ASSET"]),
+  ]);
+});
+
 test("beside other things it pays its line, and money the rest", async () => {
   const id = await request([line("coffee", 400), line("cake", 300)]);
   const token = await mint();

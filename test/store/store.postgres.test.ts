@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { forUpdate, lockName } from "../../cloud/store/locks.js";
 import { migrations } from "../../cloud/store/migrations.js";
-import { rowsOf } from "../../cloud/store/statement.js";
+import { insertOf, rowsOf, writeAll, writeOf } from "../../cloud/store/statement.js";
 import { StoreBusy, StoreFailed, StoreUncertain, type Store, type Tx } from "../../cloud/store/store.js";
 import { newDatabase, openTestStore, type TestDatabase } from "./database.js";
 import { databaseAt, startServer, tell } from "./local-postgres.js";
@@ -209,4 +209,100 @@ test("a table changed under a statement the server knows fails nobody for long",
   for (let again = 0; again < 3; again += 1) await store.write((tx) => all(tx, { id: "none" }));
   await tell(database.url, "alter table machine add column looked_at text");
   expect(await store.write((tx) => all(tx, { id: "none" }))).toEqual([]);
+});
+
+const transaction = rowsOf((db) =>
+  db.selectNoFrom([
+    sql<string>`pg_current_xact_id()::text`.as("id"),
+    sql<number>`pg_backend_pid()`.as("pid"),
+  ]),
+);
+const transactionOf = async (tx: Tx): Promise<string> => (await transaction(tx, {}))[0]?.id ?? "";
+const lockAccount = rowsOf((tx, { id }: { readonly id: string }) =>
+  tx.selectFrom("account").select("name").where("id", "=", id).$call(forUpdate(tx)),
+);
+const putAccount = insertOf("account", ["id", "type", "name", "test", "created_ms"]);
+const put = (tx: Tx, id: string) =>
+  writeAll(tx, [putAccount({ id, type: "org", name: id, test: 1, created_ms: 0 })]);
+
+test("work about several subjects shares a transaction, and work about one subject never does", async () => {
+  const about = (subject: string | undefined) => store.writeAbout(subject, transactionOf);
+  const several = await Promise.all(["a", "b", "c", undefined, undefined].map(about));
+  expect(new Set(several).size).toBe(1);
+  const one = await Promise.all(["a", "a", "a", "b"].map(about));
+  expect(new Set(one).size).toBe(3);
+});
+
+test("work that locks another row than its subject's, or says what is not written once, is done by itself", async () => {
+  let runs = 0;
+  const [shared, other, again] = await Promise.all([
+    store.writeAbout("a", async (tx) => {
+      await lockAccount(tx, { id: "a" });
+      return transactionOf(tx);
+    }),
+    store.writeAbout("b", async (tx) => {
+      runs += 1;
+      await lockAccount(tx, { id: "a" });
+      return transactionOf(tx);
+    }),
+    store.writeAbout("c", async (tx) => {
+      runs += 1;
+      await rename(tx, "b", "changed");
+      return transactionOf(tx);
+    }),
+  ]);
+  expect(new Set([shared, other, again]).size).toBe(3);
+  expect(runs).toBe(4);
+  expect(await nameOf("b")).toBe("changed");
+});
+
+test("what is counted up by work about several subjects loses nothing, whichever process does it", async () => {
+  const other = await openTestStore(database.url);
+  const put = writeOf((tx, { id, name }: { readonly id: string; readonly name: string }) =>
+    tx.updateTable("account").set({ name }).where("id", "=", id),
+  );
+  const add = (one: Store, id: string) =>
+    one.writeAbout(id, async (tx) => {
+      const [row] = await lockAccount(tx, { id });
+      await writeAll(tx, [put({ id, name: String(Number(row?.name) + 1) })]);
+    });
+  for (const id of ["a", "b"]) await store.write((tx) => rename(tx, id, "0"));
+  await Promise.all(
+    Array.from({ length: 80 }, (_, n) => add(n % 4 < 2 ? store : other, n % 2 === 0 ? "a" : "b")),
+  );
+  expect([await nameOf("a"), await nameOf("b")]).toEqual(["40", "40"]);
+  await other.close();
+});
+
+test("a shared transaction that is lost fails all that are in it, and at its commit says that it is not known", async () => {
+  const lose = async (tx: Tx): Promise<void> => {
+    const [{ pid } = { pid: 0 }] = await transaction(tx, {});
+    await tell(inject("postgresUrl"), `select pg_terminate_backend(${pid}, 5000)`);
+  };
+  const before = await Promise.allSettled([
+    store.writeAbout("x", (tx) => put(tx, "x")),
+    store.writeAbout("y", async (tx) => {
+      await lose(tx);
+      await put(tx, "y");
+    }),
+  ]);
+  for (const result of before)
+    expect(result).toMatchObject({ status: "rejected", reason: expect.any(StoreFailed) as unknown });
+  for (const result of before)
+    expect(result).not.toMatchObject({ reason: expect.any(StoreUncertain) as unknown });
+  const at = await Promise.allSettled([store.writeAbout("x", transactionOf), store.writeAbout("y", lose)]);
+  for (const result of at)
+    expect(result).toMatchObject({ status: "rejected", reason: expect.any(StoreUncertain) as unknown });
+  expect(await store.writeAbout("x", (tx) => put(tx, "x").then(() => "kept"))).toBe("kept");
+});
+
+test("of reads that are asked together one that fails fails no other", async () => {
+  const number = rowsOf((db, { text }: { readonly text: string }) =>
+    db.selectNoFrom(sql<number>`cast(cast(${text} as text) as bigint)`.as("n")),
+  );
+  const asked = ["1", "9007199254740993", "none", "2"].map((text) => number(store.read, { text }));
+  const [one, inexact, none, two] = await Promise.allSettled(asked);
+  expect([one, two]).toEqual([1, 2].map((n) => ({ status: "fulfilled", value: [{ n }] })));
+  expect(inexact).toMatchObject({ reason: expect.any(RangeError) as unknown });
+  expect(none).toMatchObject({ reason: { code: "22P02" } });
 });

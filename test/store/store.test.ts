@@ -1,5 +1,6 @@
 /** What both stores promise: what is answered is there, a writer that fails leaves nothing, and the line has an end. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { insertOf, writeAll } from "../../cloud/store/statement.js";
 import { StoreBusy, type Store, type Tx } from "../../cloud/store/store.js";
 import { newDatabase, openTestStore, type TestDatabase } from "./database.js";
 
@@ -55,6 +56,38 @@ test("a writer that fails takes none of the others with it, and leaves nothing o
   expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
   expect(results[0]).toMatchObject({ reason: expect.any(RangeError) as unknown });
   expect(await ids()).toEqual(["four", "one"]);
+});
+
+test("work about several subjects is kept or not, each for itself, and what is answered is there", async () => {
+  await store.write(insert("one"));
+  const put = insertOf("account", ["id", "type", "name", "test", "created_ms"]);
+  const account = (id: string) => put({ id, type: "org", name: id, test: 1, created_ms: 0 });
+  const write = (id: string, then: () => void = () => undefined): Promise<void> =>
+    store.writeAbout(id, async (tx) => {
+      await writeAll(tx, [account(id)]);
+      then();
+    });
+  const refuse = (): never => {
+    throw new RangeError("changed its mind");
+  };
+  const results = await Promise.allSettled([
+    write("two", refuse), // after it has written
+    write("one"), // the same key again: the database refuses it
+    write("three"),
+    store.writeAbout("four", () => Promise.resolve().then(refuse)), // before it has written
+    store.writeAbout(undefined, insert("five")),
+    write("six"),
+  ]);
+  expect(results.map(({ status }) => status === "fulfilled")).toEqual([
+    false,
+    false,
+    true,
+    false,
+    true,
+    true,
+  ]);
+  for (const at of [0, 3]) expect(results[at]).toMatchObject({ reason: expect.any(RangeError) as unknown });
+  expect(await ids()).toEqual(["five", "one", "six", "three"]);
 });
 
 test("past the bound writers are turned away at once, and those in line are served", async () => {
