@@ -10,24 +10,20 @@ export const notifiedActivities: Migration = {
     await notification
       .addColumn("payment_request_id", "text", (c) => c.references("payment_request.id"))
       .execute();
-    await notification.addColumn("number", int64(db)).execute();
-    if (isSqlite(db)) await onSqlite(db);
-    else
-      await sql`alter table notification alter body drop not null,
-        add constraint notification_text check ((body is null) = (number is not null))`.execute(db);
+    if (isSqlite(db)) await mayBeEmpty(db);
+    else await sql`alter table notification alter body drop not null`.execute(db);
+    await notification
+      .addColumn("number", int64(db), (c) => c.check(sql`(body is null) = (number is not null)`))
+      .execute();
   },
 };
 
 /** SQLite lets no column be empty afterwards: the texts move to one that may. */
-async function onSqlite(db: Kysely<unknown>): Promise<void> {
+async function mayBeEmpty(db: Kysely<unknown>): Promise<void> {
   const notification = db.schema.alterTable("notification");
   await sql`drop trigger notification_no_update`.execute(db);
-  await notification.addColumn("kept", "text").execute();
-  await sql`update notification set kept = body`.execute(db);
-  await notification.dropColumn("body").execute();
-  await notification
-    .addColumn("body", "text", (c) => c.check(sql`(body is null) = (number is not null)`))
-    .execute();
+  await notification.renameColumn("body", "kept").execute();
+  await notification.addColumn("body", "text").execute();
   await sql`update notification set body = kept`.execute(db);
   await notification.dropColumn("kept").execute();
   await sql`create trigger notification_no_update before update on notification
