@@ -12,6 +12,7 @@
  */
 import { Kysely, PostgresDialect } from "kysely";
 import { asOne } from "./as-one.js";
+import { gathering } from "./gathering.js";
 import { holdAccounts, isLock } from "./locks.js";
 import type { Connection, PoolLine } from "./pool-line.js";
 import { saidDirectly, type Bound } from "./statement.js";
@@ -78,19 +79,11 @@ export class SharedTransactions {
 
   async #serve(): Promise<void> {
     this.#isGathering = true;
-    await this.#gather();
+    await gathering(() => this.#waiting.length, this.#parts.maxGroup);
     this.#isGathering = false;
     const jobs = this.#take();
     this.#call();
     await (jobs.length === 1 ? this.#apart(jobs) : this.#together(jobs));
-  }
-
-  /** Lets the event loop turn for as long as turns bring more writers. */
-  async #gather(): Promise<void> {
-    for (let known = 0; known < this.#waiting.length && known < this.#parts.maxGroup;) {
-      known = this.#waiting.length;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   /** The first in line, of each subject one, in the order in which their rows are locked. */

@@ -10,6 +10,7 @@
  */
 import SQLite from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect, type Migration, type SqliteDatabase } from "kysely";
+import { gathering } from "./gathering.js";
 import { migrations } from "./migrations.js";
 import { saidDirectly } from "./statement.js";
 import { StoreBusy, StoreFailed, type Store, type Tx } from "./store.js";
@@ -153,18 +154,10 @@ class GroupCommit {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      await this.#gather();
+      await gathering(() => this.#waiting.length, this.#maxGroup);
       await this.#commit(this.#waiting.splice(0, this.#maxGroup));
     }
     this.#draining = undefined; // in the same breath as the last look: no writer can come between
-  }
-
-  /** Lets the event loop turn for as long as turns bring more writers: a commit takes longer than they do, and all share it. */
-  async #gather(): Promise<void> {
-    for (let known = 0; known < this.#waiting.length && known < this.#maxGroup;) {
-      known = this.#waiting.length;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   /** A job's answer leaves only after the commit. */
