@@ -7,7 +7,12 @@
 import { writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 
-export type Edges = { readonly approvalsMs: readonly number[]; readonly sessionsMs: readonly number[] };
+export type Edges = {
+  readonly approvalsMs: readonly number[];
+  readonly sessionsMs: readonly number[];
+  /** The approvals again, up to where their handing over began: nobody can have heard one before. */
+  readonly approvalsBegunMs: readonly number[];
+};
 
 type Patched = {
   push: (this: Socket, chunk: unknown, encoding?: BufferEncoding) => boolean;
@@ -23,12 +28,15 @@ const file = process.env["SCANVEND_BENCH_EDGES"];
 if (file !== undefined) watch(file);
 
 function watch(path: string): void {
-  const seen = { approvalsMs: [] as number[], sessionsMs: [] as number[] };
+  const seen = { approvalsMs: [] as number[], sessionsMs: [] as number[], approvalsBegunMs: [] as number[] };
   let [requestMs, goMs] = [NaN, NaN];
 
   const arrives = (chunk: unknown): void => {
     if (holds(chunk, "c,STATUS,VEND")) requestMs = performance.now();
     else if (holds(chunk, "/go")) goMs = performance.now();
+  };
+  const leaves = (chunk: unknown): void => {
+    if (holds(chunk, "C,VEND")) seen.approvalsBegunMs.push(performance.now() - requestMs);
   };
   const left = (chunk: unknown): void => {
     if (holds(chunk, "C,VEND")) seen.approvalsMs.push(performance.now() - requestMs);
@@ -45,6 +53,7 @@ function watch(path: string): void {
     return push.call(this, chunk, encoding);
   };
   sockets._write = function (chunk, encoding, done) {
+    leaves(chunk);
     write.call(this, chunk, encoding, done);
     left(chunk);
   };

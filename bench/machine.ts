@@ -62,6 +62,8 @@ type Report = {
   readonly figures: readonly Figure[];
   readonly commitMs: Spread;
   readonly approvalMs: Spread;
+  /** Up to where the approval's handing over began. */
+  readonly approvalBegunMs: Spread;
   readonly sessionMs: Spread;
   /** As the adapter and the broker see it. */
   readonly there: { readonly approvalMs: Spread; readonly sessionMs: Spread };
@@ -165,7 +167,11 @@ class Bench implements AsyncDisposable {
   edges(): Edges {
     const seen = JSON.parse(readFileSync(this.#edges, "utf8")) as Edges; // edges.ts wrote it
     const ofMonth = (all: readonly number[]): readonly number[] => all.slice(WARM_UP_SALES);
-    return { approvalsMs: ofMonth(seen.approvalsMs), sessionsMs: ofMonth(seen.sessionsMs) };
+    return {
+      approvalsMs: ofMonth(seen.approvalsMs),
+      sessionsMs: ofMonth(seen.sessionsMs),
+      approvalsBegunMs: ofMonth(seen.approvalsBegunMs),
+    };
   }
   get #edges(): string {
     return join(this.dir, "edges.json");
@@ -262,6 +268,7 @@ async function measure(asked: Options): Promise<Report> {
       { what: "growth over its last two thirds", value: growth, limit: 10, unit: "MB" },
     ],
     ...{ commitMs, approvalMs, sessionMs, samples },
+    approvalBegunMs: spread(seen.approvalsBegunMs),
     there: { approvalMs: month.approvalMs, sessionMs: month.sessionMs },
     salesPerSecond: month.salesPerSecond,
     commitsPerSale: commits / (asked.sales + WARM_UP_SALES),
