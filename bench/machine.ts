@@ -6,9 +6,13 @@
  * which is what the limits are for; and at those two ends, with the way there and back. After each sale one durable commit with the
  * journal's own settings on the journal's own disk: one that is busy with something else shows in both. It comes after the same
  * rest as a customer's choice, when nobody is at work any more: it neither competes with a sale nor finds the disk awake for it.
+ * After another such rest the same line is answered by a process that does nothing but read, commit and answer (bare-line.ts):
+ * what an approval takes at least under Node on this computer.
  */
 import { createHash, createPublicKey, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,6 +42,7 @@ const usage = `npm run bench:machine -- [--sales N] [--starts N] [--idle N] [--d
 
 const MACHINE = "bench-1";
 const WARM_UP_SALES = 50;
+const REQUEST = "c,STATUS,VEND,3.50,7";
 const CHOOSES_MS = 10; // a customer takes longer, so what the session's opening left to do is done by then
 const SAMPLES = 30; // of memory and disk, over the month: one a day
 const IDLE_AFTER_MS = 2_000; // what the last sale left to do is done
@@ -62,6 +67,8 @@ type Report = {
   readonly figures: readonly Figure[];
   readonly commitMs: Spread;
   readonly approvalMs: Spread;
+  /** The same line answered by a process that only reads, commits and answers. */
+  readonly bareMs: Spread;
   /** Up to where the approval's handing over began. */
   readonly approvalBegunMs: Spread;
   readonly sessionMs: Spread;
@@ -100,6 +107,7 @@ function options(): Options | undefined {
 }
 
 const program = fileURLToPath(new URL("../cli.js", import.meta.url));
+const bareProgram = fileURLToPath(new URL("./bare-line.js", import.meta.url));
 const edgesModule = new URL("./edges.js", import.meta.url).href;
 
 /** Everything but the controller: it is started afresh for each measurement. */
@@ -165,13 +173,7 @@ class Bench implements AsyncDisposable {
 
   /** What the controller that has just ended saw, of the month alone. */
   edges(): Edges {
-    const seen = JSON.parse(readFileSync(this.#edges, "utf8")) as Edges; // edges.ts wrote it
-    const ofMonth = (all: readonly number[]): readonly number[] => all.slice(WARM_UP_SALES);
-    return {
-      approvalsMs: ofMonth(seen.approvalsMs),
-      sessionsMs: ofMonth(seen.sessionsMs),
-      approvalsBegunMs: ofMonth(seen.approvalsBegunMs),
-    };
+    return edgesOfMonth(this.#edges);
   }
   get #edges(): string {
     return join(this.dir, "edges.json");
@@ -183,6 +185,55 @@ class Bench implements AsyncDisposable {
     this.adapter.close();
     await this.#broker.stop();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function edgesOfMonth(file: string): Edges {
+  const seen = JSON.parse(readFileSync(file, "utf8")) as Edges; // edges.ts wrote it
+  const ofMonth = (all: readonly number[]): readonly number[] => all.slice(WARM_UP_SALES);
+  return {
+    approvalsMs: ofMonth(seen.approvalsMs),
+    sessionsMs: ofMonth(seen.sessionsMs),
+    approvalsBegunMs: ofMonth(seen.approvalsBegunMs),
+  };
+}
+
+/** A process that does the least that an approval takes, started and watched as a controller is. */
+class BareLine {
+  readonly #process: BenchProcess;
+  readonly #socket: Socket;
+  readonly #edges: string;
+
+  private constructor(process: BenchProcess, socket: Socket, edges: string) {
+    this.#process = process;
+    this.#socket = socket;
+    this.#edges = edges;
+  }
+
+  static async open(dir: string): Promise<BareLine> {
+    const edges = join(dir, "bare-edges.json");
+    const flags = [...CONTROLLER_NODE_FLAGS, "--import", edgesModule];
+    return new Promise((resolve) => {
+      const bare = new BenchProcess(
+        [...flags, bareProgram, join(dir, "bare-line.db")],
+        ({ port }) => {
+          const socket = connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
+          socket.once("connect", () => resolve(new BareLine(bare, socket, edges)));
+        },
+        { SCANVEND_BENCH_EDGES: edges },
+      );
+    });
+  }
+
+  async answer(): Promise<void> {
+    this.#socket.write(`${REQUEST}\r\n`);
+    await once(this.#socket, "data");
+  }
+
+  /** Ends it; answers how long its answers took. */
+  async close(): Promise<readonly number[]> {
+    await this.#process.stop();
+    return edgesOfMonth(this.#edges).approvalsMs;
   }
 }
 
@@ -228,7 +279,7 @@ async function sell({ bus, adapter, tap }: Bench, grantId: string): Promise<Time
   await pause(CHOOSES_MS);
   const approved = adapter.hears("C,VEND");
   const requestMs = performance.now();
-  adapter.say("c,STATUS,VEND,3.50,7");
+  adapter.say(REQUEST);
   const approvalMs = (await approved) - requestMs;
   adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
   await bus.reported("closed", grantId);
@@ -251,7 +302,7 @@ async function measure(asked: Options): Promise<Report> {
   const idleShare = (controller.cpuSeconds() - cpuBefore) / ((performance.now() - idleFromMs) / 1_000);
   const residentMb = controller.residentMb();
   await controller.stop();
-  const { commitMs, samples } = month;
+  const { commitMs, bareMs, samples } = month;
   const seen = bench.edges();
   const [approvalMs, sessionMs] = [spread(seen.approvalsMs), spread(seen.sessionsMs)];
   const late = samples.slice(Math.floor(samples.length / 3));
@@ -267,7 +318,7 @@ async function measure(asked: Options): Promise<Report> {
       { what: "resident after the month", value: residentMb, limit: 90, unit: "MB" },
       { what: "growth over its last two thirds", value: growth, limit: 10, unit: "MB" },
     ],
-    ...{ commitMs, approvalMs, sessionMs, samples },
+    ...{ commitMs, bareMs, approvalMs, sessionMs, samples },
     approvalBegunMs: spread(seen.approvalsBegunMs),
     there: { approvalMs: month.approvalMs, sessionMs: month.sessionMs },
     salesPerSecond: month.salesPerSecond,
@@ -278,24 +329,31 @@ async function measure(asked: Options): Promise<Report> {
 
 async function sellForAMonth(bench: Bench, controller: BenchProcess, { sales }: Options) {
   const yardstick = new DurableCommit(join(bench.dir, "yardstick.db"));
+  const bare = await BareLine.open(bench.dir);
+  const measureLeast = async (): Promise<number> => {
+    await pause(CHOOSES_MS);
+    const commitMs = yardstick.timeMs();
+    await pause(CHOOSES_MS);
+    await bare.answer();
+    return commitMs;
+  };
   for (let n = 0; n < WARM_UP_SALES; n += 1) {
     await sell(bench, `warm-up-${n}`);
-    await pause(CHOOSES_MS);
-    yardstick.timeMs();
+    await measureLeast();
   }
   const [commits, times, samples]: [number[], Times[], Sample[]] = [[], [], []];
   const [startedMs, writtenBefore] = [performance.now(), controller.writtenKb()];
   for (let n = 1; n <= sales; n += 1) {
     times.push(await sell(bench, `sale-${n}`));
-    await pause(CHOOSES_MS);
-    commits.push(yardstick.timeMs());
+    commits.push(await measureLeast());
     if (n % Math.max(1, Math.floor(sales / SAMPLES)) === 0)
       samples.push({ sales: n, residentMb: controller.residentMb(), journalKb: journalKb(bench) });
   }
   const seconds = (performance.now() - startedMs) / 1_000;
   yardstick.close();
+  const bareMs = spread(await bare.close());
   return {
-    commitMs: spread(commits),
+    ...{ bareMs, commitMs: spread(commits) },
     approvalMs: spread(times.map(({ approvalMs }) => approvalMs)),
     sessionMs: spread(times.map(({ sessionMs }) => sessionMs)),
     samples,
@@ -319,6 +377,7 @@ const isWithin = ({ value, limit }: Figure): boolean => value <= limit;
 function print({
   figures,
   commitMs,
+  bareMs,
   there,
   salesPerSecond,
   commitsPerSale,
@@ -327,13 +386,14 @@ function print({
 }: Report): void {
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   const amount = (value: number, unit: string): string => `${value.toFixed(2).padStart(9)} ${unit.padEnd(3)}`;
-  out(`one durable commit here: p50 ${commitMs.p50.toFixed(2)} ms, p99 ${commitMs.p99.toFixed(2)} ms\n`);
+  const seen = ({ p50, p99 }: Spread): string => `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`;
+  out(`one durable commit here: ${seen(commitMs)}`);
+  out(`a process that only reads the line, commits and answers: ${seen(bareMs)}\n`);
   for (const figure of figures)
     out(
       `${figure.what.padEnd(36)}${amount(figure.value, figure.unit)} wanted: at most ` +
         `${amount(figure.limit, figure.unit)} ${isWithin(figure) ? "" : "PAST IT"}`,
     );
-  const seen = ({ p50, p99 }: Spread): string => `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`;
   out(`\nwith the way there and back: approval ${seen(there.approvalMs)}; session ${seen(there.sessionMs)}`);
   const [first, last] = [samples[0], samples.at(-1)];
   out(
