@@ -266,18 +266,25 @@ export class Service<State> {
         else if (next.to === "sale") this.#sell(next.event);
         else this.#report(next.event);
       }
+      if (this.#answersAtOnce()) break;
       this.#lookAtHolders();
       this.#lookAtConfiguration();
       this.#options.auditor?.look(this.#isFree(), this.#audited);
     } while (this.#queue.length > 0); // one was applied: what comes of it is done before it is looked at
     this.#running = false;
-    // The machine waits for an answer that leaves in a moment: what everybody else is told can wait for that.
-    if ((this.#drives.dueMs(this.#driver) ?? Infinity) > this.#options.clock.monoMs()) {
-      this.#catchUp();
-      this.#report("look");
-      this.#sayStatus();
+    if (this.#answersAtOnce()) {
+      this.#wakeAfter(0);
+      return;
     }
+    this.#catchUp();
+    this.#report("look");
+    this.#sayStatus();
     this.#schedule();
+  }
+
+  /** The machine waits for an answer that leaves in a moment: everybody else can wait for that. */
+  #answersAtOnce(): boolean {
+    return (this.#drives.dueMs(this.#driver) ?? Infinity) <= this.#options.clock.monoMs();
   }
 
   #drive(event: ForDriver): void {
@@ -618,15 +625,19 @@ export class Service<State> {
       this.#bus.connected ? reports.dueMs(this.#reports) : undefined,
       this.#bus.connected ? this.#statusMs : undefined,
     ].filter((ms) => ms !== undefined);
-    this.#cancelWake();
-    if (due.length === 0) return;
-    this.#cancelWake = clock.after(Math.max(0, Math.min(...due) - nowMs), () => this.#wake());
+    if (due.length === 0) this.#cancelWake();
+    else this.#wakeAfter(Math.max(0, Math.min(...due) - nowMs));
   }
 
-  #wake(): void {
+  #wakeAfter(ms: number): void {
+    this.#cancelWake();
+    this.#cancelWake = this.#options.clock.after(ms, this.#wake);
+  }
+
+  readonly #wake = (): void => {
     const nowMs = this.#options.clock.monoMs();
     if (this.#retryMs !== undefined && nowMs >= this.#retryMs) this.#retry();
     this.#queue.push({ to: "driver", event: { kind: "tick" } });
     this.#take({ to: "sale", event: { kind: "tick" } });
-  }
+  };
 }
