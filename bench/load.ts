@@ -3,8 +3,14 @@ import autocannon, { type Options, type Request } from "autocannon";
 import { randomUUID } from "node:crypto";
 import type { Server } from "./server.js";
 
-export type Load = { readonly connections: number; readonly seconds: number };
+export type Load = {
+  readonly connections: number;
+  readonly seconds: number;
+  /** So many, and however long they take, instead of `seconds`. */
+  readonly requests?: number;
+};
 export type Measured = {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly lifecyclesPerSecond: number;
   /** Of one request, in ms. */
@@ -96,14 +102,14 @@ function step(
 /** Raises an error for any answer that is not a 200: a figure with refusals in it is none. */
 async function measure(
   server: Server,
-  { connections, seconds }: Load,
+  { connections, seconds, requests: amount }: Load,
   requests: (lifecycles: number[]) => Request[],
 ): Promise<Measured> {
   const lifecycles: number[] = [];
   const options: Options = {
     url: server.url,
     connections,
-    duration: seconds,
+    ...(amount === undefined ? { duration: seconds } : { amount }),
     timeout: 30,
     requests: requests(lifecycles),
   };
@@ -118,6 +124,7 @@ async function measure(
     );
   const total = result.requests.total;
   return {
+    requests: total,
     requestsPerSecond: total / tookSeconds,
     lifecyclesPerSecond: lifecycles.length / tookSeconds,
     p50: result.latency.p50,

@@ -3,9 +3,19 @@
  *
  * A lifecycle is create, pay, refund a part: three durable requests over HTTP. Beside it, in turn with it: on SQLite a bare
  * Fastify route that does one grouped durable ledger transaction a request (bare.ts); on PostgreSQL pgbench's debit-credit
- * on the same server. Figures are medians of the rounds; a machine that is busy with something else shows in both.
+ * on the same server. Figures are medians of the rounds; a machine that is busy with something else shows in both. On SQLite also
+ * the bare route with what the platform said to the database for such lifecycles: the same rows, and nothing that decides about them.
  */
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,6 +63,8 @@ type Options = Load & {
 };
 type StoreName = "sqlite" | "postgres";
 type Row = { readonly what: string } & Measured;
+/** How a process is to be started that writes down what it says. */
+type Recorded = { readonly flags: readonly string[]; readonly env: NodeJS.ProcessEnv };
 type Growth = { readonly requests: number; readonly cpuMicros: number; readonly lifecyclesPerSecond: number };
 type Report = {
   readonly store: StoreName;
@@ -61,12 +73,15 @@ type Report = {
   readonly yardstick: { readonly what: string; readonly perSecond: number };
   readonly rows: readonly Row[];
   readonly ratio: number;
+  /** Of the bare route with the platform's rows to the bare route. */
+  readonly rowsAlone?: number;
   readonly growth: readonly Growth[];
 };
 
 const dir = mkdtempSync(join(tmpdir(), "scanvend-bench-"));
 const program = fileURLToPath(new URL("../cli.js", import.meta.url));
 const bareProgram = fileURLToPath(new URL("bare.js", import.meta.url));
+const saidModule = new URL("said.js", import.meta.url).href;
 
 function options(): Options | undefined {
   const { values } = parseArgs({
@@ -121,7 +136,11 @@ type Platform = {
 };
 
 /** The platform as it is deployed, with merchants and wallets of its own, in a process of its own. */
-async function startPlatform(databaseUrl: string): Promise<Platform> {
+async function startPlatform(
+  databaseUrl: string,
+  provisioned: () => void = () => undefined,
+  { flags, env }: Recorded = { flags: [], env: {} },
+): Promise<Platform> {
   const store = await openStore({ databaseUrl, maxWaiting: 10, maxGroup: 1, maxConnections: 1 });
   const making = { clock: systemClock, random: systemRandom };
   const payees: Payee[] = [];
@@ -143,6 +162,7 @@ async function startPlatform(databaseUrl: string): Promise<Platform> {
       );
   });
   await store.close();
+  provisioned();
   const port = await quietPort();
   const url = `http://127.0.0.1:${port}`;
   const configFile = join(dir, `cloud-${port}.json`);
@@ -156,7 +176,7 @@ async function startPlatform(databaseUrl: string): Promise<Platform> {
       requestsPerMinute: 1_000_000,
     }),
   );
-  return { server: await Server.cloud(program, configFile, url), payees, payers };
+  return { server: await Server.cloud(program, configFile, url, flags, env), payees, payers };
 }
 
 async function benchSqlite(asked: Options): Promise<Report> {
@@ -175,6 +195,8 @@ async function benchSqlite(asked: Options): Promise<Report> {
     const limit = mid(bares);
     const ours = mid(platforms);
     const single = { ...asked, connections: 1 };
+    say(asked, "sqlite: the platform's rows alone");
+    const rows = await measureRows(asked);
     return {
       store: "sqlite",
       connections: asked.connections,
@@ -183,15 +205,35 @@ async function benchSqlite(asked: Options): Promise<Report> {
       rows: [
         { what: "bare route", ...limit },
         { what: "platform", ...ours },
+        { what: "platform's rows alone", ...rows },
         { what: "bare route, 1 connection", ...(await loadBare(bare, single)) },
         { what: "platform, 1 connection", ...(await lifecycles(platform, single)) },
       ],
       ratio: ours.requestsPerSecond / limit.requestsPerSecond,
+      rowsAlone: rows.requestsPerSecond / limit.requestsPerSecond,
       growth: await grow(platform, asked),
     };
   } finally {
     await bare.stop();
     await platform.server.stop();
+  }
+}
+
+/** Records lifecycles, and has the bare route say the same to a database that was the same when they began. */
+async function measureRows(asked: Options): Promise<Measured> {
+  const [database, copy, said] = [join(dir, "said.db"), join(dir, "rows.db"), join(dir, "said")];
+  const platform = await startPlatform(`file:${database}`, () => copyFileSync(database, copy), {
+    flags: ["--import", saidModule],
+    env: { SCANVEND_BENCH_SAID: said },
+  });
+  const { requests } = await lifecycles(platform, { ...asked, seconds: asked.seconds * 2 });
+  await platform.server.stop();
+  const rows = await Server.printingItsPort(bareProgram, copy, said, String(requests));
+  try {
+    await loadBare(rows, { ...asked, requests: Math.floor(requests / 2) });
+    return await loadBare(rows, { ...asked, requests: Math.floor(requests / 2) });
+  } finally {
+    await rows.stop();
   }
 }
 
@@ -259,7 +301,7 @@ const say = ({ json }: Options, line: string): void => {
   if (!json) process.stderr.write(`${line}\n`);
 };
 
-function print({ store, connections, fdatasyncMs, yardstick, rows, ratio, growth }: Report): void {
+function print({ store, connections, fdatasyncMs, yardstick, rows, ratio, rowsAlone, growth }: Report): void {
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   const cell = (value: number | undefined, digits: number): string =>
     (value === undefined ? "-" : value.toFixed(digits)).padStart(10);
@@ -280,6 +322,10 @@ function print({ store, connections, fdatasyncMs, yardstick, rows, ratio, growth
     );
   if (store === "postgres") out(`${yardstick.what.padEnd(24)}${cell(yardstick.perSecond, 0)}`);
   out(`platform / ${yardstick.what}: ${ratio.toFixed(2)} (wanted: at least 0.50)`);
+  if (rowsAlone !== undefined)
+    out(
+      `platform's rows alone / ${yardstick.what}: ${rowsAlone.toFixed(2)}: what one that decides nothing would do`,
+    );
   if (growth.length === 0) return;
   const third = growth.slice(-Math.ceil(growth.length / 3));
   const [first] = growth;

@@ -25,10 +25,16 @@ export class Server {
   }
 
   /** Runs the cloud until it says that it is ready. What it logs is thrown away; what it complains of is not. */
-  static async cloud(program: string, configFile: string, url: string): Promise<Server> {
-    const child = spawn(process.execPath, [program, "cloud", "--config", configFile], {
+  static async cloud(
+    program: string,
+    configFile: string,
+    url: string,
+    nodeFlags: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<Server> {
+    const child = spawn(process.execPath, [...nodeFlags, program, "cloud", "--config", configFile], {
       stdio: ["ignore", "ignore", "inherit"],
-      env: { PATH: process.env["PATH"] },
+      env: { PATH: process.env["PATH"], ...env },
     });
     while (child.exitCode === null && !(await isReady(url)))
       await new Promise((again) => setTimeout(again, 50));

@@ -10,6 +10,7 @@ const run = (...args: readonly string[]) => promisify(execFile)(process.execPath
 
 const row = z.object({
   what: z.string(),
+  requests: z.int(),
   requestsPerSecond: z.number().positive(),
   p50: z.number(),
   p99: z.number(),
@@ -19,8 +20,9 @@ const row = z.object({
 const report = z.object({
   store: z.literal("sqlite"),
   fdatasyncMs: z.object({ p50: z.number().positive(), p99: z.number().positive() }),
-  rows: z.array(row).length(4),
+  rows: z.array(row).length(5),
   ratio: z.number().positive(),
+  rowsAlone: z.number().positive(),
   growth: z.array(z.object({ requests: z.number(), cpuMicros: z.number() })).min(1),
 });
 
@@ -49,6 +51,9 @@ test(
     expect(platform?.lifecyclesPerSecond).toBeGreaterThan(0);
     expect(bare?.lifecyclesPerSecond).toBe(0);
     expect(sqlite?.ratio).toBeCloseTo((platform?.requestsPerSecond ?? 0) / (bare?.requestsPerSecond ?? 1), 6);
+    const rows = sqlite?.rows.find(({ what }) => what === "platform's rows alone");
+    expect(rows?.requests).toBeGreaterThan(0);
+    expect(sqlite?.rowsAlone).toBeCloseTo((rows?.requestsPerSecond ?? 0) / (bare?.requestsPerSecond ?? 1), 6);
     expect(sqlite?.growth.at(-1)?.requests).toBeGreaterThanOrEqual(10);
   },
 );
