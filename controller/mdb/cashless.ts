@@ -46,6 +46,7 @@ import {
   withdrawing,
 } from "./cashless-state.js";
 import * as post from "./delivery.js";
+import { ITEM_UNDEFINED } from "./driver.js";
 import { ACK } from "./frame.js";
 import type { Context } from "./widths.js";
 
@@ -397,7 +398,7 @@ export function cashless(setup: CashlessSetup): {
     // FFFF is "not known", and no flags.
     const isUnknown = sale.item === 0xfff && sale.flags.length === 4;
     const { priceScaled } = sale;
-    const what = isUnknown ? { item: 0xffff, flags: [] } : { item: sale.item, flags: sale.flags };
+    const what = isUnknown ? { item: ITEM_UNDEFINED, flags: [] } : { item: sale.item, flags: sale.flags };
     return [next, [say({ kind: "cashSale", priceScaled, ...what })]];
   }
 
@@ -466,7 +467,8 @@ export function cashless(setup: CashlessSetup): {
   function due(state: Cashless, nowMs: number): Out {
     const { phase, closing } = state;
     if (nowMs >= state.quietByMs) return reset(state, nowMs, false);
-    if (state.openByMs !== undefined && nowMs >= state.openByMs) return dueAgain(notOpened(state), nowMs);
+    // A machine that takes no session while it has us enabled is not there, or believes something else of us.
+    if (state.openByMs !== undefined && nowMs >= state.openByMs) return reset(state, nowMs, false);
     if ("answer" in phase && isAnswerDue(phase) && nowMs >= phase.answerByMs)
       return dueAgain([denied(state, phase), cancelledOf(phase)], nowMs);
     if (closing === undefined || phase.kind !== "sessionIdle" || nowMs < closing.againMs) return [state, []];

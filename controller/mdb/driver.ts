@@ -8,6 +8,10 @@
  *
  * `nowMs` is the monotonic clock. `request` numbers the VMC's vend requests, so that an answer meets the one it is for.
  */
+
+/** MDB's item number for "not known" (7.4.6). */
+export const ITEM_UNDEFINED = 0xffff;
+
 export type MdbState = "lost" | "off" | "inactive" | "disabled" | "enabled" | "session" | "vend";
 
 /** What the sale may ask of the driver. */

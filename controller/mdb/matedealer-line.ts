@@ -4,7 +4,7 @@
  * Promises  `parseLine` never throws. What it does not know is `unknown`, what no adapter would print is `noise`. What we
  *           typed and it gives back is `echo`, also when it was cut in two by a line of the machine's.
  */
-import { ITEM_UNDEFINED } from "./qibixx-line.js";
+import { ITEM_UNDEFINED } from "./driver.js";
 
 export type State = "inactive" | "disabled" | "enabled" | "session" | "vend";
 export type Line =

@@ -9,6 +9,7 @@
  * The price keeps its text, because the approval must echo it exactly as it was printed.
  */
 import { decimalToMinor } from "../../broker/protocol/money.js";
+import { ITEM_UNDEFINED } from "./driver.js";
 
 export type Line =
   | { readonly kind: "blank" | "noise" | "unknown" | "chatter" }
@@ -20,9 +21,6 @@ export type Line =
   | { readonly kind: "succeeded" | "cancelled" | "failed" | "reset" }
   | { readonly kind: "wrongState"; readonly command: "start" | "stop" | "vend" }
   | { readonly kind: "badParameter" | "denied" };
-
-/** MDB's item number for "not known" (7.4.6). */
-export const ITEM_UNDEFINED = 0xffff;
 
 /** The fixed lines after `c,`. Quotes are taken off first: firmwares differ in them. */
 // prettier-ignore

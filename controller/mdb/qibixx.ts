@@ -17,6 +17,9 @@ export const SETTLE_MS = 500; // a freshly opened adapter may still be talking t
 export const ANSWER_MS = 1_000;
 export const HEARTBEAT_MS = 5_000; // an unplug under traffic may show in nothing but silence
 export const VERSION_TRIES = 3;
+export const SETTING_TRIES = 3;
+/** What the adapter counts money by: with another value than ours it sells at ten times the price, or at a tenth. */
+const COUNTS_MONEY: ReadonlySet<string> = new Set(["mdb-scale-factor", "mdb-decimal-places"]);
 export const ENABLE_MS = 30_000; // C,1 to ENABLED; longer is wiring, a jumper or a dead VMC
 const ENABLE_MAX_MS = 300_000;
 export const START_PAUSE_MS = 400;
@@ -71,6 +74,7 @@ export type QibixxLink = {
   readonly phase: Phase;
   readonly requests: number; // vend requests heard so far
   readonly waits: number; // waits for ENABLED that ran out since the VMC last enabled us
+  readonly untaken: number; // bring-ups that ended at a setting, since one that did not
   readonly pulse: { readonly asked: number; readonly dueMs: number }; // V sent and not answered
 };
 
@@ -89,7 +93,7 @@ type Out = readonly [Phase, readonly DriverEffect[]];
 export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
   const script = bringUp(setup);
   return {
-    initial: { phase: { kind: "down" }, requests: 0, waits: 0, pulse: { asked: 0, dueMs: 0 } },
+    initial: { phase: { kind: "down" }, requests: 0, waits: 0, untaken: 0, pulse: { asked: 0, dueMs: 0 } },
     dueMs,
     step(link, event) {
       const [heard, first] = take(link, event);
@@ -136,13 +140,16 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
   ): readonly [QibixxLink, typeof effects] {
     const ranOut = link.phase.kind === "waiting" && phase.kind === "preparing";
     const waits = phase.kind === "ready" ? 0 : link.waits + (ranOut ? 1 : 0);
+    const wentBack =
+      link.phase.kind === "preparing" && phase.kind === "preparing" && phase.at < link.phase.at;
+    const untaken = beats(phase) ? 0 : link.untaken + (wentBack ? 1 : 0);
     const begins = beats(phase) && !beats(link.phase);
     const pulse = begins ? { asked: 0, dueMs: nowMs + HEARTBEAT_MS } : link.pulse;
     const longer =
       phase.kind === "waiting" && link.phase.kind === "preparing"
         ? { ...phase, dueMs: nowMs + Math.min(ENABLE_MS * 2 ** waits, ENABLE_MAX_MS) }
         : phase;
-    return [{ ...link, phase: longer, waits, pulse }, effects];
+    return [{ ...link, phase: longer, waits, untaken, pulse }, effects];
   }
 
   /** What the clock alone brings about. */
@@ -164,7 +171,7 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         return [next, [send({ kind: "clear" }), ...effects]];
       }
       case "preparing":
-        if (phase.at > 0) return prepare(phase.at + 1, nowMs); // an answer lost or unknown to this firmware
+        if (phase.at > 0) return unanswered(link, phase, nowMs);
         if (phase.tries >= VERSION_TRIES) return [{ kind: "down" }, gone(phase)];
         return [{ ...phase, tries: phase.tries + 1, dueMs: nowMs + ANSWER_MS }, [send({ kind: "version" })]];
       case "waiting": {
@@ -204,6 +211,21 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
       default:
         return [phase, []];
     }
+  }
+
+  /** A step of the bring-up whose answer was lost, or is unknown to this firmware: most can be done without. */
+  function unanswered(link: QibixxLink, phase: Extract<Phase, { kind: "preparing" }>, nowMs: number): Out {
+    const command = script.commands[phase.at];
+    if (command?.kind !== "set") return prepare(phase.at + 1, nowMs);
+    if (phase.tries < SETTING_TRIES)
+      return [{ ...phase, tries: phase.tries + 1, dueMs: nowMs + ANSWER_MS }, [send(command)]];
+    if (!COUNTS_MONEY.has(command.parameter)) return prepare(phase.at + 1, nowMs);
+    const detail = `the adapter does not take ${command.parameter}=${command.value}`;
+    const [again, effects] = prepare(script.offAt, nowMs);
+    return [
+      again,
+      link.untaken > 0 ? effects : [{ kind: "alarm", code: "adapterSetting", detail }, ...effects],
+    ];
   }
 
   function onAsk(link: QibixxLink, ask: Ask, nowMs: number): Out {
@@ -279,7 +301,8 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         const cancelled = [say({ kind: "vendCancelled" })];
         // VEND 3 without an approval is the VMC giving up on our answer: it, too, has vended nothing.
         if (line.kind === "cancelled" || line.kind === "failed" || line.kind === "idle")
-          return [{ kind: "session" }, cancelled];
+          // Whatever this firmware opened around a selection goes with it: nobody holds a sale that would close it.
+          return [phase.vend.cameFirst ? stopping(nowMs, HELD_BY_NOBODY) : { kind: "session" }, cancelled];
         if (line.kind === "reset" || line.kind === "inactive")
           return [waiting("inactive", nowMs), [...cancelled, say({ kind: "reset" })]];
         if (line.kind === "vend" && !same(line, phase.vend)) return requested(line, request, cancelled);
@@ -319,6 +342,13 @@ export function qibixx(setup: QibixxSetup): Driver<QibixxLink> {
         if (line.kind === "reset") return [waiting("inactive", nowMs), none];
         return leave(line, nowMs, none) ?? stray(phase, line) ?? nothing;
     }
+  }
+
+  function startRefused(phase: Extract<Phase, { kind: "opening" }>, nowMs: number): Out {
+    if (phase.tries < START_TRIES) return [{ ...phase, sent: false, dueMs: nowMs + START_PAUSE_MS }, []];
+    // It may have opened all the same, its answer lost; or the VMC has taken us out of service, and we have not heard it.
+    const [again, effects] = prepare(script.offAt, nowMs);
+    return [again, [say({ kind: "notOpened" }), ...effects]];
   }
 
   function prepare(at: number, nowMs: number, answer?: Line): Out {
@@ -394,12 +424,7 @@ function requested(
   ];
 }
 
-function startRefused(phase: Extract<Phase, { kind: "opening" }>, nowMs: number): Out {
-  if (phase.tries < START_TRIES) return [{ ...phase, sent: false, dueMs: nowMs + START_PAUSE_MS }, []];
-  // It may have opened all the same, its answer lost: close it either way.
-  return [stopping(nowMs, { pending: false, vending: false }), [say({ kind: "notOpened" })]];
-}
-
+const HELD_BY_NOBODY = { pending: false, vending: false };
 const stopping = (nowMs: number, how: { readonly pending: boolean; readonly vending: boolean }): Phase => ({
   kind: "stopping",
   ...how,

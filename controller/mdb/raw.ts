@@ -24,6 +24,7 @@ import { hexOf, readHex } from "./widths.js";
 
 export const AGAIN_MS = 1_000; // a machine polls five times a second
 export const ENABLE_MS = 30_000; // from here to READER ENABLE; longer is wiring, the address or a dead VMC
+const ENABLE_MAX_MS = 300_000;
 /** How long the machine's display shows what we have to say: the most there is (MDB/ICP 4.2, 7.4.4). */
 const SHOWN_TENTHS = 255;
 
@@ -33,8 +34,9 @@ export type RawLink = {
   /** When what the device owes is given to the adapter, or given again. */
   readonly giveAtMs: number | undefined;
   readonly isDrained: boolean; // the line has been read once more since the wait before an approval ran out
-  /** When the machine must have enabled us; later than ever once that has been said. */
+  /** When the machine must have enabled us. */
   readonly enableByMs: number | undefined;
+  readonly waits: number; // for READER ENABLE that ran out since the machine last enabled us
 };
 export type RawSetup = {
   /** What the kernel already holds of the line reaches us within this, and one more turn. */
@@ -56,6 +58,7 @@ export function raw(setup: RawSetup): Driver<RawLink> {
       giveAtMs: undefined,
       isDrained: false,
       enableByMs: undefined,
+      waits: 0,
     },
     dueMs(link) {
       if (!link.isUp) return undefined;
@@ -79,9 +82,7 @@ export function raw(setup: RawSetup): Driver<RawLink> {
   function take(link: RawLink, event: DriverEvent): Out {
     const { nowMs } = event;
     if (event.kind === "connected") {
-      const reader = { ...device.initial, requests: link.reader.requests }; // a late answer must not meet a new request
-      const up = { ...link, isUp: true, reader, giveAtMs: undefined, enableByMs: undefined };
-      return [up, link.isUp ? lost(link) : []];
+      return [{ ...begun(link), isUp: true, waits: 0 }, link.isUp ? lost(link) : []];
     }
     if (!link.isUp) return [link, ignored(link, event.kind)];
     switch (event.kind) {
@@ -165,14 +166,27 @@ export function raw(setup: RawSetup): Driver<RawLink> {
     return [{ ...polled, reader, giveAtMs: nowMs + AGAIN_MS, isDrained: false }, effects];
   }
 
-  /** Says, once each time, that the machine does not take us into service. */
+  /** With JUST RESET, upon which the machine sets us up. */
+  function begun(link: RawLink): RawLink {
+    const reader = { ...device.initial, requests: link.reader.requests }; // a late answer must not meet a new request
+    return { ...link, reader, giveAtMs: undefined, isDrained: false, enableByMs: undefined };
+  }
+
+  /**
+   * The machine does not take us into service: that is said once, and the reader begins anew, at growing intervals. A READER
+   * ENABLE that was lost on our line has been acknowledged on the bus, and the machine does not say it again by itself.
+   */
   function watch(link: RawLink, nowMs: number): Out {
     const mdb = stateOf(link);
-    if (mdb !== "inactive" && mdb !== "disabled") return [{ ...link, enableByMs: undefined }, []];
-    const enableByMs = link.enableByMs ?? nowMs + ENABLE_MS;
+    if (mdb === "lost") return [{ ...link, enableByMs: undefined }, []];
+    if (mdb !== "inactive" && mdb !== "disabled") return [{ ...link, enableByMs: undefined, waits: 0 }, []];
+    const enableByMs = link.enableByMs ?? nowMs + Math.min(ENABLE_MS * 2 ** link.waits, ENABLE_MAX_MS);
     if (nowMs < enableByMs) return [{ ...link, enableByMs }, []];
     const alarm: DriverEffect = { kind: "alarm", code: "mdbNotEnabled", detail: `VMC keeps us ${mdb}` };
-    return [{ ...link, enableByMs: Infinity }, [alarm]];
+    const again = { ...link, waits: link.waits + 1 };
+    const [next, effects] = watch(begun(again), nowMs);
+    const [given, sent] = give(next, nowMs);
+    return [given, [...(link.waits === 0 ? [alarm] : []), ...effects, ...sent]];
   }
 
   function saying(link: RawLink, told: Told): readonly DriverEffect[] {

@@ -14,6 +14,7 @@
  */
 import type { Body, JournalLine } from "../../broker/protocol/messages.js";
 import type { Ask, MdbState, Said } from "../mdb/driver.js";
+import { ITEM_UNDEFINED } from "../mdb/driver.js";
 import type { Durable, Vend } from "./durable.js";
 
 type Grant = Body["grant"];
@@ -432,6 +433,7 @@ function isSuspended({ failures, terms }: Sale, item: number, nowMs: number): bo
 
 /** The same sale, that remembers how this vend ended. */
 function remembering(sale: Sale, { item }: Vend, fell: boolean, nowMs: number): Sale {
+  if (item === ITEM_UNDEFINED) return sale; // the machine does not say which: nobody knows what to suspend
   const failures = new Map(sale.failures);
   if (fell) failures.delete(item);
   else failures.set(item, { times: (failures.get(item)?.times ?? 0) + 1, lastMs: nowMs });

@@ -581,8 +581,8 @@ const rules: readonly [name: string, given: Given | "cold", script: string][] = 
      open 400 -> notOpened
      12 -> 03 01 F4 FF FF FF FF 00 00 00
      nak ->
-     wait 5000 -> notOpened
-     12 -> ACK`,
+     wait 5000 -> notOpened, mdb inactive
+     12 -> 00`,
   ],
   [
     "a request shows that an unacknowledged BEGIN SESSION was heard",

@@ -1,10 +1,11 @@
 /** The link to the adapter: what it says on the line and to the sale, line by line, against scripts and any order. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Ask, DriverEffect, DriverEvent, MdbState, Said } from "../../controller/mdb/driver.js";
+import type { Ask, Driver, DriverEffect, DriverEvent, MdbState, Said } from "../../controller/mdb/driver.js";
 import {
   LATE_AGAIN_MS,
   LATE_TRIES,
+  SETTING_TRIES,
   ENABLE_MS,
   HEARTBEAT_MS,
   qibixx,
@@ -14,16 +15,14 @@ import {
   STOP_TRIES,
   VERSION_TRIES,
   type QibixxLink,
+  type QibixxSetup,
 } from "../../controller/mdb/qibixx.js";
 import { qibixxSetup } from "../../controller/mdb/qibixx-setup.js";
 
 const DRAIN_MS = 5;
-const driver = qibixx({
-  decimals: 2,
-  drainMs: DRAIN_MS,
-  selectsFirst: false,
-  settings: [["mdb-decimal-places", "2"]],
-});
+const driverWith = (settings: QibixxSetup["settings"], selectsFirst = false): Driver<QibixxLink> =>
+  qibixx({ decimals: 2, drainMs: DRAIN_MS, selectsFirst, settings });
+const driver = driverWith([["mdb-decimal-places", "2"]]);
 const VERSION = "v,4.0.2.0,0123";
 
 /** A link with its clock: `take` answers with what was sent (`> `), said (`! `) or done about the port. */
@@ -31,9 +30,14 @@ class Bench {
   nowMs = 0;
   link: QibixxLink = driver.initial;
   mdb: MdbState = "lost";
+  readonly #driver: Driver<QibixxLink>;
+
+  constructor(settings?: QibixxSetup["settings"], selectsFirst = false) {
+    this.#driver = settings === undefined ? driver : driverWith(settings, selectsFirst);
+  }
 
   #step(event: DriverEvent): string[] {
-    const [next, effects] = driver.step(this.link, event);
+    const [next, effects] = this.#driver.step(this.link, event);
     this.link = next;
     for (const effect of effects)
       if (effect.kind === "say" && effect.said.kind === "mdb") this.mdb = effect.said.mdb;
@@ -56,9 +60,9 @@ class Bench {
     const untilMs = this.nowMs + ms;
     const out: string[] = [];
     for (
-      let due = driver.dueMs(this.link);
+      let due = this.#driver.dueMs(this.link);
       due !== undefined && due <= untilMs;
-      due = driver.dueMs(this.link)
+      due = this.#driver.dueMs(this.link)
     ) {
       this.nowMs = Math.max(this.nowMs, due);
       out.push(...this.#step({ kind: "tick", nowMs: this.nowMs }));
@@ -152,12 +156,13 @@ for (const [name, texts, sent, mdb] of lastWords) {
   });
 }
 
-test("settings and X,0 that go unanswered do not hold the bring-up; V that does reopens the port", () => {
-  const bench = new Bench();
+test("a setting that goes unanswered is said again, and then done without, as X,0 is; V that does reopens the port", () => {
+  const bench = new Bench([["mdb-cashsale-enabled", "1"]]);
   bench.connected();
   bench.pass(SETTLE_MS);
   expect(bench.line(VERSION)).toEqual(["> X,0"]);
-  expect(bench.pass(3_000)).toEqual(["> C,0", "> C,SETCONF,mdb-decimal-places=2", "> C,1"]);
+  const set = "> C,SETCONF,mdb-cashsale-enabled=1";
+  expect(bench.pass(5_000)).toEqual(["> C,0", ...Array<string>(SETTING_TRIES).fill(set), "> C,1"]);
 
   const silent = new Bench();
   silent.connected();
@@ -165,6 +170,32 @@ test("settings and X,0 that go unanswered do not hold the bring-up; V that does 
   expect(heard).toEqual(["> ", ...Array<string>(VERSION_TRIES).fill("> V"), "reopen", "! lost"]);
   expect(silent.mdb).toBe("lost");
 });
+
+/** A damaged line, a firmware that does not know it, or one that has not been switched off: C,0 was lost. */
+for (const answer of [undefined, 'c,UNKNOWN," C"', 'c,ERR,"cashless is on"'])
+  test(`nothing is sold while what money is counted by is not taken (${answer ?? "no answer"})`, () => {
+    const bench = new Bench();
+    bench.connected();
+    bench.pass(SETTLE_MS);
+    bench.line(VERSION, "x,ACK", "c,0");
+    const heard = Array.from({ length: 60 }, () => {
+      if (answer !== undefined) bench.line(answer);
+      return bench.pass(1_000);
+    }).flat();
+    expect(heard.filter((one) => one.startsWith("alarm"))).toEqual(["alarm adapterSetting"]);
+    expect(heard.slice(0, 4)).toEqual([
+      ...Array<string>(SETTING_TRIES - 1).fill("> C,SETCONF,mdb-decimal-places=2"),
+      "alarm adapterSetting",
+      "> C,0",
+    ]);
+    expect(heard).not.toContain("> C,1");
+    expect(bench.mdb).toBe("off");
+
+    bench.line("c,0");
+    bench.pass(1_000);
+    bench.line("c,SET,OK", "c,1", "c,STATUS,ENABLED");
+    expect(bench.mdb).toBe("enabled");
+  });
 
 test("a VMC that never enables us is alarmed once, and armed again at growing intervals", () => {
   const bench = new Bench();
@@ -193,7 +224,7 @@ test("a VMC that never enables us is alarmed once, and armed again at growing in
   expect(bench.mdb).toBe("enabled");
 });
 
-test("C,START is retried while the adapter is in another state, then given up and closed", () => {
+test("C,START is retried while the adapter is in another state, then given up, and the reader switched off and on", () => {
   const bench = ready();
   bench.ask({ kind: "openSession", amountMinor: 400 });
   const said = Array.from({ length: START_TRIES }, () => [
@@ -201,8 +232,23 @@ test("C,START is retried while the adapter is in another state, then given up an
     ...bench.pass(START_PAUSE_MS),
   ]).flat();
   const again = Array<string>(START_TRIES - 1).fill("> C,START,4.00"); // the first went out with the ask
-  expect(said).toEqual([...again, "! notOpened", "> C,STOP"]);
+  expect(said).toEqual([...again, "! notOpened", "> C,0"]);
+  // The VMC had disabled us, and that line was lost: it is heard now, and no customer is asked to pay.
+  bench.line("c,0", "c,SET,OK", "c,1", "c,STATUS,DISABLED");
+  expect(bench.mdb).toBe("disabled");
 });
+
+for (const end of ['c,ERR,"VEND 1"', "c,ERR,VEND 3", "c,STATUS,IDLE,2.50"])
+  test(`a selection that the machine takes back leaves no session behind (${end})`, () => {
+    const bench = new Bench([["mdb-always-idle", "1"]], true);
+    bench.connected();
+    bench.pass(SETTLE_MS);
+    bench.line(VERSION, "x,ACK", "c,0", "c,SET,OK", "c,1", "c,STATUS,ENABLED");
+    expect(bench.line("c,STATUS,VEND,2.50,11")).toEqual(["! vendRequested 1 11 250"]);
+    expect([...bench.line(end), ...bench.pass(0)]).toEqual(["! vendCancelled", "> C,STOP"]);
+    bench.line('c,ERR,"STOP -3"'); // this firmware had opened none
+    expect(bench.mdb).toBe("enabled");
+  });
 
 test("C,START without any answer is said again, and IDLE opens", () => {
   const bench = ready();

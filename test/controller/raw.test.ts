@@ -86,6 +86,8 @@ function enabled(changes: Partial<RawSetup["cashless"]> = {}): Bench {
   bench.hears("00", `${address("11")} 00 01 10 01 01`, "00", `${address("14")} 01`);
   return bench;
 }
+/** What the machine says of itself, and its acknowledgement of what we say of us. */
+const SET_UP = ["11 00 01 10 01 01", "00", "11 01 FF FF 00 00"];
 function inSession(changes: Partial<RawSetup["cashless"]> = {}): Bench {
   const bench = enabled(changes);
   bench.ask({ kind: "openSession", amountMinor: 400 });
@@ -180,12 +182,42 @@ test("a vend whose machine falls silent ends, and one between sessions may be si
   expect(heard.slice(0, 3)).toEqual(["! sessionEnded", "! inactive", "> 00"]);
 });
 
-test("a machine that disables us for long is told of, each time anew", () => {
+test("a machine that disables us for long is told of, and the reader begins anew at growing intervals", () => {
   const bench = enabled();
   expect(bench.hears("14 00")).toEqual(["! disabled"]);
-  expect(bench.pass(ENABLE_MS * 10)).toEqual(["alarm mdbNotEnabled"]);
-  bench.hears("14 01", "14 00");
-  expect(bench.pass(ENABLE_MS)).toEqual(["alarm mdbNotEnabled"]);
+  const said: [after: number, what: string][] = [];
+  for (let after = 1; after <= 7; after += 1) {
+    const heard = bench.pass(ENABLE_MS);
+    for (const what of heard) said.push([after, what]);
+    if (heard.includes("> 00")) bench.hears("00", ...SET_UP); // and not enabled
+  }
+  expect(said).toEqual([
+    [1, "alarm mdbNotEnabled"],
+    [1, "> 00"],
+    [1, "! inactive"],
+    [3, "> 00"],
+    [3, "! inactive"],
+    [7, "> 00"],
+    [7, "! inactive"],
+  ]);
+  expect(bench.hears("14 01", "14 00")).toEqual(["! enabled", "! disabled"]);
+  expect(bench.pass(ENABLE_MS)[0]).toBe("alarm mdbNotEnabled");
+});
+
+test("a READER ENABLE that was lost on our line is said again to a reader that begins anew", () => {
+  const bench = new Bench();
+  bench.connected();
+  bench.hears("00", ...SET_UP); // and 14 01, acknowledged on the bus, does not reach us
+  expect(bench.pass(ENABLE_MS)).toEqual(["alarm mdbNotEnabled", "> 00", "! inactive"]);
+  expect(bench.hears("00", ...SET_UP, "14 01").slice(-1)).toEqual(["! enabled"]);
+});
+
+test("a machine that takes no session is not offered to the next customer", () => {
+  const bench = enabled();
+  bench.ask({ kind: "openSession", amountMinor: 400 }); // its power is gone; the adapter lives on ours
+  const heard = bench.pass(60_000).filter((word) => !word.startsWith("> 03"));
+  expect(heard.slice(0, 3)).toEqual(["! notOpened", "> 00", "! inactive"]);
+  expect(heard).toContain("alarm mdbNotEnabled");
 });
 
 // prettier-ignore

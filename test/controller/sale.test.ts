@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Body } from "../../broker/protocol/messages.js";
 import type { MdbState, Said } from "../../controller/mdb/driver.js";
 import { NOTHING_HELD, readDurable, type Durable } from "../../controller/sale/durable.js";
+import { ITEM_UNDEFINED } from "../../controller/mdb/driver.js";
 import * as machine from "../../controller/sale/machine.js";
 
 const terms = { currency: "NZD", vendResultMs: 25_000, selectionMs: 45_000, suspendAfter: 3 };
@@ -482,10 +483,10 @@ describe("a selection before any credit", () => {
 });
 
 describe("an item that fails again and again", () => {
-  const fail = (till: Till, grantId: string): void => {
+  const fail = (till: Till, grantId: string, item = 7): void => {
     till.grant(grantId);
     till.decide("go", { grantId, entry: till.entries.at(-1)?.n ?? 0 });
-    expect(till.request(350, 1, 7).at(-1)).toBe("ask approve 1");
+    expect(till.request(350, 1, item).at(-1)).toBe("ask approve 1");
     till.said({ kind: "vendFailed" });
   };
   function failing(times: number): Till {
@@ -521,6 +522,12 @@ describe("an item that fails again and again", () => {
     till.said({ kind: "mdb", mdb: "vend" });
     const said = { kind: "vendRequested", request: 5, item: 7, priceMinor: 350 } as const;
     expect(till.hear({ kind: "said", said, requestId: "q" })).toEqual(["ask deny 5"]);
+  });
+
+  test("is not known where the machine names none: the others are sold", () => {
+    const till = new Till();
+    for (let n = 0; n < 5; n += 1) fail(till, `f${n}`, ITEM_UNDEFINED);
+    expect(till.sale.failures.size).toBe(0);
   });
 
   test("is not blamed for a cancel", () => {
