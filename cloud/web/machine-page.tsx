@@ -12,6 +12,7 @@ import { CreditPage } from "./credit-page.js";
 import { Icon } from "./icon.js";
 import { Notice } from "./notice.js";
 import { poll } from "./poll.js";
+import { isWord } from "./route.js";
 import { SalePage } from "./sale-page.js";
 import type { Item, Machine, Sale } from "./wire.js";
 
@@ -120,7 +121,7 @@ function useRunningSale(code: string): readonly [string | undefined, (id: string
   const place = `sale.${code}`;
   const [saleId, setSaleId] = useState(() => {
     const asked = new URLSearchParams(location.search).get("sale");
-    return asked !== null && /^[0-9A-Za-z_-]{1,64}$/.test(asked) ? asked : memory.get(place);
+    return asked !== null && isWord(asked) ? asked : memory.get(place);
   });
 
   const follow = useCallback(

@@ -1,4 +1,8 @@
-/** A payment request's own page: what the QR on a display, or on another phone, opens. */
+/**
+ * A payment request's own page: what the QR on a display, or on another phone, opens.
+ *
+ * Who has paid for a sale at a machine goes on to the sale: what came out, and what came back, is told there.
+ */
 import type { VNode } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Answer } from "./api.js";
@@ -7,13 +11,15 @@ import { Icon } from "./icon.js";
 import { Notice } from "./notice.js";
 import { PayPanel } from "./pay-panel.js";
 import { poll } from "./poll.js";
-import type { PaymentRequest, RequestStatus } from "./wire.js";
+import { isWord } from "./route.js";
+import type { PaymentRequest, RequestStatus, Sale } from "./wire.js";
 
 const ASK_MS = 2_000;
 
 export function PayPage({ requestId }: { readonly requestId: string }): VNode {
   const { words, money } = useApp();
   const { request, refused, markPaid } = useRequest(requestId);
+  useSaleOf(request);
 
   if (request === undefined) {
     if (refused === undefined) {
@@ -61,6 +67,23 @@ function Ended({ status }: { readonly status: Exclude<RequestStatus, "new"> }): 
       <p>{detail}</p>
     </section>
   );
+}
+
+/** Moves on to the sale that a paid request is for. The merchant's own note of it is shown to the payer alone. */
+function useSaleOf(request: PaymentRequest | undefined): void {
+  const { api } = useApp();
+  const saleId = request?.status === "paid" ? request.externalRef : undefined;
+
+  useEffect(() => {
+    if (saleId === undefined || !isWord(saleId)) return; // another merchant's note may be anything
+    const ended = new AbortController();
+    const onAnswer = (answer: Answer<Sale>): void => {
+      if (answer.ok) location.replace(`/m/${answer.value.machine.code}?sale=${saleId}`);
+      if (answer.ok || answer.certain) ended.abort();
+    };
+    poll(() => api.sale(saleId), ASK_MS, onAnswer, ended.signal);
+    return () => ended.abort();
+  }, [api, saleId]);
 }
 
 type Followed = {

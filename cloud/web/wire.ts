@@ -46,6 +46,7 @@ export const paymentRequest = fields({
   expiresAt: instant,
   shortCode: maybe(text),
   merchantName: maybe(text),
+  externalRef: maybe(text),
   paymentOptions: list(fields({ assetType: text, amount: digits })),
   lineItems: maybe(list(fields({ name: text, price: digits }))),
 });
