@@ -8,7 +8,7 @@ import { readConfiguration } from "../broker/protocol/configuration.js";
 import { systemClock, systemRandom } from "../broker/protocol/system.js";
 import { configuration } from "../controller/configuration.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
-import { Box, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
+import { Box, fitsUnit, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
 import { completed, problemsIn, readKey, wrongIn, type Content } from "./install/questions.js";
 import {
   command,
@@ -81,6 +81,13 @@ export async function install(argv: readonly string[], io: Io, input: Input): Pr
   }
   if (!mayAct(values)) return refuse(io, "install", [AS_ROOT]);
   const box = new Box(values.destdir ?? "/", resolve(values.root));
+  const unfit = Object.entries({ root: box.root, node: values.node }).filter(([, path]) => !fitsUnit(path));
+  if (unfit.length > 0)
+    return refuse(
+      io,
+      "install",
+      unfit.map(([flag, path]) => `--${flag} ${path}: ${UNFIT}`),
+    );
   const configured = await configurationFrom(values, box, io, input);
   if (!configured.ok) return refuse(io, "install", configured.problems);
   const version = versionOf(values.from);
@@ -134,6 +141,7 @@ export function uninstall(argv: readonly string[], io: Io): number {
   return status;
 }
 
+const UNFIT = "may have letters, digits and / . _ - + @ : only; move it to such a place, or link one to it";
 const AS_ROOT = "must be run as root: sudo scanvend …, or --dry-run to see what it would do";
 const mayAct = (values: { readonly destdir?: string | undefined; readonly "dry-run": boolean }): boolean =>
   values["dry-run"] || values.destdir !== undefined || process.getuid?.() === 0;

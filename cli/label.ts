@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parseArgs } from "node:util";
 import { checkWords, machineUrl } from "../cloud/vending/check-words.js";
+import { QR_MOST_BYTES } from "../cloud/qr.js";
 import type { Io } from "./io.js";
 import type { Page } from "./label/drawing.js";
 import { unprintable } from "./label/lettering.js";
@@ -96,10 +97,13 @@ function read(argv: readonly string[], publicUrl: string | undefined): Call | st
   if (base === undefined) return `--url: is needed (no PUBLIC_URL is set and no rig is running in ${data})`;
   if (!/^https?:\/\/[^\s/]/.test(base) || !URL.canParse(base))
     return "--url: must begin with http:// or https://";
+  if (/[?#]/.test(base)) return "--url: must have no ? and no #: /m/{CODE} is put behind it";
   const named = values.rig ? rig?.machines : chosen(values.machine, rig);
   if (named === undefined) return `--rig: no rig is running in ${data}`;
   if (typeof named === "string") return named;
   const labels = named.map(({ code, name }) => ({ publicUrl: base, code, name }));
+  if (labels.some(({ code }) => machineUrl(base, code).length > QR_MOST_BYTES))
+    return `--url: is too long: with /m/{CODE} no QR code holds more than ${QR_MOST_BYTES} characters`;
   const pages = sheet === undefined ? single(labels) : sheets(labels, sheet);
   if (pages.length > 1 && extname(out) !== ".pdf")
     return `--out: ${extname(out)} holds one page and these are ${pages.length}; .pdf holds them all`;

@@ -2,6 +2,8 @@
 import QRCode from "qrcode";
 
 const errorCorrectionLevel = "Q";
+/** What the largest code holds at this correction, whatever the letters (ISO/IEC 18004, table 7: 40-Q). */
+export const QR_MOST_BYTES = 1_663;
 export const QUIET_ZONE = 4; // modules on every side (ISO/IEC 18004)
 
 export const qrSvg = (text: string): Promise<string> =>

@@ -3,7 +3,9 @@
  *
  * A sender's numbers only rise, but two of its connections (or two cloud processes) may overtake each other on the way,
  * so the last `WIDTH` numbers are remembered one by one and everything below them is old (the anti-replay window of
- * RFC 4303, 3.4.3). Bounded by `WIDTH`. A restart begins at the highest number that was kept: what is below is refused.
+ * RFC 4303, 3.4.3). Bounded by `WIDTH`. A restart keeps the highest number and forgets which below it were heard: within the
+ * window each is let through once more, because the honest ones of another process are among them. What may hear an old
+ * message again must know it by what it says (docs/decisions/0002).
  */
 const WIDTH = 65_536;
 
@@ -12,13 +14,14 @@ export class ReplayWindow {
   #floor: number;
   readonly #seen = new Set<number>();
 
-  /** `floor`: every number up to it counts as heard. */
-  constructor(floor = -1) {
-    this.#highest = floor;
-    this.#floor = floor;
+  /** `highest`: the highest number heard before a restart. */
+  constructor(highest = -1) {
+    this.#highest = highest;
+    this.#floor = Math.max(-1, highest - WIDTH);
+    this.#seen.add(highest);
   }
 
-  /** The highest number let through so far (or the floor). */
+  /** The highest number let through so far, before a restart too. */
   get highest(): number {
     return this.#highest;
   }

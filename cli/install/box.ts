@@ -46,6 +46,8 @@ export class Box {
 }
 
 export const unitText = (service: Service, root: string, node: string): string =>
-  packaged(`systemd/${service}`).replaceAll(`${SHIPPED_ROOT}/`, `${root}/`).replaceAll(SHIPPED_NODE, node);
+  packaged(`systemd/${service}`).replaceAll(SHIPPED_ROOT, root).replaceAll(SHIPPED_NODE, node);
+/** In a unit it stands for itself: systemd reads a blank, a quote, `%`, `$` and `\` as something else. */
+export const fitsUnit = (path: string): boolean => /^[0-9A-Za-z/._@:+-]+$/.test(path);
 export const rulesText = (): string => packaged("udev/60-scanvend.rules");
 export const usersText = (): string => packaged("sysusers/scanvend.conf");

@@ -8,7 +8,7 @@
  * Never     keeps a message for later: what is still owed is derived from the journal and said again by the service.
  * Bounded   `MAX_UNACKED` messages on the way, and `CONNECT_MS` for the broker to let us in: past either the connection is
  *           given up. The wait before the next one grows until one has lasted as long as the longest wait.
- * Crash     nothing here survives one; the count of connections has a file of its own, the replay floors are the journal's.
+ * Crash     nothing here survives one; the count of connections has a file of its own, the highest numbers heard are the journal's.
  *
  * Why a new client for each connection: the will must be signed afresh, and mqtt.js keeps one for ever.
  */
@@ -70,8 +70,9 @@ export type MqttBusOptions = {
 export class ReplayWindows {
   readonly #windows: ReadonlyMap<string, ReplayWindow>;
 
-  constructor(kids: Iterable<string>, floors: ReadonlyMap<string, number>) {
-    this.#windows = new Map([...kids].map((kid) => [kid, new ReplayWindow(floors.get(kid))]));
+  /** `highest`: of each key's numbers, the highest that was heard before a restart. */
+  constructor(kids: Iterable<string>, highest: ReadonlyMap<string, number>) {
+    this.#windows = new Map([...kids].map((kid) => [kid, new ReplayWindow(highest.get(kid))]));
   }
 
   /** False for what was heard before, and for a key that is none of ours. */

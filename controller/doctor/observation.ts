@@ -20,7 +20,7 @@ export type Observation = {
   readonly address: Address; // ours, where the reader is our own
   readonly lines: number;
   readonly garbled: number; // of these, what this adapter never says
-  readonly refusals: number; // of these, a lone FF
+  readonly refusals: number; // of these, a lone FF: between STX and ETX it is the machine's word, and none
   readonly resets: number;
   readonly setup: Setup | undefined; // the last one: only an adapter that carries blocks shows it
   readonly features: readonly string[] | undefined; // what the machine enabled of what we offered
@@ -52,7 +52,7 @@ export function heardLine(seen: Observation, text: string): Observation {
   if (text.trim() === "") return seen;
   const counted = { ...seen, lines: seen.lines + 1 };
   const garbled = { ...counted, garbled: seen.garbled + 1 };
-  if (text.trim() === "FF") return { ...counted, refusals: seen.refusals + 1 };
+  if (seen.driver !== "wafer" && isRefusal(text)) return heardBare(seen, text);
   switch (seen.driver) {
     case "qibixx": {
       const { kind } = parseQibixx(text, seen.decimals);
@@ -67,6 +67,11 @@ export function heardLine(seen: Observation, text: string): Observation {
       return heardBlock(counted, garbled, text);
   }
 }
+
+/** A line of text from a box whose words are framed otherwise: the wrong box for this driver says only one thing. */
+export const heardBare = (seen: Observation, text: string): Observation =>
+  isRefusal(text) ? { ...seen, lines: seen.lines + 1, refusals: seen.refusals + 1 } : seen;
+const isRefusal = (text: string): boolean => text.trim() === "FF";
 
 function heardBlock(counted: Observation, garbled: Observation, text: string): Observation {
   const bytes = readHex(text);

@@ -8,10 +8,11 @@ import type { Clock } from "../../broker/protocol/clock.js";
 import type { Configuration } from "../configuration.js";
 import type { Ask, DriverEvent, Said } from "../mdb/driver.js";
 import { drivers } from "../mdb/drivers.js";
+import { lines } from "../serial/framing.js";
 import { LineSplitter } from "../serial/line-splitter.js";
 import { MAX_LINE_BYTES } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
-import { heardEffect, heardLine, nothingSeen, type Observation } from "./observation.js";
+import { heardBare, heardEffect, heardLine, nothingSeen, type Observation } from "./observation.js";
 
 export type Harmless = Exclude<Ask, { kind: "approve" }>;
 type Untimed<E = DriverEvent> = E extends unknown ? Omit<E, "nowMs"> : never;
@@ -60,7 +61,10 @@ export class Probe {
     link.on("error", lost);
     link.on("close", lost);
     const splitter = new LineSplitter(this.#framing, MAX_LINE_BYTES);
+    // What a box says outside its framing no driver is to believe, and it may still show which box it is.
+    const bare = this.#framing.end === lines.end ? undefined : new LineSplitter(lines, MAX_LINE_BYTES);
     link.on("data", (bytes: Buffer) => {
+      for (const line of bare?.push(bytes) ?? []) this.seen = heardBare(this.seen, lines.read(line));
       for (const line of splitter.push(bytes)) {
         const text = this.#framing.read(line);
         this.seen = heardLine(this.seen, text);

@@ -211,7 +211,6 @@ test.each([
   ["qibixx", "", "adapterSilent!"],
   ["matedealer", "", "adapterSilent!"],
   ["qibixx", "\u0090\u0012\r\n", "garbage!"],
-  ["wafer", "\u0002FF\u0003", "masterBox!"],
 ] as const)("%s, and a box that says only %j", async (driver, says, code) => {
   await listen(
     createServer((socket) => {
@@ -221,6 +220,26 @@ test.each([
   );
   configure(driver);
   const { status, out } = await visit(["--json", "--wait", "10"]);
+  expect([status, codes(out)]).toEqual([1, [code]]);
+});
+
+test.each([
+  ["wafer", "FF \r\n", "masterBox!"],
+  ["mdb-hex", "FF \r\n", "masterBox!"],
+  ["qibixx", "FF \r\n", "masterBox!"],
+  ["wafer", "\u0002FF\u0003", "machineSilent!"], // the right box: it is the machine that says no
+] as const)("%s, and a box that answers everything with %j", async (driver, answer, code) => {
+  await listen(
+    createServer((socket) => {
+      socket.on("error", () => undefined);
+      let answers = 0;
+      socket.on("data", () => {
+        if ((answers += 1) <= 6) socket.write(answer);
+      });
+    }),
+  );
+  configure(driver);
+  const { status, out } = await visit(["--json", "--wait", "5"]);
   expect([status, codes(out)]).toEqual([1, [code]]);
 });
 

@@ -230,6 +230,34 @@ test("another root and another Node are in the unit, and systemd reads it", () =
   if (verified.error === undefined) expect(verified.stderr).not.toContain("scanvend-controller.service:");
 });
 
+test("an update that was cut off is looked for where the releases are", () => {
+  install(...FLAGS);
+  const commands = (): readonly string[] =>
+    read("etc/systemd/system/scanvend-recover.service")
+      .split("\n")
+      .filter((line) => line.startsWith("ExecStart="));
+  expect(commands()).toEqual([
+    "ExecStart=-/usr/bin/node /opt/scanvend/previous/dist/cli.js update --recover --root /opt/scanvend",
+    "ExecStart=/usr/bin/node /opt/scanvend/current/dist/cli.js update --recover --root /opt/scanvend",
+  ]);
+  install("--root", "/srv/vend/");
+  expect(commands()).toEqual([
+    "ExecStart=-/usr/bin/node /srv/vend/previous/dist/cli.js update --recover --root /srv/vend",
+    "ExecStart=/usr/bin/node /srv/vend/current/dist/cli.js update --recover --root /srv/vend",
+  ]);
+  expect(read("etc/systemd/system/scanvend-recover.service")).not.toContain("/opt/scanvend");
+});
+
+test.each(["--root", "--node"])("a %s that a unit would read as something else is refused", (flag) => {
+  for (const path of ["/srv/my vend", "/srv/100%", "/srv/$HOME", "/srv/a'b", "/srv/a\\b"]) {
+    const { status, stderr } = install(...FLAGS, flag, path);
+    expect([status, existsSync(box)]).toEqual([2, false]);
+    expect(stderr).toBe(
+      `scanvend install: ${flag} ${path}: may have letters, digits and / . _ - + @ : only; move it to such a place, or link one to it\n`,
+    );
+  }
+});
+
 test("taken away, the configuration, the key and the journal are kept", () => {
   install(...FLAGS);
   writeFileSync(join(box, "var/lib/scanvend/journal.db"), "journal");

@@ -139,6 +139,12 @@ test("the running rig gives its address, its machines and their names", () => {
   expect(file("named.svg")).not.toEqual(file("nameless.svg"));
 });
 
+test("the longest address that a code holds is printed and scanned", () => {
+  const url = `https://pay.example/${"x".repeat(1_639)}`;
+  make("--machine", "A", "--out", "long.svg", "--url", url);
+  expect(scan(picture(file("long.svg").toString(), 1_800))).toEqual([`${url}/m/A`]);
+});
+
 test("a file that cannot be written is exit 1, and said", () => {
   const { status, stderr } = run(
     "--machine",
@@ -164,6 +170,10 @@ const wrong: readonly [name: string, argv: readonly string[], names: string][] =
   ["two pages in one PNG",    ["--machine", "A", "--machine", "B", "--out", "x.png", "--url", "http://h"], ".pdf"],
   ["no address",              ["--machine", "A", "--out", "x.svg", "--data", "nowhere"],               "--url"],
   ["an odd address",          ["--machine", "A", "--out", "x.svg", "--url", "javascript:1"],           "--url"],
+  ["an address with a query", ["--machine", "A", "--out", "x.svg", "--url", "https://pay.example/?a=b"], "--url"],
+  ["an empty query",          ["--machine", "A", "--out", "x.svg", "--url", "https://pay.example/?"],  "--url"],
+  ["a fragment",              ["--machine", "A", "--out", "x.svg", "--url", "https://pay.example/#x"], "--url"],
+  ["one too long for a code", ["--machine", "A", "--out", "x.svg", "--url", `https://pay.example/${"x".repeat(1_640)}`], "--url"],
   ["no rig",                  ["--rig", "--out", "x.pdf", "--data", "nowhere", "--url", "http://h"],   "--rig"],
   ["an unknown option",       ["--colour", "red"],                                                     "--colour"],
 ];

@@ -298,7 +298,7 @@ for (const [name, payload, reason] of forgeries) {
   });
 }
 
-test("numbers heard before a restart stay heard", () => {
+test("each cloud key's highest number stays heard after a restart", () => {
   const before = new ReplayWindows(["a", "b"], new Map());
   for (const n of [5, 3, 9]) expect(before.admit("a", n)).toBe(true);
   expect(before.admit("a", 5)).toBe(false);

@@ -387,6 +387,37 @@ test("a controller that starts again ends what it had open, with the journal and
   expect(journal.id).toBe("j1");
 });
 
+test("everything the cloud has said, said again after a restart by somebody on the broker, vends nothing and forgets nothing", async () => {
+  await started({ remote: true });
+  await configured(1);
+  await configured(2);
+  await saysOfConfig({ applied: 2 });
+  await cloud.say("reserve", { reservationId: "r1", ttlMs: 1 });
+  await opened("g1");
+  await adapter.heard("C,START,4.00");
+  adapter.say("c,STATUS,VEND,1.00,1");
+  await adapter.heard("C,VEND,1.00");
+  adapter.say("c,VEND,SUCCESS", "c,STATUS,ENABLED");
+  await told("g1", "accepted opened approved succeeded closed");
+  await cloud.say("heard", { journal: journal.id, upTo: 1 });
+  await until("heard", () => journal.heard === 1);
+  await service?.close();
+  const captured = [...cloud.said];
+  await started({ remote: true });
+  for (const [leaf, payload] of [...captured, ...captured]) await cloud.send(leaf, payload);
+  await told("g1", "accepted opened approved succeeded closed accepted");
+  await cloud.say("void", { grantId: "g1", journal: journal.id, entry: 6 }); // what the cloud answers to it
+  await told("g1", "accepted opened approved succeeded closed accepted lapsed");
+  expect(cloud.reserved().length).toBe(2); // each is heard once more, and then known
+  await until("able again", () => cloud.statuses().at(-1)?.canSell === true);
+  expect(adapter.received.filter((line) => line.startsWith("C,START") || line.startsWith("C,VEND"))).toEqual([
+    "C,START,4.00",
+    "C,VEND,1.00",
+  ]);
+  expect(cloud.statuses().at(-1)?.config).toEqual({ applied: 2 });
+  expect(journal.heard).toBe(1);
+});
+
 test("reports nobody heard are said again; a broker that forgot everything changes nothing", async () => {
   await started();
   await grant("g1", { currency: "AUD" });

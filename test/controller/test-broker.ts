@@ -62,6 +62,8 @@ export type HeardUp = { readonly message: Message; readonly n: number; readonly 
 export class TestCloud {
   readonly heard: HeardUp[] = [];
   readonly refused: string[] = [];
+  /** Everything that was said, as whoever has the broker could have kept it. */
+  readonly said: (readonly [leaf: Down, payload: string])[] = [];
   readonly #client: MqttClient;
   readonly #machine: string;
   readonly #keys: Keys;
@@ -87,7 +89,9 @@ export class TestCloud {
 
   async say<L extends Down>(leaf: L, body: Body[L], signer = this.#keys.signer): Promise<string> {
     this.#n += 1;
-    return this.send(leaf, seal(this.#machine, leaf, this.#n, body, signer));
+    const payload = seal(this.#machine, leaf, this.#n, body, signer);
+    this.said.push([leaf, payload]);
+    return this.send(leaf, payload);
   }
   /** Bytes as they are: replayed, damaged, or made up. */
   async send(leaf: Down, payload: string): Promise<string> {

@@ -81,10 +81,24 @@ test("a number is let through once, in whatever order numbers come", () => {
   );
 });
 
-test("numbers that overtake each other a little are all let through, and everything below the floor is old", () => {
-  const window = new ReplayWindow(99);
+test("numbers that overtake each other a little are all let through, and everything below the window is old", () => {
+  const window = new ReplayWindow();
   expect([101, 100, 103, 102].map((n) => window.admit(n))).toEqual([true, true, true, true]);
-  expect([99, 0, 101].map((n) => window.admit(n))).toEqual([false, false, false]);
+  expect([101, 100].map((n) => window.admit(n))).toEqual([false, false]);
   expect(window.highest).toBe(103);
   expect([10_000_000, 104, 9_999_999].map((n) => window.admit(n))).toEqual([true, false, true]);
+});
+
+test("after a restart a lower block of numbers, another cloud process's, goes on; what is below the window is old", () => {
+  const before = new ReplayWindow();
+  expect([101_005, 102_010].map((n) => before.admit(n))).toEqual([true, true]);
+  const after = new ReplayWindow(before.highest);
+  expect(after.highest).toBe(102_010);
+  expect([101_006, 102_010, 102_011].map((n) => after.admit(n))).toEqual([true, false, true]);
+  expect([101_006, 102_010 - 65_536, 102_011 - 65_536].map((n) => after.admit(n))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect(after.highest).toBe(102_011);
 });
