@@ -5,7 +5,7 @@ import { useApp } from "./app.js";
 import { Icon } from "./icon.js";
 import { sameMoney } from "./money-text.js";
 import { Notice } from "./notice.js";
-import type { Refusal } from "./refusal.js";
+import { OWN_FAULT, type Refusal } from "./refusal.js";
 import type { Item, Machine, Money, Sale } from "./wire.js";
 
 type Props = { readonly machine: Machine; readonly onStarted: (sale: Sale, item: Item | undefined) => void };
@@ -31,12 +31,18 @@ export function CreditPage({ machine, onStarted }: Props): VNode {
     setAsking(true);
     setRefused(undefined);
     const name = `sale.${machine.code}`;
-    const key = attempts.keyFor(name, `${credit.amount}${credit.currency}`);
-    const answer = await api.startSale(machine.code, credit, key);
-    setAsking(false);
-    if (answer.ok || answer.certain) attempts.answered(name);
-    if (answer.ok) onStarted(answer.value, chosen.kind === "item" ? chosen.item : undefined);
-    else setRefused(answer);
+    try {
+      const key = attempts.keyFor(name, `${credit.amount}${credit.currency}`);
+      const answer = await api.startSale(machine.code, credit, key);
+      if (answer.ok || answer.certain) attempts.answered(name);
+      if (answer.ok) onStarted(answer.value, chosen.kind === "item" ? chosen.item : undefined);
+      else setRefused(answer);
+    } catch (error) {
+      setRefused(OWN_FAULT);
+      throw error;
+    } finally {
+      setAsking(false);
+    }
   };
 
   return (

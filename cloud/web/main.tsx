@@ -17,6 +17,12 @@ const locale = navigator.language;
 const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
+/** 128 bits of chance. `crypto.randomUUID` is not there on plain http, where these pages may be, too. */
+const randomKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
+
 render(
   <Pages
     route={routeOf(location.pathname)}
@@ -28,7 +34,7 @@ render(
       ),
       words: wordsFor(navigator.languages),
       memory,
-      attempts: makeAttempts(memory, () => crypto.randomUUID()),
+      attempts: makeAttempts(memory, randomKey),
       money: (money) => moneyText(money, locale),
       time: (at) => timeOfDay.format(new Date(at)),
       dayAndTime: (at) => dayAndTime.format(new Date(at)),
