@@ -28,10 +28,14 @@ export function MachinePage({ code }: { readonly code: string }): VNode {
 
   useEffect(() => {
     if (answer?.ok !== true) return;
+    if (answer.value.code !== code) {
+      location.replace(`/m/${answer.value.code}${location.search}`); // typed otherwise; what is remembered goes by the code
+      return;
+    }
     setMachine(answer.value);
     document.title = answer.value.name;
     memory.put("machine", answer.value.code); // the way back from the wallet
-  }, [answer, memory]);
+  }, [answer, memory, code]);
 
   // Before it is asked for: an answer that is lost is heard by another visit.
   const onAsk = (item: Item | undefined): void =>

@@ -112,6 +112,17 @@ test.runIf(hasChromium)("nor does it when the page is opened again meanwhile", a
   await page.close();
 });
 
+test.runIf(hasChromium)(
+  "an address typed in small letters leads to the machine, and to the same page as its code",
+  async () => {
+    const page = await browser.newPage({ viewport: { width: 360, height: 740 }, locale: "en-NZ" });
+    await page.goto(`${rig.file.cloudUrl}/m/${rig.code.toLowerCase()}`);
+    await page.getByText("Check words").waitFor();
+    expect(new URL(page.url()).pathname).toBe(`/m/${rig.code}`);
+    await page.close();
+  },
+);
+
 /** A phone that asked under this key on an earlier visit, and never heard of it. */
 async function unanswered(key: string): Promise<Page> {
   const page = await scan(1);
