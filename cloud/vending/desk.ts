@@ -91,8 +91,11 @@ export class Desk {
     return found;
   }
 
+  /** Raises FORBIDDEN. A code that is typed from a label may be in small letters. */
   async machine(code: string): Promise<Machine> {
-    const machine = await machineBy(this.#parts.store.read, "code", code);
+    const { read } = this.#parts.store;
+    const machine =
+      (await machineBy(read, "code", code)) ?? (await machineBy(read, "code", code.toUpperCase()));
     if (machine === undefined) throw new Fault("FORBIDDEN");
     return machine;
   }

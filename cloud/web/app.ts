@@ -15,7 +15,7 @@ export type App = {
   readonly attempts: Attempts;
   readonly wallet: Wallet | undefined;
   readonly forgetWallet: () => void;
-  /** Money and times of day as this phone's owner writes them. */
+  /** Money and moments as this phone's owner writes them; of today, a moment's time is enough. */
   readonly money: (money: Money) => string;
   readonly time: (at: string) => string;
   readonly dayAndTime: (at: string) => string;

@@ -5,43 +5,38 @@ import { useApp } from "./app.js";
 import { Icon } from "./icon.js";
 import { sameMoney } from "./money-text.js";
 import { Notice } from "./notice.js";
-import type { Refusal } from "./refusal.js";
+import { useAsking } from "./sale-asking.js";
 import type { Item, Machine, Money, Sale } from "./wire.js";
 
-type Props = { readonly machine: Machine; readonly onStarted: (sale: Sale, item: Item | undefined) => void };
+type Props = {
+  readonly machine: Machine;
+  readonly onAsk: (item: Item | undefined) => void;
+  readonly onStarted: (sale: Sale) => void;
+};
 type Choice =
   { readonly kind: "amount"; readonly credit: Money } | { readonly kind: "item"; readonly item: Item };
 
 const creditOf = (choice: Choice): Money => (choice.kind === "item" ? choice.item.price : choice.credit);
 
-export function CreditPage({ machine, onStarted }: Props): VNode {
-  const { words, api, attempts, money } = useApp();
+export function CreditPage({ machine, onAsk, onStarted }: Props): VNode {
+  const { words, money } = useApp();
   const [choice, setChoice] = useState<Choice>();
-  const [refused, setRefused] = useState<Refusal>();
-  const [asking, setAsking] = useState(false);
+  const { asking, refused, ask, forgetRefusal } = useAsking(machine, onStarted);
   const selling = machine.state === "ready";
 
   const choose = (next: Choice): void => {
     setChoice(next);
-    setRefused(undefined);
+    forgetRefusal();
   };
 
-  const start = async (chosen: Choice): Promise<void> => {
-    const credit = creditOf(chosen);
-    setAsking(true);
-    setRefused(undefined);
-    const name = `sale.${machine.code}`;
-    const key = attempts.keyFor(name, `${credit.amount}${credit.currency}`);
-    const answer = await api.startSale(machine.code, credit, key);
-    setAsking(false);
-    if (answer.ok || answer.certain) attempts.answered(name);
-    if (answer.ok) onStarted(answer.value, chosen.kind === "item" ? chosen.item : undefined);
-    else setRefused(answer);
+  const start = (chosen: Choice): void => {
+    onAsk(chosen.kind === "item" ? chosen.item : undefined);
+    ask(creditOf(chosen));
   };
 
   return (
     <>
-      {machine.state !== "ready" && refused === undefined && (
+      {machine.state !== "ready" && refused === undefined && !asking && (
         <Notice tone="plain" said={words.notSelling[machine.state]} />
       )}
 
@@ -73,7 +68,7 @@ export function CreditPage({ machine, onStarted }: Props): VNode {
         )}
       </section>
 
-      {selling && (
+      {(selling || asking) && (
         <section aria-labelledby="credit">
           <h2 id="credit">{words.machine.credit}</h2>
           <div class="credits">
@@ -93,25 +88,29 @@ export function CreditPage({ machine, onStarted }: Props): VNode {
         </section>
       )}
 
-      {(selling || refused !== undefined) && (
+      {(selling || asking || refused !== undefined) && (
         <div class="bar">
-          {refused !== undefined && <Notice tone="bad" said={words.refusal(refused.code)} />}
-          {selling && choice === undefined && <p class="bar-hint">{words.machine.choose}</p>}
-          {selling && choice !== undefined && (
+          {refused !== undefined &&
+            (asking && refused.code === "NO_ANSWER" ? (
+              <Notice tone="plain" said={{ title: words.machine.stale, detail: "" }} />
+            ) : (
+              <Notice tone="bad" said={words.refusal(refused.code)} />
+            ))}
+          {asking && (
+            <button type="button" class="primary" disabled aria-busy>
+              {words.machine.starting}
+            </button>
+          )}
+          {selling && !asking && choice === undefined && <p class="bar-hint">{words.machine.choose}</p>}
+          {selling && !asking && choice !== undefined && (
             <>
               <p class="bar-hint">
                 {choice.kind === "item"
                   ? words.machine.stickyItem(choice.item.item, choice.item.name)
                   : words.machine.stickyCredit}
               </p>
-              <button
-                type="button"
-                class="primary"
-                disabled={asking}
-                aria-busy={asking}
-                onClick={() => void start(choice)}
-              >
-                {asking ? words.machine.starting : words.machine.start(money(creditOf(choice)))}
+              <button type="button" class="primary" onClick={() => start(choice)}>
+                {words.machine.start(money(creditOf(choice)))}
               </button>
             </>
           )}

@@ -29,19 +29,19 @@ export function MachinePage({ code }: { readonly code: string }): VNode {
 
   useEffect(() => {
     if (answer?.ok !== true) return;
+    if (answer.value.code !== code) {
+      location.replace(`/m/${answer.value.code}${location.search}`); // typed otherwise; what is remembered goes by the code
+      return;
+    }
     setMachine(answer.value);
     document.title = answer.value.name;
     memory.put("machine", answer.value.code); // the way back from the wallet
-  }, [answer, memory]);
+  }, [answer, memory, code]);
 
-  const onStarted = useCallback(
-    (sale: Sale, item: Item | undefined) => {
-      if (item === undefined) memory.forget(wishOf(code));
-      else memory.put(wishOf(code), String(item.item));
-      follow(sale.id);
-    },
-    [follow, memory, code],
-  );
+  // Before it is asked for: an answer that is lost is heard by another visit.
+  const onAsk = (item: Item | undefined): void =>
+    item === undefined ? memory.forget(wishOf(code)) : memory.put(wishOf(code), String(item.item));
+  const onStarted = useCallback((sale: Sale) => follow(sale.id), [follow]);
   const onLeft = useCallback(() => follow(undefined), [follow]);
 
   return (
@@ -61,7 +61,7 @@ export function MachinePage({ code }: { readonly code: string }): VNode {
           onLeft={onLeft}
         />
       ) : machine !== undefined ? (
-        <CreditPage machine={machine} onStarted={onStarted} />
+        <CreditPage machine={machine} onAsk={onAsk} onStarted={onStarted} />
       ) : answer?.ok === false ? (
         <Notice
           tone="bad"

@@ -6,6 +6,7 @@ import { makeMemory } from "./memory.js";
 import { moneyText } from "./money-text.js";
 import { Pages } from "./pages.js";
 import { routeOf } from "./route.js";
+import { makeTimeText } from "./time-text.js";
 import { makePocket } from "./wallet.js";
 import { wordsFor } from "./words.js";
 
@@ -14,23 +15,30 @@ if (root === null) throw new Error("index.html has no #page");
 
 const memory = makeMemory(() => window.localStorage);
 const locale = navigator.language;
-const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const api = makeApi(
+  (input, init) => fetch(input, init),
+  () => Date.now(),
+);
+const timeText = makeTimeText(locale);
 const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+
+/** 128 bits of chance. `crypto.randomUUID` is not there on plain http, where these pages may be, too. */
+const randomKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 
 render(
   <Pages
     route={routeOf(location.pathname)}
     pocket={makePocket(memory)}
     app={{
-      api: makeApi(
-        (input, init) => fetch(input, init),
-        () => Date.now(),
-      ),
+      api,
       words: wordsFor(navigator.languages),
       memory,
-      attempts: makeAttempts(memory, () => crypto.randomUUID()),
+      attempts: makeAttempts(memory, randomKey),
       money: (money) => moneyText(money, locale),
-      time: (at) => timeOfDay.format(new Date(at)),
+      time: (at) => timeText(at, api.nowMs()),
       dayAndTime: (at) => dayAndTime.format(new Date(at)),
       tabMemory: makeMemory(() => window.sessionStorage),
     }}

@@ -7,7 +7,7 @@ import { Countdown } from "./countdown.js";
 import { Icon } from "./icon.js";
 import { Notice } from "./notice.js";
 import { poll } from "./poll.js";
-import type { Refusal } from "./refusal.js";
+import { OWN_FAULT, type Refusal } from "./refusal.js";
 import type { Wallet } from "./wallet.js";
 import type { Asset, PaymentRequest } from "./wire.js";
 
@@ -61,15 +61,20 @@ function WalletWay({ request, wallet, onPaid }: WayProps): VNode {
     setPaying(true);
     setRefused(undefined);
     const name = `pay.${request.id}`;
-    const key = attempts.keyFor(name, `${wallet.assetId}/${assetType}`);
-    const answer = await api.pay(request.id, assetType, wallet, key);
-    if (answer.ok || answer.certain) attempts.answered(name);
-    if (answer.ok || answer.code === "REQUEST_PAID") {
-      onPaid?.(); // the button stays busy until the request itself is seen to be paid
-      return;
+    let paid = false;
+    try {
+      const key = attempts.keyFor(name, `${wallet.assetId}/${assetType}`);
+      const answer = await api.pay(request.id, assetType, wallet, key);
+      if (answer.ok || answer.certain) attempts.answered(name);
+      paid = answer.ok || answer.code === "REQUEST_PAID";
+      if (!answer.ok && !paid) setRefused(answer);
+    } catch (error) {
+      setRefused(OWN_FAULT);
+      throw error;
+    } finally {
+      setPaying(paid); // once paid the button stays busy until the request itself is seen to be
     }
-    setPaying(false);
-    setRefused(answer);
+    if (paid) onPaid?.();
   };
 
   return (

@@ -13,6 +13,9 @@ export type Refusal = {
   readonly waitMs?: number;
 };
 
+/** For what goes wrong on the page itself, and is our bug: the customer gets the button back, and the error goes on. */
+export const OWN_FAULT: Refusal = { ok: false, code: "UNREADABLE", certain: false };
+
 const TOO_MANY = 429;
 const said = fields({ message: text });
 

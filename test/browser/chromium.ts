@@ -7,7 +7,8 @@ const CHROMIUM = "/usr/bin/chromium";
 export const hasChromium = existsSync(CHROMIUM);
 if (!hasChromium) console.warn(`skipped: the browser's tests need ${CHROMIUM} (apt-get install chromium)`);
 
-export const openChromium = (): Promise<Browser> =>
+/** `hosts`: names that lead to this computer, as a deployment's own name does to its server. */
+export const openChromium = (...hosts: readonly string[]): Promise<Browser> =>
   chromium.launch({
     executablePath: CHROMIUM,
     args: [
@@ -18,5 +19,6 @@ export const openChromium = (): Promise<Browser> =>
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`).join(",")}`,
     ],
   });

@@ -42,3 +42,20 @@ test("after an answer the same wish is a new one", () => {
   attempts.answered("sale.K7");
   expect(attempts.keyFor("sale.K7", "400NZD")).not.toBe(first);
 });
+
+test("a wish that was not answered is still known after a reload, and is not once it was", () => {
+  const shelf = makeShelf();
+  const attempts = makeAttempts(
+    makeMemory(() => shelf),
+    counting(),
+  );
+  attempts.keyFor("sale.K7", "400NZD");
+  const reloaded = makeAttempts(
+    makeMemory(() => shelf),
+    counting(),
+  );
+  expect(reloaded.unanswered("sale.K7")).toBe("400NZD");
+  expect(reloaded.unanswered("sale.B4")).toBeUndefined();
+  reloaded.answered("sale.K7");
+  expect(reloaded.unanswered("sale.K7")).toBeUndefined();
+});
