@@ -27,6 +27,8 @@ const texts = z.strictObject({
   offline: text.optional(),
   noAnswer: text.optional(),
 });
+/** For how long an item that failed too often is neither given nor offered. After that one more failure is enough. */
+export const SUSPENDED_MS = 15 * 60_000;
 /** What is left out is as the machine's own file says. */
 const limits = z.strictObject({
   maxVends: z.int().min(1).max(99).optional(),

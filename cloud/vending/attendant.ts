@@ -35,9 +35,11 @@ import {
 import {
   changeSale,
   dueSales,
+  keepPaymentRequest,
   lockFreeSale,
   lockSale,
   lockUnknownRefunds,
+  saleBy,
   type Change,
   type SaleKey,
 } from "./sales.js";
@@ -331,6 +333,14 @@ export class Attendant {
     const event = fromRequest(answer.value);
     const paymentRequest = JSON.stringify(answer.value);
     if (event !== undefined) await this.apply("id", sale.id, event, { paymentRequest });
+    else await this.#keep(sale.id, paymentRequest);
+  }
+
+  /** What pages show of a request that is still to be paid; it may have been paid in part. */
+  async #keep(id: string, paymentRequest: string): Promise<void> {
+    const { store } = this.#parts;
+    if ((await saleBy(store.read, "id", id))?.paymentRequest !== paymentRequest)
+      await store.write((tx) => keepPaymentRequest(tx, id, paymentRequest));
   }
 
   async #voidRequest(sale: Sale): Promise<void> {

@@ -11,6 +11,7 @@ import type { Log } from "./log.js";
 import { itemsOf, machineBy, machineState } from "./machines.js";
 import { paymentRequest as asKept, type PaymentRequest, type PaymentsClient } from "./payments-client.js";
 import { machineView, saleView } from "./render.js";
+import { RequestLooks } from "./request-looks.js";
 import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
 import * as shown from "./shown.js";
 import { StreamSeats, type StreamLimits } from "./stream-seats.js";
@@ -48,6 +49,7 @@ const BEAT_MS = 1_000;
 export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: CustomerRouteParts): void {
   const { store, clock, desk, attendant } = parts;
   const seats = new StreamSeats(parts.streams);
+  const looks = new RequestLooks(parts.payments, clock);
 
   open(
     {
@@ -186,21 +188,33 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
     },
   );
 
-  /** A sale as its customer sees it, with the payment request as the platform has it now (or last had it). */
-  async function view({ sale, paymentRequest }: StoredSale): Promise<shown.SaleView> {
+  /** A sale as its customer sees it. */
+  async function view(stored: StoredSale): Promise<shown.SaleView> {
+    const { sale } = stored;
     const machine = await machineBy(store.read, "id", sale.machineId);
     if (machine === undefined || sale.paymentRequestId === null) throw new Fault("FORBIDDEN");
-    const [items, story, fresh] = await Promise.all([
+    const [items, story, request] = await Promise.all([
       itemsOf(store.read, machine.id),
       storyOf(store.read, sale.id),
-      parts.payments.get(sale.paymentRequestId),
+      requestOf(stored, sale.paymentRequestId),
     ]);
-    if (fresh.kind !== "done")
-      return saleView(sale, machine, items, story, paymentRequest === null ? null : kept(paymentRequest));
+    return saleView(sale, machine, items, story, request);
+  }
+
+  /**
+   * The payment request as it was last heard of. One that has ended stays as it is, and of one that waits to be paid the webhook
+   * or the attendant tells; only what came of it in between has to be asked for, once.
+   */
+  async function requestOf(
+    { sale, version, paymentRequest }: StoredSale,
+    id: string,
+  ): Promise<PaymentRequest | null> {
+    const known = paymentRequest === null ? null : asKept.parse(JSON.parse(paymentRequest));
+    if (known !== null && (known.status !== "new" || sale.state === "awaitingPayment")) return known;
+    const fresh = await looks.look(id, version);
+    if (fresh.kind !== "done") return known;
     const json = JSON.stringify(fresh.value);
     if (json !== paymentRequest) await store.write((tx) => keepPaymentRequest(tx, sale.id, json));
-    return saleView(sale, machine, items, story, fresh.value);
+    return fresh.value;
   }
 }
-
-const kept = (text: string): PaymentRequest => asKept.parse(JSON.parse(text));

@@ -15,8 +15,9 @@ import { auditedVends, settleByAudit, type AuditedVend } from "./audit.js";
 import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
 import { followConfig, type MachineConfigs } from "./machine-configs.js";
-import { countResult, keepStatus } from "./machines.js";
+import { keepStatus } from "./machines.js";
 import { holderOf, salesOfGrants, type Change } from "./sales.js";
+import { countResult, forgetFailures, offerAgain } from "./suspects.js";
 
 export type JournalsParts = {
   readonly store: Store;
@@ -64,9 +65,13 @@ export class Journals {
   async #status(machine: string, status: Body["status"], n: number): Promise<void> {
     const { store, clock, attendant, configs } = this.#parts;
     const newer = await store.write(async (tx) => {
-      const kept = await keepStatus(tx, machine, status, n, clock.nowMs());
-      if (kept && status.config !== undefined) await followConfig(tx, machine, status.config.applied);
-      return kept;
+      const nowMs = clock.nowMs();
+      const kept = await keepStatus(tx, machine, status, n, nowMs);
+      if (kept === undefined) return false;
+      if (kept.hasRestarted) await forgetFailures(tx, machine);
+      else await offerAgain(tx, machine, nowMs);
+      if (status.config !== undefined) await followConfig(tx, machine, status.config.applied);
+      return true;
     });
     if (newer && status.online) await attendant.takeUp({ machineId: machine });
     if (newer && status.config !== undefined) await configs.heard(machine, status.config);
@@ -94,6 +99,7 @@ export class Journals {
         .where("machine_id", "=", machine)
         .where("journal", "=", journal)
         .execute();
+      if (entry === 1) await forgetFailures(tx, machine);
       await countResult(tx, machine, line);
       const left = entry === 1 ? await holderOf(tx, machine) : undefined; // a journal that is new
       if (left !== undefined) await attendant.applyIn(tx, "id", left, { kind: "journalReplaced", journal });

@@ -129,6 +129,7 @@ export async function followConfig(tx: Tx, machineId: string, applied: number): 
         name: eb.ref("excluded.name"),
         price_minor: eb.ref("excluded.price_minor"),
         sku: eb.ref("excluded.sku"),
+        failures: eb.ref("excluded.failures"), // it may be another product, and somebody has looked at the machine
       })),
     )
     .execute();

@@ -1,11 +1,12 @@
 /** The machines: who they are, what they sell, which keys speak for them, and what they last said of themselves. */
 import type { Selectable } from "kysely";
 import { z } from "zod";
-import type { Body, JournalLine, Telemetry } from "../../broker/protocol/messages.js";
+import type { Body, Telemetry } from "../../broker/protocol/messages.js";
 import { schemaOf, telemetry } from "../../broker/protocol/messages.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import type { MachineState } from "./shown.js";
+import { isSuspect } from "./suspects.js";
 
 export type Machine = {
   readonly id: string;
@@ -36,8 +37,6 @@ export type Item = {
 
 /** A machine says its status every minute; three missed ones and it counts as gone, whatever the last one said. */
 const STATUS_STALE_MS = 180_000;
-/** So many failures in a row and an item is no longer offered. One success clears it. */
-const SUSPECT_AFTER = 3;
 
 /** The machine with this sticker code (or id), or `undefined`. */
 export async function machineBy(db: Reader, by: "code" | "id", value: string): Promise<Machine | undefined> {
@@ -109,7 +108,7 @@ export async function itemsOf(db: Reader, machineId: string): Promise<readonly I
     name: row.name,
     priceMinor: row.price_minor,
     ...(row.sku === null ? {} : { sku: row.sku }),
-    suspect: row.failures >= SUSPECT_AFTER,
+    suspect: isSuspect(row.failures),
   }));
 }
 
@@ -120,6 +119,9 @@ export function machineState({ status, statusAtMs }: Machine, held: boolean, now
   return status.canSell ? "ready" : "outOfService";
 }
 
+/** A status that is newer than the one we had, and whether the machine has started anew in between. */
+export type KeptStatus = { readonly hasRestarted: boolean };
+
 /** Keeps a status if it is newer than the one we have: a machine's numbers only rise. */
 export async function keepStatus(
   tx: Tx,
@@ -127,7 +129,8 @@ export async function keepStatus(
   status: Body["status"],
   n: number,
   nowMs: number,
-): Promise<boolean> {
+): Promise<KeptStatus | undefined> {
+  const before = await machineBy(tx, "id", machineId);
   const kept = await tx
     .updateTable("machine")
     .set({
@@ -142,18 +145,7 @@ export async function keepStatus(
     .where("status_n", "<", n)
     .returning("id")
     .executeTakeFirst();
-  return kept !== undefined;
-}
-
-/** Counts an item's failures in a row. */
-export async function countResult(tx: Tx, machineId: string, line: JournalLine): Promise<void> {
-  if (line.kind !== "failed" && line.kind !== "succeeded") return;
-  await tx
-    .updateTable("machine_item")
-    .set((eb) => ({ failures: line.kind === "failed" ? eb("failures", "+", 1) : 0 }))
-    .where("machine_id", "=", machineId)
-    .where("item", "=", line.item)
-    .execute();
+  return kept && { hasRestarted: before?.status?.bootId !== status.bootId };
 }
 
 export type KeptKey = { readonly kid: string; readonly machineId: string; readonly publicKey: string };

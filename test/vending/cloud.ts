@@ -122,6 +122,8 @@ export class Cloud implements AsyncDisposable {
     readonly terms?: Partial<Terms["policy"]>;
     readonly openRequestsPerMinute?: number;
     readonly streams?: StreamLimits;
+    /** What the vending backend goes by. */
+    readonly clock?: Clock;
   }): Promise<Cloud> {
     const broker = await makeBroker(
       () => [
@@ -203,7 +205,7 @@ export class Cloud implements AsyncDisposable {
     });
     const vending = makeVending({
       store,
-      clock,
+      clock: options.clock ?? clock,
       random,
       log,
       http: fetch,
