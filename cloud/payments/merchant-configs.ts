@@ -131,6 +131,8 @@ async function checkWallet(tx: Tx, merchant: MerchantRow, { type, walletId }: Pa
       throw new Fault("INVALID_WALLET_TYPE", `${type}: needs a walletId`);
     return;
   }
+  if (taken?.category === "external" || taken?.category === "token")
+    throw new Fault("INVALID_WALLET_TYPE", `${type}: is paid into no wallet; leave walletId out`);
   const wallet = await findAsset(tx, walletId);
   const kept = wallet && readAssetType(wallet.type);
   if (wallet?.account_id !== merchant.account_id || kept?.category !== "money" || wallet.status !== "active")

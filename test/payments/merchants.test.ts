@@ -213,7 +213,8 @@ describe("a merchant config", () => {
       [{ type: ASSET_TYPE, walletId: archived },                      "INVALID_WALLET_TYPE"],
       [{ type: "voucher.nzd.test" },                                  "INVALID_WALLET_TYPE"],
       [{ type: "voucher.nzd.test", walletId: aud },                   "INVALID_WALLET_TYPE"],
-      [{ type: "external.test", walletId: foreign },                  "INVALID_WALLET_TYPE"],
+      [{ type: "external.test", walletId },                           "INVALID_WALLET_TYPE"],
+      [{ type: "centrapay.token.test", walletId },                    "INVALID_WALLET_TYPE"],
       [{ type: "centrapay.nzd.main", walletId },                      "LIVENESS_MISMATCH"],
       [{ type: "bitcoin.main" },                                      "LIVENESS_MISMATCH"],
       [{ type: "centrapay.token.test", collectionIds: ["c_nothing"] }, "COLLECTIONS_INVALID"],
@@ -223,7 +224,6 @@ describe("a merchant config", () => {
       expect(await make([option]), JSON.stringify(option)).toMatchObject({ status: 403, body: { message } });
     for (const option of [
       { type: "external.test" },
-      { type: "external.test", walletId },
       { type: "voucher.nzd.test", walletId },
       { type: "centrapay.token.test" },
     ])
