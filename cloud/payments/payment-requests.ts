@@ -16,7 +16,8 @@ import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { activityWrite, renderSelected, selectActivities } from "./activity-rows.js";
 import { permit, type Caller } from "./api-key.js";
-import { isElsewhere, readAssetType } from "./asset-type.js";
+import { isElsewhere, paysIntoNone, readAssetType } from "./asset-type.js";
+import { findAsset } from "./assets.js";
 import { DueRequests } from "./due-requests.js";
 import { findOperation, type Operation } from "./operation.js";
 import { isStop, isStopped } from "./merchants.js";
@@ -623,18 +624,22 @@ async function offer(
   hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
-  for (const option of configOptions.parse(JSON.parse(paymentOptions))) {
+  const kept = configOptions.parse(JSON.parse(paymentOptions));
+  const open = await openWallets(tx, kept, value.currency);
+  for (const option of kept) {
     const { type, walletId, collectionIds = [], externalMerchantId } = option;
     const known = readAssetType(type);
     if (known === undefined || (known.currency ?? value.currency) !== value.currency) continue;
     if (preAuth === true && !known.preAuth) continue;
+    if (walletId !== undefined && !paysIntoNone(known) && !open.has(walletId)) continue;
     if (known.category === "uplink") {
       if (!hasUplink || externalMerchantId === undefined) continue;
       options.push({ assetType: type, amountMinor: toMinor(value), walletId, externalMerchantId });
       continue;
     }
     if (known.category !== "token") {
-      options.push({ assetType: type, amountMinor: toMinor(value), walletId });
+      const into = paysIntoNone(known) ? undefined : walletId;
+      options.push({ assetType: type, amountMinor: toMinor(value), walletId: into });
       continue;
     }
     const accepted = await acceptedCollections(
@@ -645,8 +650,20 @@ async function offer(
       value.currency,
     );
     const most = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
-    if (most > 0)
-      options.push({ assetType: type, amountMinor: most, walletId, acceptedCollections: accepted });
+    if (most > 0) options.push({ assetType: type, amountMinor: most, acceptedCollections: accepted });
   }
   return options;
+}
+
+/** The wallets that can be paid into: not put away since, and of this currency. */
+async function openWallets(
+  tx: Tx,
+  options: z.infer<typeof configOptions>,
+  currency: string,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set(options.flatMap(({ walletId }) => walletId ?? []));
+  const wallets = await together([...ids].map((id) => findAsset(tx, id)));
+  return new Set(
+    wallets.flatMap((one) => (one?.status === "active" && one.currency === currency ? one.id : [])),
+  );
 }

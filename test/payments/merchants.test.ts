@@ -230,6 +230,20 @@ describe("a merchant config", () => {
       expect((await make([option])).status, JSON.stringify(option)).toBe(200);
   });
 
+  test("whose wallet was put away since is paid by its other options alone", async () => {
+    const { ownerKey, ownerAccountId: accountId, merchantId, terminalKey } = await platform.newMerchant();
+    const form = { accountId, currency: "NZD" };
+    const walletId = String((await platform.post(ownerKey, "/api/wallets", form)).body["id"]);
+    const paymentOptions = [{ type: ASSET_TYPE, walletId }, { type: "external.test" }];
+    const config = await platform.post(ownerKey, configs(merchantId), { paymentOptions });
+    await platform.post(ownerKey, `/api/assets/${walletId}/archive`);
+    const value = { amount: "350", currency: CURRENCY };
+    const asked = { configId: config.body["id"], value };
+    expect((await platform.post(terminalKey, "/api/payment-requests", asked)).body).toMatchObject({
+      paymentOptions: [{ assetType: "external.test" }],
+    });
+  });
+
   test("names collections that are there, each once", async () => {
     const { ownerKey, ownerAccountId: accountId } = platform.merchant;
     const { body } = await platform.post(ownerKey, "/api/collections", {
