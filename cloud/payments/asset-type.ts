@@ -58,6 +58,10 @@ export const isElsewhere = (type: string): boolean => readAssetType(type)?.categ
 export const testVoucher = (currency: string): string => `voucher.${currency.toLowerCase()}.test`;
 export const testMoney = (currency: string): string => `centrapay.${currency.toLowerCase()}.test`;
 
+/** What pays with a merchant's word or a promise has accounts of its own: in a wallet it would be money to spend. */
+export const paysIntoNone = ({ category }: AssetType): boolean =>
+  category === "external" || category === "token";
+
 const NAMES: Partial<Record<AssetType["category"], string>> = {
   external: "Other tender",
   uplink: "Uplink",

@@ -3,12 +3,45 @@
  *
  * Promises  a look costs what is due and not what is kept. An account's own time is only ever ahead, so what is over by the
  *           platform's clock is over; accounts that moved theirs are looked at apart, and only where there are any.
- * Bounded   `limit` of each: the requests and the holds, of the others and of those that moved.
+ *           One that failed is put off, ever longer, and hides none of those behind it.
+ * Bounded   `limit` of each: the requests and the holds, of the others and of those that moved. Of those that failed
+ *           MOST_PUT_OFF are known; past that the one that failed longest ago is forgotten, and tried with the others.
+ * Crash     what was put off is tried again at once.
  */
 import { sql } from "kysely";
 import type { Reader } from "../store/store.js";
+import { retryDelayMs } from "./webhooks.js";
 
-export async function findDue(read: Reader, nowMs: number, limit: number): Promise<ReadonlySet<string>> {
+const MOST_PUT_OFF = 10_000;
+
+export class DueRequests {
+  readonly #read: Reader;
+  readonly #putOff = new Map<string, { readonly failures: number; readonly untilMs: number }>();
+
+  constructor(read: Reader) {
+    this.#read = read;
+  }
+
+  async find(nowMs: number, limit: number): Promise<readonly string[]> {
+    const due = await findDue(this.#read, nowMs, limit + this.#putOff.size);
+    return [...due].filter((id) => (this.#putOff.get(id)?.untilMs ?? 0) <= nowMs);
+  }
+
+  /** `fraction`: of chance, so that those that failed together are not tried together. */
+  putOff(id: string, nowMs: number, fraction: number): void {
+    const failures = (this.#putOff.get(id)?.failures ?? 0) + 1;
+    this.#putOff.delete(id);
+    this.#putOff.set(id, { failures, untilMs: nowMs + retryDelayMs(failures, fraction) });
+    const [longestAgo] = this.#putOff.keys();
+    if (this.#putOff.size > MOST_PUT_OFF && longestAgo !== undefined) this.#putOff.delete(longestAgo);
+  }
+
+  done(id: string): void {
+    this.#putOff.delete(id);
+  }
+}
+
+async function findDue(read: Reader, nowMs: number, limit: number): Promise<ReadonlySet<string>> {
   const requests = await read
     .selectFrom("payment_request")
     .select("id")

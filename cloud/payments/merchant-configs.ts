@@ -2,8 +2,9 @@
  * Merchant configs: what a merchant takes, and where each kind of money goes.
  *
  * Owns      the table merchant_config.
- * Promises  an option that is kept can be paid: its wallet is there, is the merchant's account's, and keeps what the option
- *           takes; its collections are there; and it is of test money exactly when the merchant is a test.
+ * Promises  an option that is kept could be paid: its wallet was there, was the merchant's account's, and kept what the option
+ *           takes; its collections were there; and it is of test money exactly when the merchant is a test. What has changed
+ *           since, the next payment request leaves out.
  *           Payment requests that were made before a change keep the options they were made with.
  */
 import { newId } from "../../broker/protocol/id.js";
@@ -11,7 +12,7 @@ import { Fault } from "../http/fault.js";
 import { lockName } from "../store/locks.js";
 import type { Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
-import { readAssetType } from "./asset-type.js";
+import { paysIntoNone, readAssetType } from "./asset-type.js";
 import { findAsset } from "./assets.js";
 import type { Making } from "./making.js";
 import { livenessOfType, type MerchantConfigForm, type PaymentOption } from "./merchant-form.js";
@@ -131,6 +132,8 @@ async function checkWallet(tx: Tx, merchant: MerchantRow, { type, walletId }: Pa
       throw new Fault("INVALID_WALLET_TYPE", `${type}: needs a walletId`);
     return;
   }
+  if (taken !== undefined && paysIntoNone(taken))
+    throw new Fault("INVALID_WALLET_TYPE", `${type}: is paid into no wallet; leave walletId out`);
   const wallet = await findAsset(tx, walletId);
   const kept = wallet && readAssetType(wallet.type);
   if (wallet?.account_id !== merchant.account_id || kept?.category !== "money" || wallet.status !== "active")

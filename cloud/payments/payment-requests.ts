@@ -16,8 +16,9 @@ import { insertOf, rowsOf, together, writeAll } from "../store/statement.js";
 import type { Store, Tx } from "../store/store.js";
 import { activityWrite, renderSelected, selectActivities } from "./activity-rows.js";
 import { permit, type Caller } from "./api-key.js";
-import { isElsewhere, readAssetType } from "./asset-type.js";
-import { findDue } from "./due-requests.js";
+import { isElsewhere, paysIntoNone, readAssetType } from "./asset-type.js";
+import { findAsset } from "./assets.js";
+import { DueRequests } from "./due-requests.js";
 import { findOperation, type Operation } from "./operation.js";
 import { isStop, isStopped } from "./merchants.js";
 import {
@@ -67,6 +68,7 @@ import { acceptedCollections } from "./tokens.js";
 import { isShortCode, newShortCode } from "./short-code.js";
 import { WrongCode } from "./typed-codes.js";
 import type { Uplink } from "./uplink.js";
+import type { Log } from "./webhooks.js";
 import { renderActivity, renderRequest, renderSummary, type RequestRow, type View } from "./wire.js";
 
 export type PaymentRequestParts = {
@@ -74,6 +76,7 @@ export type PaymentRequestParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly publicUrl: string;
+  readonly log: Log;
   readonly providers: readonly AssetProvider[];
   /** Where none is configured, what it would pay is not offered. */
   readonly uplink: Uplink | undefined;
@@ -116,9 +119,11 @@ type Act = {
 
 export class PaymentRequests {
   readonly #parts: PaymentRequestParts;
+  readonly #due: DueRequests;
 
   constructor(parts: PaymentRequestParts) {
     this.#parts = parts;
+    this.#due = new DueRequests(parts.store.read);
   }
 
   /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
@@ -418,30 +423,45 @@ export class PaymentRequests {
     return toPage(rows, size, (row) => row.id, renderSelected);
   }
 
-  /** Writes down what is due, up to `limit` of each kind; answers how many it wrote. What others hold, they see to. */
+  /**
+   * Writes down what is due, up to `limit` of each kind, each by itself: one that fails is logged, put off, and in nobody's
+   * way. Answers how many it is done with for now. What others hold, they see to.
+   */
   async expireDue(limit: number): Promise<number> {
-    const { store, clock, random, providers, committed } = this.#parts;
+    const { clock, random, log, committed } = this.#parts;
     const realMs = clock.nowMs();
-    const due = await findDue(store.read, realMs, limit);
-    if (due.size === 0) return 0;
-    const written = await store.write(async (tx) => {
-      let count = 0;
-      for (const id of due) {
-        const row = await lockFreeRequest(tx, id);
-        if (row === undefined) continue;
-        const nowMs = realMs + row.clock_offset_ms;
-        const activityId = newId(realMs, random);
-        const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(realMs, random) };
-        const by = SERVICE_CRN;
-        const operation = undefined;
-        const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId, said: {} };
-        const { effects } = await proceed(Promise.resolve(event), doing);
-        if (effects.some(({ kind }) => kind !== "ignored")) count += 1;
-      }
-      return count;
+    const ids = await this.#due.find(realMs, limit);
+    const done = await Promise.all(
+      ids.map(async (id) => {
+        try {
+          const isWritten = await this.#expire(id, realMs);
+          this.#due.done(id);
+          return isWritten;
+        } catch (error) {
+          log.error({ err: error, request: id }, "payments: could not end a request whose time is over");
+          this.#due.putOff(id, realMs, random.fraction());
+          return true;
+        }
+      }),
+    );
+    if (ids.length > 0) committed();
+    return done.filter(Boolean).length;
+  }
+
+  #expire(id: string, realMs: number): Promise<boolean> {
+    const { store, random, providers } = this.#parts;
+    return store.writeAbout(id, async (tx) => {
+      const row = await lockFreeRequest(tx, id);
+      if (row === undefined) return false;
+      const nowMs = realMs + row.clock_offset_ms;
+      const activityId = newId(realMs, random);
+      const event: Event = { kind: "expire", nowMs, activityId, nextActivityId: newId(realMs, random) };
+      const by = SERVICE_CRN;
+      const operation = undefined;
+      const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId, said: {} };
+      const { effects } = await proceed(Promise.resolve(event), doing);
+      return effects.some(({ kind }) => kind !== "ignored");
     });
-    committed();
-    return written;
   }
 
   async #act(caller: Caller, id: string, act: Act): Promise<object> {
@@ -604,18 +624,22 @@ async function offer(
   hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
-  for (const option of configOptions.parse(JSON.parse(paymentOptions))) {
+  const kept = configOptions.parse(JSON.parse(paymentOptions));
+  const open = await openWallets(tx, kept, value.currency);
+  for (const option of kept) {
     const { type, walletId, collectionIds = [], externalMerchantId } = option;
     const known = readAssetType(type);
     if (known === undefined || (known.currency ?? value.currency) !== value.currency) continue;
     if (preAuth === true && !known.preAuth) continue;
+    if (walletId !== undefined && !paysIntoNone(known) && !open.has(walletId)) continue;
     if (known.category === "uplink") {
       if (!hasUplink || externalMerchantId === undefined) continue;
       options.push({ assetType: type, amountMinor: toMinor(value), walletId, externalMerchantId });
       continue;
     }
     if (known.category !== "token") {
-      options.push({ assetType: type, amountMinor: toMinor(value), walletId });
+      const into = paysIntoNone(known) ? undefined : walletId;
+      options.push({ assetType: type, amountMinor: toMinor(value), walletId: into });
       continue;
     }
     const accepted = await acceptedCollections(
@@ -626,8 +650,20 @@ async function offer(
       value.currency,
     );
     const most = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
-    if (most > 0)
-      options.push({ assetType: type, amountMinor: most, walletId, acceptedCollections: accepted });
+    if (most > 0) options.push({ assetType: type, amountMinor: most, acceptedCollections: accepted });
   }
   return options;
+}
+
+/** The wallets that can be paid into: not put away since, and of this currency. */
+async function openWallets(
+  tx: Tx,
+  options: z.infer<typeof configOptions>,
+  currency: string,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set(options.flatMap(({ walletId }) => walletId ?? []));
+  const wallets = await together([...ids].map((id) => findAsset(tx, id)));
+  return new Set(
+    wallets.flatMap((one) => (one?.status === "active" && one.currency === currency ? one.id : [])),
+  );
 }

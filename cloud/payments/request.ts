@@ -80,7 +80,7 @@ export type Source = {
   /** Spent whole or not at all: it gives what it can, whatever amount was asked for. */
   readonly whole: boolean;
   readonly lines: readonly Line[] | null;
-  /** Where the money goes when the option names no wallet. */
+  /** Where its money goes, whatever wallet the option names. */
   readonly walletId: string | null;
 };
 export const conditionStatuses = [
@@ -395,8 +395,9 @@ function pay(state: In<"new">, event: On<"pay">): Step {
     return refuse(state, "PAYMENT_DECLINED", "a condition waits to be accepted");
   const option = terms.options.find(({ assetType }) => assetType === event.assetType);
   if (option === undefined || source.type !== event.assetType) return refuse(state, "INVALID_ASSET_TYPE");
-  const walletId = option.walletId ?? source.walletId;
-  if (walletId === null) return refuse(state, "INVALID_MERCHANT_CONFIG");
+  // What is made out of nothing (a merchant's word, a token) has an account of its own: in a wallet it could be spent.
+  const walletId = source.walletId ?? option.walletId;
+  if (walletId === undefined) return refuse(state, "INVALID_MERCHANT_CONFIG");
   if (walletId === source.id) return refuse(state, "INVALID_ASSET_TYPE"); // the merchant pays itself
   if (!source.active) return refuse(state, "INACTIVE_ASSET");
   if (mode === "partial-payment" && !terms.partialAllowed)

@@ -2,8 +2,9 @@
  * The payment platform, put together: its routes, its webhooks, its calls to the uplink provider, and the sweep that writes
  * expiries down and takes away what was delivered long ago.
  *
- * Bounded   a sweep writes at most SWEEP_LIMIT expiries of a kind a commit, and takes away as many notifications. A request is
- *           expired for every reader and payer the moment its time is over; the sweep only writes the activity.
+ * Bounded   a sweep writes at most SWEEP_LIMIT expiries of a kind, and takes away as many notifications; neither waits for the
+ *           other to go well. A request is expired for every reader and payer the moment its time is over; the sweep only
+ *           writes the activity.
  */
 import type { FastifyInstance } from "fastify";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
@@ -98,13 +99,23 @@ export function makePayments(parts: PaymentsParts): Payments {
   let isClosed = false;
 
   async function sweep(): Promise<void> {
+    const hasDue = await hasMore(
+      async () => (await requests.expireDue(SWEEP_LIMIT)) >= SWEEP_LIMIT,
+      "payments: could not look for what has run out",
+    );
+    const hasOld = await hasMore(
+      () => pruning.step(SWEEP_LIMIT),
+      "payments: could not take old notifications away",
+    );
+    if (!isClosed) plan(hasDue || hasOld ? 0 : SWEEP_MS);
+  }
+  /** Of what failed there is no more, for now. */
+  async function hasMore(step: () => Promise<boolean>, failed: string): Promise<boolean> {
     try {
-      const expired = await requests.expireDue(SWEEP_LIMIT);
-      const hasOld = await pruning.step(SWEEP_LIMIT);
-      if (!isClosed) plan(expired >= SWEEP_LIMIT || hasOld ? 0 : SWEEP_MS);
+      return await step();
     } catch (error) {
-      log.error({ err: error }, "payments: could not write expiries down, or take old notifications away");
-      if (!isClosed) plan(SWEEP_MS);
+      log.error({ err: error }, failed);
+      return false;
     }
   }
   function plan(ms: number): void {

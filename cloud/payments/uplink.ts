@@ -137,8 +137,24 @@ export class Uplink {
     return client.refund({ id: call.id, paymentId: call.payment_id, value });
   }
 
-  /** Writes down what the provider's word changes, and answers the call as it is then. */
+  /**
+   * Writes down what the provider's word changes, and answers the call as it is then. What it took and the ledger does not is
+   * called off: until then nobody is told that it was not paid.
+   */
   async #apply(call: CallRow, said: Word): Promise<CallRow> {
+    try {
+      return await this.#write(call, said);
+    } catch (error) {
+      if (!(error instanceof Fault) || said.status !== "paid") throw error;
+      this.#parts.log.error(
+        { err: error, call: call.id },
+        "uplink: what was taken there cannot be booked here",
+      );
+      return this.#write(call, { status: "absent" }); // as far as we are concerned
+    }
+  }
+
+  async #write(call: CallRow, said: Word): Promise<CallRow> {
     const { store, committed } = this.#parts;
     const after = await store.write(async (tx) => {
       const row = await lockRequest(tx, call.payment_request_id);

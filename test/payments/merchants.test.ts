@@ -213,7 +213,8 @@ describe("a merchant config", () => {
       [{ type: ASSET_TYPE, walletId: archived },                      "INVALID_WALLET_TYPE"],
       [{ type: "voucher.nzd.test" },                                  "INVALID_WALLET_TYPE"],
       [{ type: "voucher.nzd.test", walletId: aud },                   "INVALID_WALLET_TYPE"],
-      [{ type: "external.test", walletId: foreign },                  "INVALID_WALLET_TYPE"],
+      [{ type: "external.test", walletId },                           "INVALID_WALLET_TYPE"],
+      [{ type: "centrapay.token.test", walletId },                    "INVALID_WALLET_TYPE"],
       [{ type: "centrapay.nzd.main", walletId },                      "LIVENESS_MISMATCH"],
       [{ type: "bitcoin.main" },                                      "LIVENESS_MISMATCH"],
       [{ type: "centrapay.token.test", collectionIds: ["c_nothing"] }, "COLLECTIONS_INVALID"],
@@ -223,11 +224,24 @@ describe("a merchant config", () => {
       expect(await make([option]), JSON.stringify(option)).toMatchObject({ status: 403, body: { message } });
     for (const option of [
       { type: "external.test" },
-      { type: "external.test", walletId },
       { type: "voucher.nzd.test", walletId },
       { type: "centrapay.token.test" },
     ])
       expect((await make([option])).status, JSON.stringify(option)).toBe(200);
+  });
+
+  test("whose wallet was put away since is paid by its other options alone", async () => {
+    const { ownerKey, ownerAccountId: accountId, merchantId, terminalKey } = await platform.newMerchant();
+    const form = { accountId, currency: "NZD" };
+    const walletId = String((await platform.post(ownerKey, "/api/wallets", form)).body["id"]);
+    const paymentOptions = [{ type: ASSET_TYPE, walletId }, { type: "external.test" }];
+    const config = await platform.post(ownerKey, configs(merchantId), { paymentOptions });
+    await platform.post(ownerKey, `/api/assets/${walletId}/archive`);
+    const value = { amount: "350", currency: CURRENCY };
+    const asked = { configId: config.body["id"], value };
+    expect((await platform.post(terminalKey, "/api/payment-requests", asked)).body).toMatchObject({
+      paymentOptions: [{ assetType: "external.test" }],
+    });
   });
 
   test("names collections that are there, each once", async () => {

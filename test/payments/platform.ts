@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
-import { pino } from "pino";
+import { pino, type Logger } from "pino";
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { makeRequestCounts } from "../../cloud/http/request-counts.js";
@@ -101,6 +101,7 @@ export async function openPlatform({
   uplink,
   openRequestsPerMinute = 600,
   trustedProxies = [],
+  log = pino({ level: "silent" }),
 }: {
   readonly kept?: TestDatabase;
   readonly targets?: WebhookTargets;
@@ -109,6 +110,7 @@ export async function openPlatform({
   readonly uplink?: UplinkSettings;
   readonly openRequestsPerMinute?: number;
   readonly trustedProxies?: readonly string[];
+  readonly log?: Logger;
 } = {}): Promise<Platform> {
   const database = kept ?? (await newDatabase());
   const store = await openTestStore(database.url);
@@ -127,7 +129,6 @@ export async function openPlatform({
   const newWallet = (topUpMinor: number, currency = CURRENCY): Promise<ProvisionedWallet> =>
     store.write((tx) => provisionWallet(tx, making, { name: "Ada", currency, topUpMinor }));
 
-  const log = pino({ level: "silent" });
   const app = await makeServer(log, () => newId(clock.nowMs(), random), trustedProxies);
   const payments = makePayments({
     store,

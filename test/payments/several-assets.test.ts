@@ -141,6 +141,18 @@ describe("a tender taken elsewhere", () => {
     expect((await refund(id, 100, "cash back")).status).toBe(200);
     expect(await platform.balance(merchant.walletId)).toBe(before);
   });
+
+  test("fills no wallet, whatever wallet its option was kept with", async () => {
+    const { terminalKey, walletId } = await platform.newMerchant();
+    const { merchant } = platform;
+    const configId = await platform.newConfig([{ type: "external.test", walletId }]);
+    const id = await platform.request("99999999", { configId });
+    const form = { assetType: "external.test", transactionId: "cash, honestly", idempotencyKey: "k" };
+    expect((await platform.post(terminalKey, at(id, "/pay"), form)).status).toBe(403);
+    expect((await platform.post(merchant.terminalKey, at(id, "/pay"), form)).status).toBe(200);
+    expect(await platform.balance(walletId)).toBe(0);
+    expect(await platform.balance(`till.${merchant.ownerAccountId}.nzd`)).toBeGreaterThanOrEqual(99_999_999);
+  });
 });
 
 test("a request is found by its short code, and a mistyped one is told apart", async () => {

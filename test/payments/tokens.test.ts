@@ -121,6 +121,13 @@ test("a token comes back whole or not at all", async () => {
   expect((await pay(await request([line("coffee", 450)]), token)).status).toBe(200);
 });
 
+test("a token fills no wallet, whatever wallet its option was kept with", async () => {
+  const { walletId } = await platform.newMerchant();
+  const config = await platform.newConfig([{ type: TYPE, walletId, collectionIds: [collectionId] }]);
+  expect((await pay(await request([line("coffee", 450)], config), await mint())).status).toBe(200);
+  expect(await platform.balance(walletId)).toBe(0);
+});
+
 test("a discount takes its value off any basket", async () => {
   const { ownerAccountId, walletId } = platform.merchant;
   const discount = {

@@ -151,6 +151,43 @@ describe("a payment", () => {
   });
 });
 
+describe("an option that pays into a wallet", () => {
+  const TYPE_ONLY = { type: TYPE, externalMerchantId: "shop-7" };
+
+  test("is offered for what that wallet keeps, and pays into it", async () => {
+    const { walletId, terminalKey } = platform.merchant;
+    const config = await platform.newConfig([{ ...TYPE_ONLY, walletId }]);
+    const form = { configId: config, value: { amount: "100", currency: "AUD" } };
+    expect(await platform.post(terminalKey, "/api/payment-requests", form)).toMatchObject({
+      body: { message: "NO_AVAILABLE_PAYMENT_OPTIONS" },
+    });
+    expect((await pay(await request("100", { configId: config }))).status).toBe(200);
+    expect(await platform.balance(walletId)).toBe(100);
+  });
+
+  test("and cannot, gives back there what was taken", async () => {
+    const { walletId, terminalKey } = platform.merchant;
+    const config = await platform.newConfig([TYPE_ONLY]);
+    const value = { amount: "100", currency: "AUD" };
+    const form = { configId: config, value, expirySeconds: 86_400 };
+    const id = String((await platform.post(terminalKey, "/api/payment-requests", form)).body["id"]);
+    // As requests were kept before their wallet was looked at.
+    const options = JSON.stringify([
+      { assetType: TYPE, amountMinor: 100, walletId, externalMerchantId: "shop-7" },
+    ]);
+    await platform.store.write((tx) =>
+      tx.updateTable("payment_request").set({ payment_options: options }).where("id", "=", id).execute(),
+    );
+    expect(await pay(id)).toMatchObject(declined);
+    expect(await pay(id)).toMatchObject(declined);
+    await settle();
+    expect(await states()).toEqual(["cancelled"]);
+    expect(uplink.kept()).toBe(0);
+    expect(await read(id)).toMatchObject({ status: "new", remainingAmount: "100" });
+    expect(await platform.balance(walletId)).toBe(0);
+  });
+});
+
 describe("an answer that is no word", () => {
   // prettier-ignore
   test.each<[what: string, comes: "paid" | "cancelled", manner: Manner]>([

@@ -25,7 +25,9 @@ export const uplinkProvider: AssetProvider = {
       availableMinor: option.amountMinor,
       whole: false,
       lines: null,
-      walletId: await openAccount(tx, "clearing", `uplink.${merchant}.${currency.toLowerCase()}`, currency),
+      walletId:
+        option.walletId ??
+        (await openAccount(tx, "clearing", `uplink.${merchant}.${currency.toLowerCase()}`, currency)),
     };
   },
   returned: insertRefunding,
