@@ -81,7 +81,10 @@ export class Vouchers {
     );
   }
 
-  /** Takes what is left on it back to where it came from. Cancelled again, it is answered again. Raises FORBIDDEN. */
+  /**
+   * Takes what is left on it back to where it came from; of one that is spent, the change. Cancelled again, it is answered
+   * again. Raises FORBIDDEN.
+   */
   cancel(caller: Caller, id: string): Promise<object> {
     const { clock, random, store } = this.#parts;
     return store.write(async (tx) => {
@@ -101,7 +104,12 @@ export class Vouchers {
             { accountId: funded, currency, amountMinor: left },
           ],
         });
-      await tx.updateTable("voucher").set({ status: "cancelled" }).where("id", "=", id).execute();
+      await tx
+        .updateTable("voucher")
+        .set({ status: "cancelled" })
+        .where("id", "=", id)
+        .where("status", "=", "active") // one that is spent stays so: only its change was taken
+        .execute();
       return renderVoucher(await findVoucher(tx, "voucher.id", id), nowMs);
     });
   }
@@ -190,13 +198,9 @@ export const voucherProvider: AssetProvider = {
   async taken(tx, { sourceId }) {
     await tx.updateTable("voucher").set({ status: "spent" }).where("id", "=", sourceId).execute();
   },
+  /** Whatever its issuer did meanwhile: what comes back is what a customer paid. */
   async returned(tx, { payment: { sourceId } }) {
-    await tx
-      .updateTable("voucher")
-      .set({ status: "active" })
-      .where("id", "=", sourceId)
-      .where("status", "=", "spent")
-      .execute();
+    await tx.updateTable("voucher").set({ status: "active" }).where("id", "=", sourceId).execute();
   },
 };
 
