@@ -8,7 +8,7 @@
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import { forUpdate } from "../store/locks.js";
+import { lockRow } from "../store/locks.js";
 import { rowsOf, writeAll } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
@@ -147,7 +147,9 @@ export class Assets {
    */
   archive(caller: Caller, id: string): Promise<object> {
     return this.#parts.store.write(async (tx) => {
-      const asset = await lockAsset(tx, id);
+      await lockRow(tx, "asset", "id", id);
+      await lockRow(tx, "ledger_account", "id", id); // a payment changes the balance without the asset's lock
+      const asset = await findAsset(tx, id);
       permit(caller, "assets:archive", asset?.account_id);
       if (asset === undefined) throw new Fault("FORBIDDEN");
       if (asset.balance_minor !== null && asset.balance_minor !== 0)
@@ -188,8 +190,10 @@ export const findAsset = async (db: Reader, id: string): Promise<AssetRow | unde
 const findById = rowsOf((db, { id }: { readonly id: string }) => selectAssets(db).where("asset.id", "=", id));
 
 /** The same for whoever is about to change it, or to spend it whole. */
-export const lockAsset = (tx: Tx, id: string): Promise<AssetRow | undefined> =>
-  selectAssets(tx).where("asset.id", "=", id).$call(forUpdate(tx, "asset")).executeTakeFirst();
+export async function lockAsset(tx: Tx, id: string): Promise<AssetRow | undefined> {
+  await lockRow(tx, "asset", "id", id);
+  return findAsset(tx, id);
+}
 
 const findTransaction = async (tx: Tx, assetId: string, transferId: string): Promise<object> =>
   renderTransaction(
