@@ -16,7 +16,7 @@ import type { Reader, Store, Tx } from "../store/store.js";
 import { accountNowMs } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
-import { findAsset } from "./assets.js";
+import { findAsset, reopenWallet } from "./assets.js";
 import { openAccount, openTestIssuance, post, postings, type Transfer } from "./ledger.js";
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
@@ -41,7 +41,7 @@ export class Vouchers {
     this.#parts = parts;
   }
 
-  /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
+  /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INACTIVE_ASSET, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
   create(caller: Caller, asked: NewVoucher): Promise<object> {
     permit(caller, "vouchers:write", asked.accountId);
     const { clock, store } = this.#parts;
@@ -94,7 +94,7 @@ export class Vouchers {
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
       const { balance_minor: left, currency, funded_by: funded } = row;
-      if (left > 0)
+      if (left > 0) {
         await post(tx, {
           id: newId(nowMs, random),
           kind: "release",
@@ -105,6 +105,8 @@ export class Vouchers {
             { accountId: funded, currency, amountMinor: left },
           ],
         });
+        await reopenWallet(tx, funded);
+      }
       await tx
         .updateTable("voucher")
         .set({ status: "cancelled" })
@@ -130,6 +132,7 @@ export class Vouchers {
       (known.liveness === "test") !== test
     )
       throw new Fault("INVALID_WALLET_TYPE");
+    if (wallet.status !== "active") throw new Fault("INACTIVE_ASSET");
     return walletId;
   }
 }

@@ -174,6 +174,24 @@ describe("issuing", () => {
     expect(await platform.balance(merchant.walletId)).toBe(before);
   });
 
+  test("from an archived wallet is refused, and what a voucher gives back to one opens it again", async () => {
+    const { ownerKey, ownerAccountId: accountId } = platform.merchant;
+    const made = await platform.post(ownerKey, "/api/wallets", { accountId, currency: CURRENCY });
+    const walletId = String(made.body["id"]);
+    const asset = `/api/assets/${walletId}`;
+    const value = { amount: "300", currency: CURRENCY };
+    await platform.post(ownerKey, `${asset}/top-up`, { value, idempotencyKey: "fill" });
+    const { id } = await issue(300, { walletId });
+    expect((await platform.post(ownerKey, `${asset}/archive`)).body).toMatchObject({ status: "archived" });
+    const again = { accountId, type: TYPE, value, walletId };
+    expect((await platform.post(ownerKey, "/api/vouchers", again)).body).toMatchObject({
+      message: "INACTIVE_ASSET",
+    });
+    await cancel(id);
+    expect((await platform.get(ownerKey, asset)).body).toMatchObject({ status: "active", balance: "300" });
+    expect((await platform.post(ownerKey, "/api/vouchers", again)).status).toBe(200);
+  });
+
   // prettier-ignore
   test.each<[what: string, more: object, status: number, message: string]>([
     ["another type",            { type: ASSET_TYPE },                                  403, "INVALID_ASSET_TYPE"],
