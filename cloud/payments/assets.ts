@@ -5,11 +5,12 @@
  * Promises  topping up is done once a key, and only with test money.
  * Never     moves money itself: that is the ledger's.
  */
+import { sql } from "kysely";
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import { forUpdate } from "../store/locks.js";
-import { rowsOf, writeAll } from "../store/statement.js";
+import { lockRow } from "../store/locks.js";
+import { rowsOf, writeAll, writeOf } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { permit, type Caller } from "./api-key.js";
 import { describeAssetType, readAssetType, testMoney } from "./asset-type.js";
@@ -142,16 +143,20 @@ export class Assets {
   }
 
   /**
-   * Puts an asset away: it pays no more, and what it holds stays. Archived again, it is answered again.
+   * Puts an asset away: it pays no more. A wallet must be empty, and none of its money held. Archived again, it is answered again.
    * Raises FORBIDDEN, UNSUPPORTED_ASSET_TYPE.
    */
   archive(caller: Caller, id: string): Promise<object> {
     return this.#parts.store.write(async (tx) => {
-      const asset = await lockAsset(tx, id);
+      await lockRow(tx, "asset", "id", id);
+      await lockRow(tx, "ledger_account", "id", id); // a payment changes the balance without the asset's lock
+      const asset = await findAsset(tx, id);
       permit(caller, "assets:archive", asset?.account_id);
       if (asset === undefined) throw new Fault("FORBIDDEN");
       if (asset.balance_minor !== null && asset.balance_minor !== 0)
         throw new Fault("UNSUPPORTED_ASSET_TYPE", "it still holds money");
+      if (await isHeld(tx, id))
+        throw new Fault("UNSUPPORTED_ASSET_TYPE", "money of it is held for a request");
       await tx.updateTable("asset").set({ status: "archived" }).where("id", "=", id).execute();
       return renderAsset({ ...asset, status: "archived" });
     });
@@ -188,8 +193,27 @@ export const findAsset = async (db: Reader, id: string): Promise<AssetRow | unde
 const findById = rowsOf((db, { id }: { readonly id: string }) => selectAssets(db).where("asset.id", "=", id));
 
 /** The same for whoever is about to change it, or to spend it whole. */
-export const lockAsset = (tx: Tx, id: string): Promise<AssetRow | undefined> =>
-  selectAssets(tx).where("asset.id", "=", id).$call(forUpdate(tx, "asset")).executeTakeFirst();
+export async function lockAsset(tx: Tx, id: string): Promise<AssetRow | undefined> {
+  await lockRow(tx, "asset", "id", id);
+  return findAsset(tx, id);
+}
+
+/** Whether money of a wallet is set aside for a pre-authorised request. */
+const isHeld = async (tx: Tx, id: string): Promise<boolean> =>
+  undefined !==
+  (await tx
+    .selectFrom("hold")
+    .select("id")
+    .where("source_id", "=", id)
+    .where("is_held", "=", sql.lit(1)) // a literal, or SQLite does not take the partial index
+    .limit(1)
+    .executeTakeFirst());
+
+/** Money has come back into a wallet: archived, it could not be spent. Said once the balance is written, and not with it. */
+export const reopenWallet = (tx: Tx, id: string): Promise<void> => writeAll(tx, [reopen({ id })]);
+const reopen = writeOf((tx, { id }: { readonly id: string }) =>
+  tx.updateTable("asset").set({ status: "active" }).where("id", "=", id).where("status", "=", "archived"),
+);
 
 const findTransaction = async (tx: Tx, assetId: string, transferId: string): Promise<object> =>
   renderTransaction(

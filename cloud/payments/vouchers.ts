@@ -10,13 +10,14 @@
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor, type Money } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import { forUpdate } from "../store/locks.js";
+import { lockRow } from "../store/locks.js";
+import { writeAll } from "../store/statement.js";
 import type { Reader, Store, Tx } from "../store/store.js";
 import { accountNowMs } from "./account-rows.js";
 import { permit, type Caller } from "./api-key.js";
 import { readAssetType } from "./asset-type.js";
-import { findAsset } from "./assets.js";
-import { openAccount, openTestIssuance, post } from "./ledger.js";
+import { findAsset, reopenWallet } from "./assets.js";
+import { openAccount, openTestIssuance, post, postings, type Transfer } from "./ledger.js";
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider } from "./provider.js";
@@ -40,7 +41,7 @@ export class Vouchers {
     this.#parts = parts;
   }
 
-  /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
+  /** Raises FORBIDDEN, INVALID_ASSET_TYPE, INVALID_WALLET_TYPE, INACTIVE_ASSET, INVALID_AMOUNT, INSUFFICIENT_ASSET_VALUE. */
   create(caller: Caller, asked: NewVoucher): Promise<object> {
     permit(caller, "vouchers:write", asked.accountId);
     const { clock, store } = this.#parts;
@@ -51,14 +52,14 @@ export class Vouchers {
       const funded = await this.#source(tx, asked, type.liveness === "test");
       const { id, code } = await issueVoucher(tx, this.#parts, asked, funded);
       const atMs = await accountNowMs(tx, asked.accountId, clock.nowMs());
-      return { ...renderVoucher(await findVoucher(tx, "voucher.id", id), atMs), code };
+      return { ...renderVoucher(await findVoucher(tx, "id", id), atMs), code };
     });
   }
 
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
     const { clock, store } = this.#parts;
-    const row = await findVoucher(store.read, "voucher.id", id);
+    const row = await findVoucher(store.read, "id", id);
     permit(caller, "vouchers:read", row?.account_id);
     return renderVoucher(row, await accountNowMs(store.read, caller.accountId, clock.nowMs()));
   }
@@ -81,16 +82,19 @@ export class Vouchers {
     );
   }
 
-  /** Takes what is left on it back to where it came from. Cancelled again, it is answered again. Raises FORBIDDEN. */
+  /**
+   * Takes what is left on it back to where it came from; of one that is spent, the change. Cancelled again, it is answered
+   * again. Raises FORBIDDEN.
+   */
   cancel(caller: Caller, id: string): Promise<object> {
     const { clock, random, store } = this.#parts;
     return store.write(async (tx) => {
-      const row = await lockVoucher(tx, "voucher.id", id);
+      const row = await lockVoucher(tx, "id", id);
       permit(caller, "vouchers:write", row?.account_id);
       if (row === undefined) throw new Fault("FORBIDDEN");
       const nowMs = clock.nowMs();
       const { balance_minor: left, currency, funded_by: funded } = row;
-      if (left > 0)
+      if (left > 0) {
         await post(tx, {
           id: newId(nowMs, random),
           kind: "release",
@@ -101,8 +105,15 @@ export class Vouchers {
             { accountId: funded, currency, amountMinor: left },
           ],
         });
-      await tx.updateTable("voucher").set({ status: "cancelled" }).where("id", "=", id).execute();
-      return renderVoucher(await findVoucher(tx, "voucher.id", id), nowMs);
+        await reopenWallet(tx, funded);
+      }
+      await tx
+        .updateTable("voucher")
+        .set({ status: "cancelled" })
+        .where("id", "=", id)
+        .where("status", "=", "active") // one that is spent stays so: only its change was taken
+        .execute();
+      return renderVoucher(await findVoucher(tx, "id", id), nowMs);
     });
   }
 
@@ -121,12 +132,12 @@ export class Vouchers {
       (known.liveness === "test") !== test
     )
       throw new Fault("INVALID_WALLET_TYPE");
-    if ((wallet.balance_minor ?? 0) < toMinor(value)) throw new Fault("INSUFFICIENT_ASSET_VALUE");
+    if (wallet.status !== "active") throw new Fault("INACTIVE_ASSET");
     return walletId;
   }
 }
 
-/** A new voucher, filled from `funded`; its code is answered here and nowhere again. */
+/** A new voucher, filled from `funded`; its code is answered here and nowhere again. Raises INSUFFICIENT_ASSET_VALUE. */
 export async function issueVoucher(
   tx: Tx,
   { clock, random }: Making,
@@ -139,7 +150,7 @@ export async function issueVoucher(
   const valueMinor = toMinor(asked.value);
   const { currency } = asked.value;
   await openAccount(tx, "voucher", id, currency);
-  await post(tx, {
+  const filling: Transfer = {
     id: newId(nowMs, random),
     kind: "issue",
     ref: id,
@@ -148,7 +159,11 @@ export async function issueVoucher(
       { accountId: funded, currency, amountMinor: -valueMinor },
       { accountId: id, currency, amountMinor: valueMinor },
     ],
-  });
+  };
+  await writeAll(
+    tx,
+    postings(filling, () => new Fault("INSUFFICIENT_ASSET_VALUE")),
+  );
   await tx
     .insertInto("voucher")
     .values({
@@ -173,7 +188,7 @@ export const voucherProvider: AssetProvider = {
     if (form.authorization === undefined)
       throw new Fault("MALFORMED", "authorization: the voucher's code is needed for this assetType");
     const row = await byTypedCode(tx, spending, form.authorization, (hash) =>
-      lockVoucher(tx, "voucher.code_hash", hash),
+      lockVoucher(tx, "code_hash", hash),
     );
     return {
       id: row.id,
@@ -190,13 +205,9 @@ export const voucherProvider: AssetProvider = {
   async taken(tx, { sourceId }) {
     await tx.updateTable("voucher").set({ status: "spent" }).where("id", "=", sourceId).execute();
   },
+  /** Whatever its issuer did meanwhile: what comes back is what a customer paid. */
   async returned(tx, { payment: { sourceId } }) {
-    await tx
-      .updateTable("voucher")
-      .set({ status: "active" })
-      .where("id", "=", sourceId)
-      .where("status", "=", "spent")
-      .execute();
+    await tx.updateTable("voucher").set({ status: "active" }).where("id", "=", sourceId).execute();
   },
 };
 
@@ -206,8 +217,10 @@ const selectVouchers = (db: Reader) =>
     .innerJoin("ledger_account", "ledger_account.id", "voucher.id")
     .selectAll("voucher")
     .select(["ledger_account.currency", "ledger_account.balance_minor"]);
-type By = "voucher.id" | "voucher.code_hash";
-const lockVoucher = (tx: Tx, by: By, value: string): Promise<VoucherRow | undefined> =>
-  selectVouchers(tx).where(by, "=", value).$call(forUpdate(tx, "voucher")).executeTakeFirst();
+type By = "id" | "code_hash";
 const findVoucher = (db: Reader, by: By, value: string): Promise<VoucherRow | undefined> =>
-  selectVouchers(db).where(by, "=", value).executeTakeFirst();
+  selectVouchers(db).where(`voucher.${by}`, "=", value).executeTakeFirst();
+async function lockVoucher(tx: Tx, by: By, value: string): Promise<VoucherRow | undefined> {
+  await lockRow(tx, "voucher", by, value);
+  return findVoucher(tx, by, value);
+}

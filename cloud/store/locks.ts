@@ -14,15 +14,28 @@ import { isSqlite } from "./dialect.js";
 import type { Tx } from "./store.js";
 import type { Tables } from "./tables.js";
 
+const LOCK = "for no key update";
+
 type Locking = <DB, TB extends keyof DB & string, O>(
   query: SelectQueryBuilder<DB, TB, O>,
 ) => SelectQueryBuilder<DB, TB, O>;
 
-/** Waits for whoever holds a row, then reads it as they left it and holds it. `of`: that table's row alone. For `$call`. */
+/**
+ * Waits for whoever holds a row, then reads it as they left it and holds it. For `$call`, in a query of one table: what is
+ * joined to a row that had to be waited for stays as it was before the wait (see `lockRow`).
+ */
 export const forUpdate =
-  (tx: Tx, of?: keyof Tables): Locking =>
-  <DB, TB extends keyof DB & string, O>(query: SelectQueryBuilder<DB, TB, O>) =>
-    isSqlite(tx) ? query : query.forNoKeyUpdate(of as TB | undefined); // a table that is not in the query the server refuses
+  (tx: Tx): Locking =>
+  (query) =>
+    isSqlite(tx) ? query : query.forNoKeyUpdate();
+
+/** Waits for whoever holds a row, and holds it. What is read after that, of whatever table, is what they left. */
+export async function lockRow(tx: Tx, table: keyof Tables, column: string, value: string): Promise<void> {
+  if (isSqlite(tx)) return;
+  await sql`select 1 from ${sql.table(table)} where ${sql.ref(column)} = ${value} ${sql.raw(LOCK)}`.execute(
+    tx,
+  );
+}
 
 /** Passes over rows that somebody holds: they are being seen to. For `$call`, in queues that several processes empty. */
 export const forUpdateSkipLocked =
@@ -35,7 +48,6 @@ export async function lockName(tx: Tx, name: string): Promise<void> {
   if (!isSqlite(tx)) await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
 }
 
-const LOCK = "for no key update";
 /** Whether a statement of PostgreSQL's locks what it reads. */
 export const isLock = (text: string): boolean => text.includes(LOCK);
 

@@ -64,6 +64,18 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
   expect(await both(wallet.assetId)).toEqual([450, merchant + 50]);
 });
 
+test("a wallet whose money is held is not archived before that is let go", async () => {
+  const wallet = await platform.newWallet(500);
+  const id = await platform.request("500", { preAuth: true });
+  await platform.pay(id, wallet);
+  const archive = (): Promise<Answer> =>
+    platform.post(wallet.apiKey, `/api/assets/${wallet.assetId}/archive`);
+  expect((await archive()).body).toMatchObject({ message: "UNSUPPORTED_ASSET_TYPE" });
+  await post(id, "/release");
+  expect((await platform.pay(await platform.request("500"), wallet)).status).toBe(200);
+  expect((await archive()).body).toMatchObject({ status: "archived" });
+});
+
 test("a request that was never authorised is cancelled by its release, and a plain one is not released at all", async () => {
   const id = await platform.request("400", { preAuth: true });
   expect((await post(id, "/release")).body).toMatchObject({ type: "cancellation" });

@@ -34,6 +34,14 @@ const issue = async (
 };
 const voucher = async (id: string) =>
   (await platform.get(platform.merchant.ownerKey, `/api/vouchers/${id}`)).body;
+const cancel = (id: string): Promise<Answer> =>
+  platform.post(platform.merchant.ownerKey, `/api/vouchers/${id}/cancel`);
+const refund = async (id: string, minor: number, externalRef: string): Promise<void> => {
+  const value = { amount: String(minor), currency: CURRENCY };
+  const asked = { value, externalRef };
+  const { status, body } = await platform.post(platform.merchant.terminalKey, at(id, "/refund"), asked);
+  expect(status, JSON.stringify(body)).toBe(200);
+};
 let keys = 0;
 const redeem = (id: string, authorization: string): Promise<Answer> =>
   platform.post(platform.merchant.terminalKey, at(id, "/pay"), {
@@ -64,20 +72,40 @@ test("it is typed with or without its spaces, and pays no change: what is not ne
   const { id, code } = await issue(500);
   expect((await redeem(await request(400), code.replaceAll(" ", "-"))).status).toBe(200);
   expect(await voucher(id)).toMatchObject({ status: "spent", balance: "100" });
-  const { body } = await platform.post(platform.merchant.ownerKey, `/api/vouchers/${id}/cancel`);
-  expect(body).toMatchObject({ status: "cancelled", balance: "0" });
+  expect((await cancel(id)).body).toMatchObject({ status: "spent", balance: "0" });
 });
 
 test("what comes back of its payment can be spent with the same code again", async () => {
   const { id, code } = await issue(400);
   const paid = await request(400);
   await redeem(paid, code);
-  await platform.post(platform.merchant.terminalKey, at(paid, "/refund"), {
-    value: { amount: "150", currency: CURRENCY },
-    externalRef: "not vended",
-  });
+  await refund(paid, 150, "not vended");
   expect(await voucher(id)).toMatchObject({ status: "active", balance: "150" });
   expect((await redeem(await request(150), code)).status).toBe(200);
+});
+
+describe("what its issuer took back is not what a customer is given back:", () => {
+  test("once the change was taken, a refund can be spent with the code", async () => {
+    const { id, code } = await issue(500);
+    const paid = await request(300);
+    await redeem(paid, code);
+    await cancel(id);
+    await refund(paid, 300, "not vended");
+    expect(await voucher(id)).toMatchObject({ status: "active", balance: "300" });
+    expect((await redeem(await request(300), code)).status).toBe(200);
+  });
+
+  test("once it was cancelled between two refunds, the second can be spent with the code", async () => {
+    const { id, code } = await issue(500);
+    const paid = await request(300);
+    await redeem(paid, code);
+    await refund(paid, 100, "one can of three");
+    expect((await cancel(id)).body).toMatchObject({ status: "cancelled", balance: "0" });
+    expect((await redeem(await request(100), code)).body).toMatchObject({ message: "INACTIVE_ASSET" });
+    await refund(paid, 200, "nor the others");
+    expect(await voucher(id)).toMatchObject({ status: "active", balance: "200" });
+    expect((await redeem(await request(200), code)).status).toBe(200);
+  });
 });
 
 test("for less than is due it needs a mode, and another asset pays the rest", async () => {
@@ -144,6 +172,24 @@ describe("issuing", () => {
     expect(await platform.balance(merchant.walletId)).toBe(before);
     expect((await platform.post(merchant.ownerKey, `/api/vouchers/${id}/cancel`)).status).toBe(200);
     expect(await platform.balance(merchant.walletId)).toBe(before);
+  });
+
+  test("from an archived wallet is refused, and what a voucher gives back to one opens it again", async () => {
+    const { ownerKey, ownerAccountId: accountId } = platform.merchant;
+    const made = await platform.post(ownerKey, "/api/wallets", { accountId, currency: CURRENCY });
+    const walletId = String(made.body["id"]);
+    const asset = `/api/assets/${walletId}`;
+    const value = { amount: "300", currency: CURRENCY };
+    await platform.post(ownerKey, `${asset}/top-up`, { value, idempotencyKey: "fill" });
+    const { id } = await issue(300, { walletId });
+    expect((await platform.post(ownerKey, `${asset}/archive`)).body).toMatchObject({ status: "archived" });
+    const again = { accountId, type: TYPE, value, walletId };
+    expect((await platform.post(ownerKey, "/api/vouchers", again)).body).toMatchObject({
+      message: "INACTIVE_ASSET",
+    });
+    await cancel(id);
+    expect((await platform.get(ownerKey, asset)).body).toMatchObject({ status: "active", balance: "300" });
+    expect((await platform.post(ownerKey, "/api/vouchers", again)).status).toBe(200);
   });
 
   // prettier-ignore

@@ -33,7 +33,13 @@ export function voucherRoutes({ keyed }: Endpoints<Caller>, vouchers: Vouchers):
         expiresAt: later.optional(),
       }),
       answer: newVoucher,
-      faults: ["INVALID_ASSET_TYPE", "INVALID_WALLET_TYPE", "INVALID_AMOUNT", "INSUFFICIENT_ASSET_VALUE"],
+      faults: [
+        "INVALID_ASSET_TYPE",
+        "INVALID_WALLET_TYPE",
+        "INACTIVE_ASSET",
+        "INVALID_AMOUNT",
+        "INSUFFICIENT_ASSET_VALUE",
+      ],
     },
     ({ caller, body }) => vouchers.create(caller, body),
   );
