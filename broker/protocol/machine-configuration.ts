@@ -66,12 +66,22 @@ export const settableItems = <T extends z.ZodType<{ readonly item: number }>>(on
     .max(200)
     .refine((all) => new Set(all.map(({ item }) => item)).size === all.length, "must not hold an item twice");
 
+/** How money is written on the bus (MDB/ICP 4.2, 7.4.2), as a Qibixx adapter is told it. */
+const MONEY_ON_THE_BUS = ["mdb-scale-factor", "mdb-decimal-places", "mdb-currency-code"] as const;
+
+/** Why these must not come from afar; nothing when they may. */
+export function notFromAfar({ adapterSettings }: Pick<Settable, "adapterSettings">): string | undefined {
+  const key = MONEY_ON_THE_BUS.find((one) => adapterSettings?.[one] !== undefined);
+  if (key === undefined) return undefined;
+  return `adapterSettings.${key}: must be set in the machine's own file: under a wrong one it sells on, at ten times the price`;
+}
+
 /** As the merchant gives it: its number and its currency are the cloud's to say. */
 export const settable = z.strictObject({
   items: settableItems(settableItem),
   texts: texts.default({}),
   limits: limits.default({}),
-  /** Further settings of a Qibixx adapter, in the place of those in the machine's file. */
+  /** Further settings of a Qibixx adapter: each in the place of the same one in the machine's file. */
   adapterSettings: z
     .record(
       z.string().regex(/^[a-z-]{1,32}$/, "must be 1 to 32 of a-z and -"),
@@ -83,6 +93,7 @@ export const settable = z.strictObject({
   /** How soon the machine must be able to sell again; else it goes back to what it had before. */
   readyWithinMs: ms(5_000, 600_000).default(60_000),
 });
+type Settable = z.infer<typeof settable>;
 export const machineConfiguration = settable.extend({ version: z.int().positive(), currency });
 export type MachineConfiguration = z.infer<typeof machineConfiguration>;
 

@@ -1,6 +1,11 @@
 /** `/api/vending/machines/{code}/config`: what its owner sets in a machine. Read, call, render. */
 import { z } from "zod";
-import { settable, settableItem, settableItems } from "../../broker/protocol/machine-configuration.js";
+import {
+  notFromAfar,
+  settable,
+  settableItem,
+  settableItems,
+} from "../../broker/protocol/machine-configuration.js";
 import { amount, fromMinor, money, toMinor } from "../../broker/protocol/money.js";
 import type { Endpoints } from "../http/endpoint.js";
 import { Fault } from "../http/fault.js";
@@ -103,6 +108,8 @@ export function configRoutes({ keyed }: Endpoints<unknown>, parts: ConfigRoutePa
     },
     async ({ caller: key, params, body: { after, items, ...rest } }) => {
       const machine = await owned(params.code, key);
+      const refused = notFromAfar(rest);
+      if (refused !== undefined) throw new Fault("MALFORMED", refused);
       const asked: Settable = { ...rest, items: items.map((one) => inMinor(one, machine.currency)) };
       return view(machine, await parts.configs.add(machine, asked, after), []);
     },

@@ -2,6 +2,7 @@
 import {
   firstProblem,
   machineConfiguration,
+  notFromAfar,
   type MachineConfiguration,
 } from "../../broker/protocol/machine-configuration.js";
 import { configuration as ownFile, type Configuration } from "../configuration.js";
@@ -52,7 +53,7 @@ function wiringOf(
 ): Settings["wiring"] {
   const given = Object.entries(reader ?? {}).filter(([, value]) => value !== undefined);
   return {
-    adapterSettings: adapterSettings ?? own.adapterSettings,
+    adapterSettings: { ...own.adapterSettings, ...adapterSettings },
     reader: { ...own.reader, ...Object.fromEntries(given) },
   };
 }
@@ -68,6 +69,8 @@ export function check(own: Configuration, body: unknown): Checked {
       ok: false,
       at: `reader: must be left out: this machine has a ${own.driver}, which is one itself`,
     };
+  const money = notFromAfar(parsed.data);
+  if (money !== undefined) return { ok: false, at: money };
   const together = ownFile.safeParse({ ...own, ...wiringOf(own, parsed.data) });
   if (!together.success) return { ok: false, at: firstProblem(together.error) };
   return { ok: true, configuration: parsed.data };

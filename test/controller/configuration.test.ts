@@ -219,6 +219,37 @@ test.each([
   expect(check(file, { ...afar, reader })).toEqual({ ok: false, at });
 });
 
+test("adapter settings from afar lie over the file's, key by key", () => {
+  const adapterSettings = { "mdb-scale-factor": "10", "mdb-addr": "0x60" }; // what scanvend doctor wrote
+  const file = configuration.parse({ ...whole, adapterSettings });
+  const checked = check(file, { ...afar, adapterSettings: { "mdb-addr": "0x10", "mdb-timeout": "60" } });
+  if (!checked.ok) throw new Error(checked.at);
+  expect(settingsOf(file, checked.configuration).wiring.adapterSettings).toEqual({
+    "mdb-scale-factor": "10",
+    "mdb-addr": "0x10",
+    "mdb-timeout": "60",
+  });
+  expect(settingsOf(file, null).wiring.adapterSettings).toEqual(adapterSettings);
+});
+
+test.each(["mdb-scale-factor", "mdb-decimal-places", "mdb-currency-code"])(
+  "from afar %s is refused, whatever the file says of it: a machine sells on under a wrong one",
+  (key) => {
+    for (const adapterSettings of [{}, { [key]: "2" }])
+      expect(
+        check(configuration.parse({ ...whole, adapterSettings }), {
+          ...afar,
+          adapterSettings: { [key]: "2" },
+        }),
+      ).toEqual({
+        ok: false,
+        at: expect.stringMatching(
+          `^adapterSettings\\.${key}: must be set in the machine's own file`,
+        ) as string,
+      });
+  },
+);
+
 test("a journal that a later program has written is left alone, and the start says whose it is", async () => {
   const config = file({ ...whole, serial: "tcp://127.0.0.1:1", mqttUrl: "mqtt://127.0.0.1:1" });
   expect(await run(["--config", config, "--identify"])).toBe(0);

@@ -145,6 +145,10 @@ test.each([
   [{ items: [], limits: { vendResultMs: 1 } }, "limits.vendResultMs: "],
   [{ items: [], reader: { responseSeconds: 0 } }, "reader.responseSeconds: "],
   [{ items: [], reader: { scale: 10 } }, "reader: "],
+  [
+    { items: [], adapterSettings: { "mdb-scale-factor": "10" } },
+    "adapterSettings.mdb-scale-factor: must be set in ",
+  ],
   [{ items: [], mqttUrl: "mqtt://elsewhere" }, "body: "],
 ])("%j is refused: %s", async (body, message) => {
   const refused = await put(body);
