@@ -66,6 +66,7 @@ export function saleView(
     paymentRequest,
     vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
+    ...(sale.refundRefusal === null ? {} : { owed: fromMinor(sale.refundDueMinor, sale.currency) }),
     timeline: story.map(({ atMs, code, item, minor }) => ({
       at: new Date(atMs).toISOString(),
       text: sentence({
@@ -109,7 +110,7 @@ const vendedOf = ({ vends, currency }: Sale, nameOf: (item: number) => string): 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 
 /** A machine as its owner sees it. */
-export function ownedMachineView(machine: Machine, state: MachineState): OwnedMachine {
+export function ownedMachineView(machine: Machine, state: MachineState, doubtful: number): OwnedMachine {
   const { status, telemetry } = machine;
   return {
     code: machine.code,
@@ -121,6 +122,7 @@ export function ownedMachineView(machine: Machine, state: MachineState): OwnedMa
     ...(status === undefined || state === "offline" ? {} : { mdb: status.mdb }),
     ...(status === undefined || state !== "outOfService" ? {} : { reason: status.reason }),
     configuration: { applied: machine.configApplied, ...status?.config },
+    doubtful,
     ...(telemetry === undefined ? {} : { telemetry: { at: isoOf(telemetry.atMs), ...telemetry.said } }),
   };
 }

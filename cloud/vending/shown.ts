@@ -65,6 +65,10 @@ export const saleView = z
     }),
     vended: vendedItems,
     refunded: sum,
+    owed: money.optional().meta({
+      description:
+        "What could not be given back so far: the payment platform refuses it, and is asked again and again.",
+    }),
     timeline: z.array(z.object({ at: timestamp, text: z.string().meta({ description: "A sentence." }) })),
   })
   .meta({ id: "Sale" });

@@ -51,7 +51,7 @@ const en: Readonly<Record<string, Sentence>> = {
   refunding: ({ money, source }) =>
     source === "productCode" ? "Giving your code back." : `Refunding ${money}.`,
   refunded: ({ money, source }) => isBack[source](money),
-  refundRefused: () => "The refund was not accepted. A person is looking at it.",
+  refundRefused: () => "The refund was not accepted. It is tried again by itself.",
   settled: () => "All settled.",
   auditFailed: ({ item }) =>
     `The machine's own count says that ${item} did not come out. You do not pay for it.`,

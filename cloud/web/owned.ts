@@ -30,6 +30,7 @@ const ofMachine = {
     trying: maybe(whole),
     refused: maybe(fields({ version: whole, at: text })),
   }),
+  doubtful: whole,
   telemetry: maybe(telemetry),
 };
 export const ownedMachine = fields(ofMachine);

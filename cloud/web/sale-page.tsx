@@ -61,7 +61,7 @@ export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
       )}
       <Receipt sale={sale} />
       <Cancel sale={sale} onSale={replace} />
-      {(over || sale.state === "unknown") && (
+      {(over || sale.state === "unknown" || sale.owed !== undefined) && (
         <button type="button" class={over ? "primary" : "secondary"} onClick={onLeft}>
           {words.sale.again}
         </button>
@@ -120,7 +120,8 @@ function Headline({ sale }: { readonly sale: Sale }): VNode {
   const { words, money } = useApp();
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  const { title, detail } = headlineOf(sale, words);
+  const { title, detail } =
+    sale.owed === undefined ? headlineOf(sale, words) : words.sale.owed(money(sale.owed), sale.id);
   const refunded = sale.refunded !== undefined && !isNothing(sale.refunded) ? sale.refunded : undefined;
   return (
     <section class={`headline ${sale.state}`} role="status">

@@ -59,6 +59,7 @@ export const sale = fields({
   paymentRequest: maybe(paymentRequest),
   vended: list(fields({ item: whole, name: text, price: money })),
   refunded: maybe(money),
+  owed: maybe(money),
   timeline: list(fields({ at: instant, text })),
 });
 export type Sale = Shape<typeof sale>;
