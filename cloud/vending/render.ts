@@ -5,7 +5,7 @@ import { checkWords } from "./check-words.js";
 import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
-import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
+import { isInDoubt, isVended, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
 import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
@@ -100,11 +100,12 @@ const namesOf =
   (number: number): string =>
     items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
 
-const vendedOf = ({ vends, currency }: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
-  vends.filter(isVended).map(({ item, priceMinor }) => ({
-    item,
-    name: nameOf(item),
-    price: fromMinor(priceMinor, currency),
+const vendedOf = (sale: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
+  sale.vends.filter(isVended).map((vend) => ({
+    item: vend.item,
+    name: nameOf(vend.item),
+    price: fromMinor(vend.priceMinor, sale.currency),
+    inDoubt: isInDoubt(sale, vend),
   }));
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();

@@ -406,8 +406,10 @@ function sessionOver(s: Sale, nowMs: number): Step {
   const vends = s.vends.map((one): Vend =>
     one.outcome === "approved" ? { ...one, outcome: "unknown" } : one,
   );
-  if (vends.some(({ outcome }) => outcome === "unknown"))
-    return [enter({ ...s, vends }, "unknown", nowMs), [{ code: "unknown" }]];
+  if (vends.some(({ outcome }) => outcome === "unknown")) {
+    const isNews = s.vends.some(({ outcome }) => outcome === "approved"); // what the machine called unknown, it has said
+    return [enter({ ...s, vends }, "unknown", nowMs), isNews ? [{ code: "unknown" }] : []];
+  }
   return settle(s, nowMs, vends.some(isVended) ? [] : [{ code: "nothingVended" }]);
 }
 

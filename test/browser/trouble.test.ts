@@ -8,7 +8,7 @@ let rig: Rig;
 let browser: Browser;
 beforeAll(async () => {
   if (!hasChromium) return;
-  rig = await Rig.start();
+  rig = await Rig.start({ cloud: { unknownRefundCap: 0, unknownAfterMs: 1_000 } });
   browser = await openChromium();
 });
 afterAll(async () => {
@@ -32,6 +32,28 @@ async function ownersPage(path: string): Promise<Page> {
 }
 
 test.runIf(hasChromium)(
+  "who may have got nothing is not told to enjoy it, and is promised nothing",
+  async () => {
+    await rig.ready();
+    await rig.faults({ slowCoilMs: 4_000, jam: true });
+    const sale = await rig.begun("400");
+    const phone = await phoneOf(sale);
+    await rig.select(12);
+    await rig.reaches(sale.id, "vending");
+    await rig.power(false);
+    await rig.power(true);
+    await phone.getByRole("heading", { name: "Counted as given out" }).waitFor({ timeout: 45_000 });
+    await phone.getByText(`tell the operator this reference: ${sale.id}`).waitFor();
+    const text = await phone.locator("main").innerText();
+    expect(text).not.toMatch(/Enjoy|will not lose|person/);
+    expect(text.match(/could not say whether/g)).toHaveLength(1);
+    await rig.heal();
+    await phone.close();
+  },
+);
+
+test.runIf(hasChromium)(
+  // The last of them: it leaves the merchant with nothing to refund from.
   "a refund that is declined is owed: the customer reads it and can go on, the owner sees what to do",
   async () => {
     await rig.ready();

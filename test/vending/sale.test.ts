@@ -275,6 +275,21 @@ test("an unknown vend is decided for the customer, but only so often for one wal
   expect(capped).toMatchObject({ state: "settling", refundDueMinor: 150, flags: ["unknownKept"] });
 });
 
+test("that nobody knows is said once, whether the machine says it or just ends", () => {
+  const said = (...events: readonly Untimed[]): number => {
+    let sale = play();
+    let count = 0;
+    for (const [index, event] of events.entries()) {
+      const [next, notes] = step(sale, { ...event, nowMs: index }, policy);
+      sale = next;
+      count += notes.filter(({ code }) => code === "unknown").length;
+    }
+    return count;
+  };
+  expect(said(...toVend, unknown, closed)).toBe(1);
+  expect(said(...toVend, closed)).toBe(1);
+});
+
 test("a vend counted as given out that turns out to have failed is refunded, under a reference of its own", () => {
   const waiting = play(...toVend, unknown, closed);
   const kept = then(
