@@ -39,6 +39,7 @@ export const ownedMachine = z
     version: z.string().optional().meta({ description: "Of its controller." }),
     mdb: z.string().optional().meta({ description: "How it stands with the machine's own bus." }),
     configuration: configurationState,
+    doubtful: z.int().meta({ description: "How many of its sales are as `doubts` of its state has them." }),
     telemetry: telemetry
       .extend({ at: timestamp })
       .optional()
@@ -50,7 +51,8 @@ export type OwnedMachine = z.infer<typeof ownedMachine>;
 export const ownedMachineDetail = ownedMachine
   .extend({
     doubts: z.array(ownedSale).meta({
-      description: "Sales of which nobody knows yet whether the product came out, the oldest first.",
+      description:
+        "Sales of which nobody knows yet whether the product came out (`unknown`), or whose refund is refused (`settling`): the first of them.",
     }),
   })
   .meta({ id: "MachineDetail" });

@@ -9,7 +9,7 @@ import { configIdsOf, itemsOf, machinesOf, machineState, type Machine } from "./
 import { ownedMachine, ownedMachineDetail, ownedSale } from "./owned.js";
 import type { RequireOwner } from "./owner.js";
 import { ownedMachineView, ownedSaleView } from "./render.js";
-import { doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
+import { doubtfulOf, doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
 import { machineCode } from "./shown.js";
 
 export type OwnerRouteParts = {
@@ -58,15 +58,18 @@ export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRoutePart
       const configIds = await ownedConfigs(key, query.configId);
       const size = pageSize(query);
       const machines = await machinesOf(read, configIds, { after: query.pageKey, limit: size + 1 });
-      const held = await heldOf(
-        read,
-        machines.map(({ id }) => id),
-      );
+      const ids = machines.map(({ id }) => id);
+      const [held, doubtful] = await Promise.all([heldOf(read, ids), doubtfulOf(read, ids)]);
       return toPage(
         machines,
         size,
         ({ code }) => code,
-        (machine) => ownedMachineView(machine, machineState(machine, held.has(machine.id), clock.nowMs())),
+        (machine) =>
+          ownedMachineView(
+            machine,
+            machineState(machine, held.has(machine.id), clock.nowMs()),
+            doubtful.get(machine.id) ?? 0,
+          ),
       );
     },
   );
@@ -76,7 +79,7 @@ export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRoutePart
       method: "GET",
       url: "/api/vending/machines/:code/state",
       name: "getMachineState",
-      says: "How one of the caller's machines is, and the sales nobody can vouch for.",
+      says: "How one of the caller's machines is, and the sales that a person should look at now.",
       tag,
       params: atMachine,
       answer: ownedMachineDetail,
@@ -84,13 +87,18 @@ export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRoutePart
     },
     async ({ caller: key, params }) => {
       const machine = await owned(params.code, key);
-      const [held, items, doubts] = await Promise.all([
+      const [held, items, doubtful, doubts] = await Promise.all([
         isHeld(read, machine.id),
         itemsOf(read, machine.id),
+        doubtfulOf(read, [machine.id]),
         doubtsOf(read, machine.id, MAX_DOUBTS),
       ]);
       return {
-        ...ownedMachineView(machine, machineState(machine, held, clock.nowMs())),
+        ...ownedMachineView(
+          machine,
+          machineState(machine, held, clock.nowMs()),
+          doubtful.get(machine.id) ?? 0,
+        ),
         doubts: doubts.map((one) => ownedSaleView(one, items)),
       };
     },

@@ -5,7 +5,7 @@ import { checkWords } from "./check-words.js";
 import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
-import { isVended, type Note, type Sale, type SaleState } from "./sale.js";
+import { isInDoubt, isVended, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
 import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
@@ -66,6 +66,7 @@ export function saleView(
     paymentRequest,
     vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
+    ...(sale.refundRefusal === null ? {} : { owed: fromMinor(sale.refundDueMinor, sale.currency) }),
     timeline: story.map(({ atMs, code, item, minor }) => ({
       at: new Date(atMs).toISOString(),
       text: sentence({
@@ -99,17 +100,18 @@ const namesOf =
   (number: number): string =>
     items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
 
-const vendedOf = ({ vends, currency }: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
-  vends.filter(isVended).map(({ item, priceMinor }) => ({
-    item,
-    name: nameOf(item),
-    price: fromMinor(priceMinor, currency),
+const vendedOf = (sale: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
+  sale.vends.filter(isVended).map((vend) => ({
+    item: vend.item,
+    name: nameOf(vend.item),
+    price: fromMinor(vend.priceMinor, sale.currency),
+    inDoubt: isInDoubt(sale, vend),
   }));
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 
 /** A machine as its owner sees it. */
-export function ownedMachineView(machine: Machine, state: MachineState): OwnedMachine {
+export function ownedMachineView(machine: Machine, state: MachineState, doubtful: number): OwnedMachine {
   const { status, telemetry } = machine;
   return {
     code: machine.code,
@@ -121,6 +123,7 @@ export function ownedMachineView(machine: Machine, state: MachineState): OwnedMa
     ...(status === undefined || state === "offline" ? {} : { mdb: status.mdb }),
     ...(status === undefined || state !== "outOfService" ? {} : { reason: status.reason }),
     configuration: { applied: machine.configApplied, ...status?.config },
+    doubtful,
     ...(telemetry === undefined ? {} : { telemetry: { at: isoOf(telemetry.atMs), ...telemetry.said } }),
   };
 }

@@ -84,6 +84,8 @@ export const sale = z.strictObject({
   refundDueMinor: z.int(),
   refundedMinor: z.int(),
   refunds: z.int(), // how many went out: each has a reference of its own
+  /** Why the platform refuses the refund that is due; it is asked again all the same. */
+  refundRefusal: z.string().nullable().default(null),
   lossMinor: z.int(),
   dark: z.boolean(),
   /** The machine's journal is gone and so is its session: it may serve others while this one's money is settled. */
@@ -199,6 +201,7 @@ export const begin = ({ barcode, selection, voucher, products, ...what }: NewSal
   refundDueMinor: 0,
   refundedMinor: 0,
   refunds: 0,
+  refundRefusal: null,
   lossMinor: 0,
   dark: false,
   letsGo: false,
@@ -274,7 +277,9 @@ function decide(s: Sale, event: Event, policy: Policy): Step {
       if (!isDue(s, event)) return same(s);
       // Somebody gave all of it back by hand: nothing is left to be given.
       if (event.code === "ALREADY_REFUNDED") return refunded(flag(s, event.code), event.nowMs);
-      return s.flags.includes(event.code) ? same(s) : [flag(s, event.code), [{ code: "refundRefused" }]];
+      return s.refundRefusal === event.code
+        ? same(s)
+        : [{ ...flag(s, event.code), refundRefusal: event.code }, [{ code: "refundRefused" }]];
     case "refundsFound": {
       // More than we gave: somebody gave part of it back by hand, and only the rest is still due.
       const refundedMinor = Math.min(event.refundedMinor, s.creditMinor);
@@ -401,8 +406,10 @@ function sessionOver(s: Sale, nowMs: number): Step {
   const vends = s.vends.map((one): Vend =>
     one.outcome === "approved" ? { ...one, outcome: "unknown" } : one,
   );
-  if (vends.some(({ outcome }) => outcome === "unknown"))
-    return [enter({ ...s, vends }, "unknown", nowMs), [{ code: "unknown" }]];
+  if (vends.some(({ outcome }) => outcome === "unknown")) {
+    const isNews = s.vends.some(({ outcome }) => outcome === "approved"); // what the machine called unknown, it has said
+    return [enter({ ...s, vends }, "unknown", nowMs), isNews ? [{ code: "unknown" }] : []];
+  }
   return settle(s, nowMs, vends.some(isVended) ? [] : [{ code: "nothingVended" }]);
 }
 
@@ -518,7 +525,9 @@ function tick(s: Sale, { nowMs, unknownRefunds }: Extract<Event, { kind: "tick" 
 }
 
 /** The end of a sale's money: back goes the credit less what was vended and what has already gone back. */
-function settle(s: Sale, nowMs: number, notes: readonly Note[]): Step {
+function settle(before: Sale, nowMs: number, notes: readonly Note[]): Step {
+  const { refundRefusal } = before;
+  const s = refundRefusal === null ? before : { ...unflag(before, refundRefusal), refundRefusal: null };
   const vended = s.vends.filter(isVended);
   const costMinor = vended.reduce((sum, { priceMinor }) => sum + priceMinor, 0);
   const spent = s.products !== null && vended.length > 0 ? Math.max(costMinor, s.creditMinor) : costMinor;

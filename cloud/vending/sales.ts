@@ -1,8 +1,9 @@
 /** The sales' rows: the value `step` works on, the columns it is found by, and its story. */
-import { sql } from "kysely";
+import { sql, type ExpressionBuilder } from "kysely";
 import { newestFirst, type PageQuery } from "../http/page.js";
 import { forUpdate, forUpdateSkipLocked, lockName } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
+import type { Tables } from "../store/tables.js";
 import {
   attendAfterMs,
   holdsMachine,
@@ -129,18 +130,46 @@ export async function salesOf(
   return rows.map(dated);
 }
 
-/** A machine's sales of which nobody knows yet whether the product came out: up to `limit`, the oldest first. */
+/**
+ * Nobody knows yet whether the product came out, or the platform refuses the refund. Either is still to be done, and is found by
+ * the index of what is owing; the few of those that settle are told apart by their text, where no other text can stand so.
+ */
+const isDoubtful = (eb: ExpressionBuilder<Tables, "sale">) =>
+  eb.and([
+    eb("next_at_ms", "is not", null),
+    eb.or([
+      eb("state", "=", "unknown"),
+      eb.and([eb("state", "=", "settling"), eb("doc", "like", '%"refundRefusal":"%')]),
+    ]),
+  ]);
+
+/** A machine's sales that a person should look at while they last: up to `limit`, the longest overdue first. */
 export async function doubtsOf(db: Reader, machineId: string, limit: number): Promise<readonly DatedSale[]> {
   const rows = await db
     .selectFrom("sale")
     .select(DATED)
     .where("machine_id", "=", machineId)
-    .where("next_at_ms", "is not", null) // it is still to be decided: found by the index of what is owing
-    .where("state", "=", "unknown")
+    .where(isDoubtful)
     .orderBy("next_at_ms")
     .limit(limit)
     .execute();
   return rows.map(dated);
+}
+
+/** How many of them each of these machines has; one that is not there has none. */
+export async function doubtfulOf(
+  db: Reader,
+  machineIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  if (machineIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("sale")
+    .select((eb) => ["machine_id", eb.fn.countAll<number | string>().as("count")])
+    .where("machine_id", "in", machineIds)
+    .where(isDoubtful)
+    .groupBy("machine_id")
+    .execute();
+  return new Map(rows.map((row) => [row.machine_id, Number(row.count)]));
 }
 
 /** Those of these machines that serve a customer now. */

@@ -49,7 +49,16 @@ export const machineView = z
   .meta({ id: "CustomersMachine" });
 export type MachineView = z.infer<typeof machineView>;
 
-export const vendedItems = z.array(z.object({ item: z.int(), name: z.string(), price: sum }));
+export const vendedItems = z.array(
+  z.object({
+    item: z.int(),
+    name: z.string(),
+    price: sum,
+    inDoubt: z.boolean().meta({
+      description: "It was counted as given out, and paid for, though nobody knows that it was.",
+    }),
+  }),
+);
 
 export const saleView = z
   .object({
@@ -65,6 +74,10 @@ export const saleView = z
     }),
     vended: vendedItems,
     refunded: sum,
+    owed: money.optional().meta({
+      description:
+        "What could not be given back so far: the payment platform refuses it, and is asked again and again.",
+    }),
     timeline: z.array(z.object({ at: timestamp, text: z.string().meta({ description: "A sentence." }) })),
   })
   .meta({ id: "Sale" });

@@ -39,19 +39,18 @@ const en: Readonly<Record<string, Sentence>> = {
   assumed: ({ item, money }) =>
     `The machine restarted while giving out ${item} (${money}). That counts as given out; it is marked for a check.`,
   failed: ({ item }) => `${item} did not come out. You do not pay for it.`,
-  unknown: () =>
-    "The machine could not say whether the product came out. We are finding out; you will not lose your money.",
+  unknown: () => "The machine could not say whether the product came out. It may still find out.",
   nothingVended: () => "The session ended and nothing was given out.",
   machineRefused: () => "The machine could not take the credit.",
   machineSilent: () => "The machine did not answer. Nothing can come out any more.",
   dark: () => "The machine has been silent for too long.",
   unknownRefunded: () => "Nobody could say whether the product came out, so it is decided for you.",
   unknownKept: () =>
-    "Nobody could say whether the product came out. It was counted as given out; a person will look at it.",
+    "Nobody could say whether the product came out. It was counted as given out. If it did not, tell the operator.",
   refunding: ({ money, source }) =>
     source === "productCode" ? "Giving your code back." : `Refunding ${money}.`,
   refunded: ({ money, source }) => isBack[source](money),
-  refundRefused: () => "The refund was not accepted. A person is looking at it.",
+  refundRefused: () => "The refund was not accepted. It is tried again by itself.",
   settled: () => "All settled.",
   auditFailed: ({ item }) =>
     `The machine's own count says that ${item} did not come out. You do not pay for it.`,

@@ -1,7 +1,7 @@
 /** What the cloud says to the owner of machines, and only the part of it that the owner's page shows. */
 import type { Answer, Api } from "./api.js";
 import { fields, id, instant, list, maybe, oneOf, text, whole, type Shape } from "./shape.js";
-import { machineStates, money, saleStates } from "./wire.js";
+import { machineStates, money, saleStates, vended } from "./wire.js";
 
 const telemetry = fields({
   at: instant,
@@ -30,6 +30,7 @@ const ofMachine = {
     trying: maybe(whole),
     refused: maybe(fields({ version: whole, at: text })),
   }),
+  doubtful: whole,
   telemetry: maybe(telemetry),
 };
 export const ownedMachine = fields(ofMachine);
@@ -40,7 +41,7 @@ export const ownedSale = fields({
   at: instant,
   state: oneOf(...saleStates),
   credit: money,
-  vended: list(fields({ item: whole, name: text, price: money })),
+  vended,
   refunded: money,
   flags: list(text),
 });

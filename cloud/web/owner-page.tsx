@@ -130,10 +130,11 @@ function Machines({ words, apiKey, onRefused }: Inside): VNode {
 
 function State({ words, machine }: { readonly words: OwnerWords; readonly machine: OwnedMachine }): VNode {
   const { dayAndTime } = useApp();
-  const { state, reason, heardAt } = machine;
+  const { state, reason, heardAt, doubtful } = machine;
   return (
     <>
       <span class={`state ${state}`}>{words.state[state]}</span>
+      {doubtful > 0 && <span class="why">{words.doubtful(doubtful)}</span>}
       {state === "outOfService" && <span class="why">{words.reason(reason ?? "").title}</span>}
       {state === "offline" && (
         <span class="why">{words.since(heardAt === undefined ? undefined : dayAndTime(heardAt))}</span>
@@ -173,15 +174,7 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
               <p class="hint">{words.heard(dayAndTime(heardAt))}</p>
             )}
           </header>
-          {machine.doubts.length > 0 && (
-            <section class="notice bad doubts" aria-labelledby="doubts">
-              <div>
-                <h2 id="doubts">{words.doubts}</h2>
-                <p>{words.doubtsHint}</p>
-                <Sales words={words} sales={machine.doubts} />
-              </div>
-            </section>
-          )}
+          <Doubts words={words} sales={machine.doubts} />
           <div class="owner-columns">
             <Box words={words} machine={machine} />
             <section aria-labelledby="sales">
@@ -193,6 +186,32 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
           </div>
         </>
       )}
+    </>
+  );
+}
+
+type SalesProps = { readonly words: OwnerWords; readonly sales: readonly OwnedSale[] };
+
+/** What a person should look at while it lasts, by what is the matter. */
+function Doubts({ words, sales }: SalesProps): VNode {
+  const isUnknown = ({ state }: OwnedSale): boolean => state === "unknown";
+  const kinds = [
+    { id: "doubts", title: words.doubts, hint: words.doubtsHint, of: sales.filter(isUnknown) },
+    { id: "owing", title: words.owing, hint: words.owingHint, of: sales.filter((one) => !isUnknown(one)) },
+  ];
+  return (
+    <>
+      {kinds
+        .filter(({ of }) => of.length > 0)
+        .map(({ id, title, hint, of }) => (
+          <section key={id} class="notice bad doubts" aria-labelledby={id}>
+            <div>
+              <h2 id={id}>{title}</h2>
+              <p>{hint}</p>
+              <Sales words={words} sales={of} />
+            </div>
+          </section>
+        ))}
     </>
   );
 }
@@ -248,13 +267,7 @@ function figures(words: OwnerWords, telemetry: Telemetry): readonly (readonly [s
   ];
 }
 
-function Sales({
-  words,
-  sales,
-}: {
-  readonly words: OwnerWords;
-  readonly sales: readonly OwnedSale[];
-}): VNode {
+function Sales({ words, sales }: SalesProps): VNode {
   const { money, dayAndTime } = useApp();
   return (
     <ul class="owned-sales">

@@ -49,6 +49,7 @@ const flags: Readonly<Record<string, string>> = {
   latePayment: "Paid after it was over: refunded",
   refundedByHand: "Some of it was refunded by hand",
   overspent: "The machine gave out more than was paid for",
+  REFUND_DECLINED: "The refund was declined: is there enough in the merchant's wallet?",
 };
 
 const own = <T>(table: Readonly<Record<string, T>>, code: string): T | undefined =>
@@ -120,8 +121,11 @@ export const english = {
     if (days > 0) return `${days} d ${hours} h`;
     return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`;
   },
+  doubtful: (count: number) => (count === 1 ? "1 sale to look at" : `${count} sales to look at`),
   doubts: "Nobody knows yet whether this came out",
   doubtsHint: "Each is decided by your policy, or earlier when the machine says it.",
+  owing: "Owed to the customer, and the refund is refused",
+  owingHint: "It is tried again every minute, and goes back as soon as it is accepted.",
   sales: {
     heading: "Last sales",
     none: "Nothing has been sold by phone yet.",

@@ -1,7 +1,7 @@
 /** A sale from its payment to its end: what to do now, what was vended, what came back. */
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { useApp } from "./app.js";
+import { useApp, type App } from "./app.js";
 import { Icon, type IconName } from "./icon.js";
 import { isNothing } from "./money-text.js";
 import { Notice } from "./notice.js";
@@ -9,7 +9,7 @@ import { PayPanel } from "./pay-panel.js";
 import type { Refusal } from "./refusal.js";
 import { useSale } from "./sale-watch.js";
 import { isOver, type Item, type Machine, type Sale, type SaleState } from "./wire.js";
-import type { Said, Words } from "./words.js";
+import type { Said } from "./words.js";
 
 type Props = {
   readonly id: string;
@@ -61,7 +61,7 @@ export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
       )}
       <Receipt sale={sale} />
       <Cancel sale={sale} onSale={replace} />
-      {(over || sale.state === "unknown") && (
+      {(over || sale.state === "unknown" || sale.owed !== undefined) && (
         <button type="button" class={over ? "primary" : "secondary"} onClick={onLeft}>
           {words.sale.again}
         </button>
@@ -117,30 +117,47 @@ const iconOf: Record<SaleState, IconName> = {
 
 /** The one thing to know now; spoken when it changes, and given the focus when the page turns into the sale. */
 function Headline({ sale }: { readonly sale: Sale }): VNode {
-  const { words, money } = useApp();
+  const app = useApp();
+  const { words, money } = app;
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  const { title, detail } = headlineOf(sale, words);
-  const refunded = sale.refunded !== undefined && !isNothing(sale.refunded) ? sale.refunded : undefined;
+  const { title, detail, look, icon } = headlineOf(sale, app);
+  const refunded = refundOf(sale);
   return (
-    <section class={`headline ${sale.state}`} role="status">
+    <section class={`headline ${look}`} role="status">
       <span class="badge">
-        <Icon name={iconOf[sale.state]} />
+        <Icon name={icon} />
       </span>
       <h2 ref={heading} tabIndex={-1}>
         {title}
       </h2>
       {sale.state === "open" && <p class="figure">{words.sale.credit(money(sale.credit))}</p>}
       {isOver(sale) && refunded !== undefined && <p class="figure">{words.sale.refunded(money(refunded))}</p>}
-      <p>{isOver(sale) && refunded !== undefined ? words.sale.refundedDetail : detail}</p>
+      <p>{detail}</p>
     </section>
   );
 }
 
-function headlineOf({ state, vended }: Sale, { sale }: Words): Said {
-  if (state !== "settled") return sale.state(state);
-  return vended.length > 0 ? sale.settled.vended : sale.settled.nothing;
+type Heading = Said & { readonly look: SaleState | "doubt"; readonly icon: IconName };
+
+function headlineOf(sale: Sale, { words, money }: Pick<App, "words" | "money">): Heading {
+  const { id, state, vended, owed } = sale;
+  const doubt = (said: Said): Heading => ({ ...said, look: "doubt", icon: "question" });
+  if (owed !== undefined) return doubt(words.sale.owed(money(owed), id));
+  if (state === "settled" && vended.some(({ inDoubt }) => inDoubt)) return doubt(words.sale.inDoubt(id));
+  const { settled } = words.sale;
+  const { title, detail } =
+    state !== "settled" ? words.sale.state(state) : vended.length > 0 ? settled.vended : settled.nothing;
+  const isBack = isOver(sale) && refundOf(sale) !== undefined;
+  return {
+    title,
+    detail: isBack ? words.sale.refundedDetail : detail,
+    look: state,
+    icon: iconOf[state],
+  };
 }
+
+const refundOf = ({ refunded }: Sale): Sale["refunded"] => (isNothing(refunded) ? undefined : refunded);
 
 type ChoicesProps = { readonly sale: Sale; readonly items: readonly Item[]; readonly wish: number };
 
@@ -170,7 +187,7 @@ function Choices({ sale, items, wish }: ChoicesProps): VNode {
 /** The sums of it, once there is something to sum up. */
 function Receipt({ sale }: { readonly sale: Sale }): VNode | null {
   const { words, money } = useApp();
-  const refunded = sale.refunded !== undefined && !isNothing(sale.refunded) ? sale.refunded : undefined;
+  const refunded = refundOf(sale);
   if (sale.vended.length === 0 && refunded === undefined) return null;
   return (
     <dl class="receipt">

@@ -52,14 +52,17 @@ export const paymentRequest = fields({
 });
 export type PaymentRequest = Shape<typeof paymentRequest>;
 
+export const vended = list(fields({ item: whole, name: text, price: money, inDoubt: flag }));
+
 export const sale = fields({
   id,
   state: oneOf(...saleStates),
   machine: fields({ code: text, name: text, place: text }),
   credit: money,
   paymentRequest: maybe(paymentRequest),
-  vended: list(fields({ item: whole, name: text, price: money })),
+  vended,
   refunded: maybe(money),
+  owed: maybe(money),
   timeline: list(fields({ at: instant, text })),
 });
 export type Sale = Shape<typeof sale>;

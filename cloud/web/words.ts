@@ -170,6 +170,14 @@ export const english = {
       vended: { title: "Enjoy!", detail: "All done." },
       nothing: { title: "Nothing was sold", detail: "You have not paid for anything." },
     },
+    owed: (amount: string, id: string): Said => ({
+      title: `${amount} is owed to you`,
+      detail: `It could not be given back yet, and is tried again by itself. If it does not come, tell the operator this reference: ${id}`,
+    }),
+    inDoubt: (id: string): Said => ({
+      title: "Counted as given out",
+      detail: `Nobody could see whether it came out. If nothing did, tell the operator this reference: ${id}`,
+    }),
     refunded: (amount: string) => `${amount} refunded`,
     refundedDetail: "It is back where you paid from.",
     charged: "You paid",

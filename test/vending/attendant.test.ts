@@ -1,6 +1,6 @@
 /** The attendant: what is owed stays owed, on time, whatever else happens to a sale meanwhile. */
 import { expect, test } from "vitest";
-import { clock, Cloud, Machine } from "./cloud.js";
+import { clock, Cloud, Machine, MACHINE } from "./cloud.js";
 
 test("a cancel asked for again and again does not put off what the first one owes", async () => {
   await using cloud = await Cloud.start({ webhooks: true, terms: { againMs: 60_000 } });
@@ -48,6 +48,40 @@ test("one wallet's cap holds when several of its unknown vends fall due together
   const sales = await Promise.all(ids.map((id) => cloud.reaches(id, "settled")));
   const back = sales.map(({ refunded }) => (refunded as { readonly amount: string }).amount); // money, as all sales say it
   expect(back.sort()).toEqual(["150", "150", "400"]);
+});
+
+test("what is counted as given out though nobody saw it is in doubt, for its customer and its owner", async () => {
+  await using cloud = await Cloud.start({
+    webhooks: true,
+    terms: { unknownRefundCap: 0, unknownAfterMs: 100 },
+  });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  const sold = async (key: string, ...ends: readonly ("assumed" | "seen")[]): Promise<unknown> => {
+    const { id, paymentRequestId } = await machine.sale(key);
+    await cloud.pay(paymentRequestId);
+    const { grantId } = await machine.grant(id);
+    const vend = { grantId, vend: 1, item: 11, priceMinor: 250 };
+    const results = ends.map((end) => {
+      const assumed = end === "assumed";
+      return { kind: "succeeded", ...vend, assumed, late: false } as const;
+    });
+    const lines = [
+      { kind: "accepted", grantId },
+      { kind: "approved", ...vend },
+      ...results,
+      { kind: "closed", grantId, reason: "boot" },
+    ] as const;
+    for (const [index, line] of lines.entries()) await machine.report(key, index + 1, line);
+    return (await cloud.reaches(id, "settled"))["vended"];
+  };
+  expect(await sold("seen", "seen")).toMatchObject([{ item: 11, inDoubt: false }]);
+  expect(await sold("assumed", "assumed")).toMatchObject([{ item: 11, inDoubt: true }]);
+  expect(await sold("presumed")).toMatchObject([{ item: 11, inDoubt: true }]);
+  const url = `/api/vending/machines/${MACHINE.toUpperCase()}/sales`;
+  const { body } = await cloud.call("GET", url, undefined, cloud.merchant.ownerKey);
+  const doubts = [true, true, false].map((inDoubt) => ({ vended: [{ inDoubt }] }));
+  expect(body["items"]).toMatchObject(doubts);
 });
 
 test("watching a sale is for GET alone: a HEAD of an endless stream would never be answered", async () => {

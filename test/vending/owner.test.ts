@@ -76,6 +76,7 @@ test("a machine that was never heard is offline, and nothing is known of it", as
     currency: "NZD",
     state: "offline",
     configuration: { applied: 0 },
+    doubtful: 0,
     doubts: [],
   });
 });

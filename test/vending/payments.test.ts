@@ -1,7 +1,7 @@
 /** Vending and the payment platform, when the line between them fails: nothing is paid, refunded or vended twice. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { VOID_WINDOW_MS } from "../../cloud/payments/request.js";
-import { clock, Cloud, Machine } from "./cloud.js";
+import { clock, Cloud, Machine, MACHINE } from "./cloud.js";
 
 let cloud: Cloud;
 let machine: Machine;
@@ -139,4 +139,29 @@ test("while the platform cannot be asked, a sale shows its payment request as it
   await cloud.reaches(id, "settled");
   cloud.relay = () => "down";
   expect(await cloud.sale(id)).toMatchObject({ state: "settled", paymentRequest: { status: "paid" } });
+});
+
+test("a refund that the platform declines is owed, to the customer's face and the owner's, until it is done", async () => {
+  const { id, paymentRequestId } = await machine.sale("declined");
+  await cloud.pay(paymentRequestId);
+  const { grantId } = await machine.grant(id);
+  const { ownerAccountId, ownerKey, walletId } = cloud.merchant;
+  const value = { amount: "400", currency: "NZD" };
+  const emptied = { accountId: ownerAccountId, type: "voucher.nzd.test", value, walletId };
+  expect((await cloud.call("POST", "/api/vouchers", emptied, ownerKey)).status).toBe(200);
+  await machine.report("j", 1, { kind: "refused", grantId, reason: "busy" });
+  await expect.poll(() => cloud.sale(id)).toMatchObject({ state: "settling", owed: value });
+  const machines = "/api/vending/machines";
+  const owners = async (path: string): Promise<unknown> =>
+    (await cloud.call("GET", `${machines}${path}`, undefined, ownerKey)).body;
+  const doubt = { id, state: "settling", flags: ["REFUND_DECLINED"] };
+  expect(await owners(`/${MACHINE.toUpperCase()}/state`)).toMatchObject({ doubtful: 1, doubts: [doubt] });
+  expect(await owners("")).toMatchObject({ items: [{ doubtful: 1 }, { doubtful: 0 }] });
+
+  const next = await machine.sale("fills the wallet again");
+  await cloud.pay(next.paymentRequestId);
+  const settled = await cloud.reaches(id, "settled");
+  expect(settled).toMatchObject({ refunded: value });
+  expect(settled).not.toHaveProperty("owed");
+  expect(await owners("")).toMatchObject({ items: [{ doubtful: 0 }, { doubtful: 0 }] });
 });

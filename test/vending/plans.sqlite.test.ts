@@ -9,7 +9,15 @@ import { openSqlite } from "../../cloud/store/sqlite.js";
 import type { Reader } from "../../cloud/store/store.js";
 import type { Tables } from "../../cloud/store/tables.js";
 import { machinesOf } from "../../cloud/vending/machines.js";
-import { doubtsOf, dueSales, isHeld, saleByKey, salesOf, unknownRefunds } from "../../cloud/vending/sales.js";
+import {
+  doubtfulOf,
+  doubtsOf,
+  dueSales,
+  isHeld,
+  saleByKey,
+  salesOf,
+  unknownRefunds,
+} from "../../cloud/vending/sales.js";
 
 const dir = mkdtempSync(join(tmpdir(), "scanvend-plans-"));
 const asked: string[] = [];
@@ -38,6 +46,7 @@ const queries: readonly [name: string, ask: (db: Reader) => Promise<unknown>, in
   ["how often a payer was refunded",  (from) => unknownRefunds(from, "p", 0),            "sale_unknown"],
   ["a machine's sales, newest first", (from) => salesOf(from, "m", { pageKey: "s" }),    "sale_of_machine"],
   ["a machine's doubts",              (from) => doubtsOf(from, "m", 10),                 "sale_owing"],
+  ["how many doubts machines have",   (from) => doubtfulOf(from, ["m", "n"]),            "sale_owing"],
   ["an owner's machines",             (from) => machinesOf(from, ["c"], { after: "S", limit: 10 }), "machine_config_of"],
 ];
 for (const [name, ask, index] of queries)

@@ -194,6 +194,21 @@ test("a selection taken back before anybody could be shown what to pay is over a
   }
 });
 
+test("a refund that was refused is asked for on and on, said once, and nothing to look at once it is done", () => {
+  const refused = { kind: "refundRefused", reference: "s", code: "REFUND_DECLINED" } as const;
+  const due = play(...toVend, failed, closed);
+  const [owing, notes] = step(due, { ...refused, nowMs: 20_000 }, policy);
+  expect(owing).toMatchObject({ refundRefusal: "REFUND_DECLINED", flags: ["REFUND_DECLINED"] });
+  expect(notes).toEqual([{ code: "refundRefused" }]);
+  expect(owed(owing)).toEqual([{ kind: "refund" }]);
+  expect(step(owing, { ...refused, nowMs: 30_000 }, policy)).toEqual([owing, []]);
+  expect(then(owing, 40_000, refunded())).toMatchObject({
+    state: "settled",
+    refundRefusal: null,
+    flags: [],
+  });
+});
+
 test("more vended than was granted is flagged for a person", () => {
   const over = line({ kind: "approved", grantId, vend: 1, item: 11, priceMinor: 401 });
   const sale = play(...toPayment, paid, accepted, opened, over, succeeded, closed);
@@ -258,6 +273,21 @@ test("an unknown vend is decided for the customer, but only so often for one wal
   });
   const capped = then(waiting, atMs, { kind: "tick", unknownRefunds: 3 });
   expect(capped).toMatchObject({ state: "settling", refundDueMinor: 150, flags: ["unknownKept"] });
+});
+
+test("that nobody knows is said once, whether the machine says it or just ends", () => {
+  const said = (...events: readonly Untimed[]): number => {
+    let sale = play();
+    let count = 0;
+    for (const [index, event] of events.entries()) {
+      const [next, notes] = step(sale, { ...event, nowMs: index }, policy);
+      sale = next;
+      count += notes.filter(({ code }) => code === "unknown").length;
+    }
+    return count;
+  };
+  expect(said(...toVend, unknown, closed)).toBe(1);
+  expect(said(...toVend, closed)).toBe(1);
 });
 
 test("a vend counted as given out that turns out to have failed is refunded, under a reference of its own", () => {

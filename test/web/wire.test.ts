@@ -21,7 +21,7 @@ const aSale = {
   machine: { code: "K7PQ", name: "Level 2", place: "Quay St" },
   credit: money,
   paymentRequest: null,
-  vended: [{ item: 11, name: "Crisps", price: money }],
+  vended: [{ item: 11, name: "Crisps", price: money, inDoubt: false }],
   refunded: null,
   timeline: [{ at: "2026-11-23T04:00:00.000Z", text: "Paid" }],
 };
