@@ -151,14 +151,15 @@ const own = configuration.parse({
 });
 const driverOf = ({ wiring }: Settings) => qibixx(qibixxSetup("NZD", 2, 0, wiring.adapterSettings));
 function remoteFrom(folder: string, facts: Configuration["facts"] = {}): Remote {
+  const file = { ...own, facts };
   return new Remote({
     kept: readKept(folder, "x").kept,
     write: (kept) => {
       if (diskFull) throw new Error("ENOSPC: no space left on device");
       writeKept(folder, kept);
     },
-    check: (body) => check(own, body),
-    settings: (from) => settingsOf({ ...own, facts }, from),
+    check: (body) => check(file, body),
+    settings: (from) => settingsOf(file, from),
     clock,
     log: quiet,
   });
@@ -555,6 +556,23 @@ test("one under which the machine is not ready is taken back, though the control
   await configured(2, deaf); // as the broker says it at every connection
   await configured(3, { adapterSettings: { "mdb-addr": "0x10" } });
   await saysOfConfig({ applied: 3 });
+});
+
+test("one that the file does not go with any more is taken back at the start, and says why", async () => {
+  await started({ remote: true });
+  const at = "adapterSettings.mdb-always-idle: must be 0: this machine asks for nothing before a session";
+  await configured(1, { adapterSettings: { "mdb-always-idle": "1" } });
+  await saysOfConfig({ applied: 1 });
+  await service?.close();
+  adapter.received.length = 0;
+  await started({ remote: true, facts: { alwaysIdle: false } }); // which the doctor has found since
+  await adapter.heard("C,SETCONF,mdb-always-idle=0");
+  expect(configSaid()).toMatchObject({
+    applied: 0,
+    refused: { version: 1, at: expect.stringContaining(at) as string },
+  });
+  expect(alarms()).toEqual([expect.stringContaining(`configRestored 1: ${at}`)]);
+  expect(readKept(dir, "x").kept).toMatchObject({ newest: 1, applied: null, refused: { version: 1 } });
 });
 
 test("on a full disk nothing is applied; with room it is, when it is said again", async () => {
