@@ -278,8 +278,8 @@ function story(grantId: string): string {
 async function told(grantId: string, kinds: string): Promise<void> {
   await until(`the report of ${kinds} (it is: ${story(grantId)})`, () => story(grantId) === kinds);
 }
-async function opened(id: string): Promise<void> {
-  await grant(id);
+async function opened(id: string, more: Partial<Body["grant"]> = {}): Promise<void> {
+  await grant(id, more);
   await told(id, "accepted");
   const entry =
     cloud.reports().find(({ line }) => line.kind === "accepted" && line.grantId === id)?.entry ?? 0;
@@ -351,6 +351,13 @@ test("the screen names an item that has no name by the keys that were pressed fo
   adapter.say("c,STATUS,VEND,2.50,1029"); // 0405H
   await adapter.heard("C,VEND,2.50");
   await until("the item's keys on the screen", () => shown.includes("Item E5: one moment ..."));
+});
+
+test("the screen names the items that a credit is for by their keys", async () => {
+  const shown: string[] = [];
+  await started({ remote: true, facts: { itemNumbers: "rowColumn0001" }, shown });
+  await opened("g1", { items: [0x0102, 0x0405] });
+  await until("the keys on the screen", () => shown.includes("Paid. Choose B2 or E5"));
 });
 
 test("a cancel in the same breath as the request keeps the approval from leaving", async () => {
