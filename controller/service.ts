@@ -405,7 +405,9 @@ export class Service<State> {
 
   #showCredit(): void {
     const { held } = this.#sale;
-    this.#devices?.opened("grant" in held ? held.grant.items : undefined);
+    const items = "grant" in held ? held.grant.items : undefined;
+    const keys = (item: number): string => labelOf(item, this.#settings.itemNumbers) ?? this.#nameOf(item);
+    this.#devices?.opened(items?.map(keys));
   }
 
   /** The line first: what is kept must not be ahead of the journal. */

@@ -14,7 +14,7 @@ const ms = (least: number, most: number) => z.int().min(least).max(most);
 
 /**
  * What the machine's own terminal says, where it is not what it says by itself. `{item}` is the item's name, `{items}` the
- * numbers that the credit is for.
+ * keys of those that the credit is for.
  */
 const texts = z.strictObject({
   idle: text.optional(),

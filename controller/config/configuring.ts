@@ -4,7 +4,8 @@
  * Owns      which configuration is in force, and which one to go back to.
  * Promises  versions only rise: what was applied, refused or taken back once is never applied again. One is applied only
  *           between two sales; if the machine could sell before and cannot within the time it gives itself, the one before it
- *           is in force again, and both the report and the status say so.
+ *           is in force again, and both the report and the status say so. So it is at a start that finds a machine's file which it
+ *           does not go with.
  * Never     looks inside one: whether it may be used at all is in the event.
  * Crash     `Kept` is written whole before it is acted on, so there is the old one or the new one. A trial goes on from its
  *           beginning at the next start, and a configuration that has seen `MAX_BOOTS` of them is taken back: it may be what ends them.
@@ -51,16 +52,29 @@ export const NOTHING_KEPT: Kept = { newest: 0, applied: null, trial: null, refus
 export const MAX_BOOTS = 3;
 const NOT_READY = "the machine did not become ready";
 
-/** The start of a process: what is in force from here on is `kept.applied`, and is not among the effects. */
-export function boot(kept: Kept, nowMs: number): ConfiguringStep {
-  const { trial, applied } = kept;
-  if (trial === null || applied === null) return [{ kept, waiting: undefined, untilMs: undefined }, []];
-  const boots = trial.boots + 1;
-  if (trial.judged && boots > MAX_BOOTS) {
-    const [restored, effects] = restore({ kept, waiting: undefined, untilMs: undefined }, applied, trial);
+/**
+ * The start of a process: what is in force from here on is `kept.applied`, and is not among the effects. `check`: against the
+ * machine's own file, which may be another one by now.
+ */
+export function boot(
+  kept: Kept,
+  nowMs: number,
+  check: (configuration: MachineConfiguration) => Checked,
+): ConfiguringStep {
+  const { applied } = kept;
+  const state: Configuring = { kept, waiting: undefined, untilMs: undefined };
+  if (applied === null) return [state, []];
+  const before = kept.trial?.previous ?? null;
+  const previous = before !== null && check(before).ok ? before : null;
+  const trial = kept.trial && { ...kept.trial, previous, boots: kept.trial.boots + 1 };
+  const checked = check(applied);
+  const isLost = trial !== null && trial.judged && trial.boots > MAX_BOOTS;
+  if (!checked.ok || isLost) {
+    const [restored, effects] = restore(state, applied, previous, checked.ok ? NOT_READY : checked.at);
     return [restored, effects.filter(({ kind }) => kind !== "apply")];
   }
-  const counted = { ...kept, trial: { ...trial, boots } };
+  if (trial === null) return [state, []];
+  const counted = { ...kept, trial };
   const untilMs = trial.judged ? nowMs + applied.readyWithinMs : undefined;
   return [{ kept: counted, waiting: undefined, untilMs }, [{ kind: "keep", kept: counted }]];
 }
@@ -105,7 +119,9 @@ function look(
   if (trial !== null && applied !== null) {
     if (ready) return keep({ ...state, untilMs: undefined }, { ...kept, trial: null }, []);
     if (trial.judged)
-      return free && untilMs !== undefined && nowMs >= untilMs ? restore(state, applied, trial) : [state, []];
+      return free && untilMs !== undefined && nowMs >= untilMs
+        ? restore(state, applied, trial.previous, NOT_READY)
+        : [state, []];
   }
   if (waiting === undefined || !free) return [state, []];
   const previous = trial === null ? applied : trial.previous; // the last that is known to work
@@ -127,13 +143,16 @@ function look(
 function restore(
   state: Configuring,
   { version }: MachineConfiguration,
-  { previous }: NonNullable<Kept["trial"]>,
+  previous: MachineConfiguration | null,
+  at: string,
 ): ConfiguringStep {
-  const { newest } = state.kept;
-  const kept = { newest, applied: previous, trial: null, refused: { version, at: NOT_READY } };
+  const { newest, refused: last } = state.kept;
+  // The status has room for one. Of the newest the cloud must hear, or it says it again at each of our words.
+  const refused = last !== null && last.version > version ? last : { version, at };
+  const kept = { newest, applied: previous, trial: null, refused };
   return keep({ ...state, untilMs: undefined }, kept, [
     { kind: "apply", configuration: previous },
-    { kind: "alarm", code: "configRestored", detail: `${version}: ${NOT_READY}` },
+    { kind: "alarm", code: "configRestored", detail: `${version}: ${at}` },
   ]);
 }
 

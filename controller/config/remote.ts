@@ -33,7 +33,8 @@ export class Remote {
 
   constructor(options: RemoteOptions) {
     this.#options = options;
-    [this.#state, this.#found] = configuring.boot(options.kept, options.clock.monoMs());
+    const { kept, clock, check } = options;
+    [this.#state, this.#found] = configuring.boot(kept, clock.monoMs(), check);
   }
 
   /** What is in force at the start. */

@@ -94,8 +94,8 @@ export class Devices {
     this.#take({ kind: "answered", requestId, shown: { text: show, qr } });
   }
 
-  /** `items`: the only ones that the credit is for. */
-  opened(items: readonly number[] | undefined): void {
+  /** `items`: the keys of the only ones that the credit is for. */
+  opened(items: readonly string[] | undefined): void {
     this.#take({ kind: "opened", items });
   }
 

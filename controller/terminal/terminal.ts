@@ -32,8 +32,8 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "answered"; readonly requestId: string; readonly shown: Shown }
     /** The question could not be sent. */
     | { readonly kind: "unsent"; readonly requestId: string }
-    /** The credit is at the machine: whoever was asked to pay has paid. `items`: the only ones it is for. */
-    | { readonly kind: "opened"; readonly items?: readonly number[] | undefined }
+    /** The credit is at the machine: whoever was asked to pay has paid. `items`: the keys of the only ones it is for. */
+    | { readonly kind: "opened"; readonly items?: readonly string[] | undefined }
     | { readonly kind: "selected"; readonly requestId: string; readonly forMs: number }
     /** The selection is over: denied, cancelled or not paid in time. */
     | { readonly kind: "withdrawn"; readonly requestId: string }
@@ -160,10 +160,13 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
   }
 }
 
-const choice = (words: Words, items: readonly number[] | undefined): string =>
-  items === undefined
-    ? words.choose
-    : words.chooseOnly.replaceAll("{items}", () => items.join(" or ")).slice(0, SHOWN_MOST);
+/** As many items as there is room for: half a number would be another item. */
+function choice({ choose, chooseOnly }: Words, items: readonly string[] | undefined): string {
+  if (items === undefined) return choose;
+  const naming = (count: number): string =>
+    chooseOnly.replaceAll("{items}", () => items.slice(0, count).join(" or "));
+  return naming(items.findLastIndex((_, index) => naming(index + 1).length <= SHOWN_MOST) + 1);
+}
 
 /** What is to be paid for a selection is shown for as long as the machine waits. */
 const shownUntil = ({ selection }: Terminal, { qr }: Shown, nowMs: number): number =>

@@ -1,7 +1,8 @@
 /**
  * Whatever is received, in any order, and wherever the power goes: what is in force is what the disk says; no version is applied
  * twice, nor after a higher one; nothing changes in the middle of a sale; a configuration under which the machine does not sell is
- * taken back, and one that was never seen to sell is never called applied.
+ * taken back, and one that was never seen to sell is never called applied. After a start nothing is in force, nor is gone back to,
+ * that the machine's file does not go with.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -12,6 +13,7 @@ import {
   NOTHING_KEPT,
   statusOf,
   step,
+  type Checked,
   type Configuring,
   type ConfiguringEvent,
   type ConfiguringStep,
@@ -27,6 +29,8 @@ const made = (version: number): MachineConfiguration => ({
   limits: {},
   readyWithinMs: READY_WITHIN_MS,
 });
+/** Which of them the machine's own file does not go with, as it is and as it is after a change. */
+const misfits = [(): boolean => false, (version: number): boolean => version % 4 === 1] as const;
 /** Under these the machine never becomes ready. */
 const isBad = (version: number): boolean => version > 0 && version % 3 === 0;
 
@@ -37,13 +41,19 @@ class Bench {
   wired = true; // the machine itself is in order
   free = true;
   inForce = 0;
+  file: 0 | 1 = 0;
+  #readFile: 0 | 1 = 0;
   readonly #appliedOnce: number[] = [];
   readonly #proven = new Set([0]);
   state: Configuring;
 
   constructor() {
-    [this.state] = boot(this.disk, 0);
+    [this.state] = boot(this.disk, 0, this.check);
   }
+  readonly check = (configuration: MachineConfiguration): Checked =>
+    misfits[this.#readFile](configuration.version)
+      ? { ok: false, at: "reader.level: no" }
+      : { ok: true, configuration };
   get ready(): boolean {
     return this.wired && this.free && !isBad(this.inForce);
   }
@@ -62,9 +72,12 @@ class Bench {
   restart(): void {
     this.free = true; // a sale never goes on
     this.nowMs += 1;
-    this.#run(boot(this.disk, this.nowMs), Infinity);
+    this.#readFile = this.file;
+    this.#run(boot(this.disk, this.nowMs, this.check), Infinity);
     this.inForce = this.state.kept.applied?.version ?? 0;
     expect(this.inForce).toBe(this.disk.applied?.version ?? 0);
+    for (const one of [this.disk.applied, this.disk.trial?.previous ?? null])
+      expect(one !== null && misfits[this.file](one.version)).toBe(false);
   }
   /** Whether the power went before all of it was done. */
   #run([next, effects]: ConfiguringStep, done: number): boolean {
@@ -98,6 +111,7 @@ const event = fc.oneof(
   { weight: 3, arbitrary: received },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("look" as const), ms: fc.nat(9_000) }) },
   fc.record({ kind: fc.constantFrom("sale" as const, "wire" as const), on: fc.boolean() }),
+  fc.record({ kind: fc.constant("file" as const), is: fc.constantFrom(0 as const, 1 as const) }),
   fc.record({ kind: fc.constant("restart" as const) }),
 );
 type Happens = typeof event extends fc.Arbitrary<infer E> ? E : never;
@@ -105,14 +119,13 @@ type Happens = typeof event extends fc.Arbitrary<infer E> ? E : never;
 function happen(bench: Bench, next: Happens, done?: number): void {
   if (next.kind === "received") {
     const { version, ok } = next;
-    const checked = ok
-      ? ({ ok: true, configuration: made(version) } as const)
-      : ({ ok: false, at: "limits.maxVends: no" } as const);
+    const checked = ok ? bench.check(made(version)) : ({ ok: false, at: "limits.maxVends: no" } as const);
     bench.take({ kind: "received", version, checked }, done);
   } else if (next.kind === "look") {
     bench.nowMs += next.ms;
     bench.look(done);
   } else if (next.kind === "restart") bench.restart();
+  else if (next.kind === "file") bench.file = next.is;
   else if (next.kind === "sale") {
     bench.free = !(next.on && bench.ready); // a sale begins only where one can
   } else bench.wired = next.on;
@@ -173,6 +186,45 @@ test("a configuration that ends the process each time is taken back", () => {
   happen(bench, { kind: "received", version: 3, ok: true }); // the broker still has it
   bench.look();
   expect(statusOf(bench.state)).toEqual(taken);
+});
+
+test("one that the changed file does not go with is taken back at the next start, with the reason, and never comes again", () => {
+  const bench = new Bench();
+  happen(bench, { kind: "received", version: 1, ok: true });
+  bench.look();
+  bench.look();
+  happen(bench, { kind: "file", is: 1 });
+  bench.restart();
+  const taken = { applied: 0, refused: { version: 1, at: "reader.level: no" } };
+  expect(statusOf(bench.state)).toEqual(taken);
+  happen(bench, { kind: "file", is: 0 });
+  bench.restart();
+  happen(bench, { kind: "received", version: 1, ok: true });
+  bench.look();
+  expect(statusOf(bench.state)).toEqual(taken);
+});
+
+test("one on trial that the changed file does not go with gives way to the one before, if that one does", () => {
+  const bench = new Bench();
+  happen(bench, { kind: "received", version: 4, ok: true });
+  bench.look();
+  bench.look();
+  happen(bench, { kind: "received", version: 5, ok: true });
+  bench.look();
+  happen(bench, { kind: "file", is: 1 });
+  bench.restart();
+  expect(statusOf(bench.state)).toEqual({ applied: 4, refused: { version: 5, at: "reader.level: no" } });
+});
+
+test("one that is taken back is not named before a newer one that was refused: the cloud would say that one for ever", () => {
+  const bench = new Bench();
+  happen(bench, { kind: "received", version: 1, ok: true });
+  bench.look();
+  bench.look();
+  happen(bench, { kind: "received", version: 2, ok: false });
+  happen(bench, { kind: "file", is: 1 });
+  bench.restart();
+  expect(statusOf(bench.state)).toEqual({ applied: 0, refused: { version: 2, at: "limits.maxVends: no" } });
 });
 
 test("what could not sell before is not judged, and a newer one may mend it", () => {

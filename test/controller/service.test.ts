@@ -151,14 +151,15 @@ const own = configuration.parse({
 });
 const driverOf = ({ wiring }: Settings) => qibixx(qibixxSetup("NZD", 2, 0, wiring.adapterSettings));
 function remoteFrom(folder: string, facts: Configuration["facts"] = {}): Remote {
+  const file = { ...own, facts };
   return new Remote({
     kept: readKept(folder, "x").kept,
     write: (kept) => {
       if (diskFull) throw new Error("ENOSPC: no space left on device");
       writeKept(folder, kept);
     },
-    check: (body) => check(own, body),
-    settings: (from) => settingsOf({ ...own, facts }, from),
+    check: (body) => check(file, body),
+    settings: (from) => settingsOf(file, from),
     clock,
     log: quiet,
   });
@@ -277,8 +278,8 @@ function story(grantId: string): string {
 async function told(grantId: string, kinds: string): Promise<void> {
   await until(`the report of ${kinds} (it is: ${story(grantId)})`, () => story(grantId) === kinds);
 }
-async function opened(id: string): Promise<void> {
-  await grant(id);
+async function opened(id: string, more: Partial<Body["grant"]> = {}): Promise<void> {
+  await grant(id, more);
   await told(id, "accepted");
   const entry =
     cloud.reports().find(({ line }) => line.kind === "accepted" && line.grantId === id)?.entry ?? 0;
@@ -350,6 +351,13 @@ test("the screen names an item that has no name by the keys that were pressed fo
   adapter.say("c,STATUS,VEND,2.50,1029"); // 0405H
   await adapter.heard("C,VEND,2.50");
   await until("the item's keys on the screen", () => shown.includes("Item E5: one moment ..."));
+});
+
+test("the screen names the items that a credit is for by their keys", async () => {
+  const shown: string[] = [];
+  await started({ remote: true, facts: { itemNumbers: "rowColumn0001" }, shown });
+  await opened("g1", { items: [0x0102, 0x0405] });
+  await until("the keys on the screen", () => shown.includes("Paid. Choose B2 or E5"));
 });
 
 test("a cancel in the same breath as the request keeps the approval from leaving", async () => {
@@ -586,6 +594,23 @@ test("one under which the machine is not ready is taken back, though the control
   await configured(2, deaf); // as the broker says it at every connection
   await configured(3, { adapterSettings: { "mdb-addr": "0x10" } });
   await saysOfConfig({ applied: 3 });
+});
+
+test("one that the file does not go with any more is taken back at the start, and says why", async () => {
+  await started({ remote: true });
+  const at = "adapterSettings.mdb-always-idle: must be 0: this machine asks for nothing before a session";
+  await configured(1, { adapterSettings: { "mdb-always-idle": "1" } });
+  await saysOfConfig({ applied: 1 });
+  await service?.close();
+  adapter.received.length = 0;
+  await started({ remote: true, facts: { alwaysIdle: false } }); // which the doctor has found since
+  await adapter.heard("C,SETCONF,mdb-always-idle=0");
+  expect(configSaid()).toMatchObject({
+    applied: 0,
+    refused: { version: 1, at: expect.stringContaining(at) as string },
+  });
+  expect(alarms()).toEqual([expect.stringContaining(`configRestored 1: ${at}`)]);
+  expect(readKept(dir, "x").kept).toMatchObject({ newest: 1, applied: null, refused: { version: 1 } });
 });
 
 test("on a full disk nothing is applied; with room it is, when it is said again", async () => {

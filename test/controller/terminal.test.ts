@@ -84,8 +84,19 @@ test("who has paid is not asked to pay any more", () => {
   bench.scan("A");
   bench.take({ kind: "answered", requestId: "r1", shown: { text: "Pay now" } });
   expect(bench.take({ kind: "opened" })).toEqual([show(WORDS.choose)]);
-  expect(bench.take({ kind: "opened", items: [11, 12] })).toEqual([show("Paid. Choose 11 or 12")]);
+  expect(bench.take({ kind: "opened", items: ["11", "B2"] })).toEqual([show("Paid. Choose 11 or B2")]);
   expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
+});
+
+test("of more items than the display takes the last are left out, whole", () => {
+  const bench = new Bench();
+  const items = ["101", "102", "103", "104", "105", "106", "107", "108"];
+  expect(bench.take({ kind: "opened", items })).toEqual([
+    show("Paid. Choose 101 or 102 or 103 or 104 or 105 or 106 or 107"),
+  ]);
+  const words = { ...WORDS, chooseOnly: `${"x".repeat(57)}{items}` }; // the longest there may be
+  bench.take({ kind: "words", words });
+  expect(bench.take({ kind: "opened", items: ["65535", "1"] })).toEqual([show(`${"x".repeat(57)}65535`)]);
 });
 
 test("new words are said from the next text on, and at once where it says nothing but the idle text", () => {
