@@ -329,9 +329,9 @@ export class Service<State> {
     this.#take({ to: "sale", event: { kind: "answered", requestId, isPayable } });
   }
 
-  /** Under a new id, where the answer can be shown. */
+  /** Under a new id, where the answer can be shown: nobody could be told what to pay elsewhere. */
   #questionFor(said: Said): string | undefined {
-    if (said.kind !== "vendRequested" || this.#devices === undefined) return undefined;
+    if (said.kind !== "vendRequested" || this.#devices?.canShow !== true) return undefined;
     const { clock, random } = this.#options;
     return newId(clock.nowMs(), random);
   }
@@ -474,8 +474,11 @@ export class Service<State> {
     journal.write(entries, JSON.stringify(durable), replay.highest());
     for (const { n, line } of entries) {
       this.#afterwards.push(() => log.info({ entry: { n, ...line } }, "journal"));
-      if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown")
-        this.#counted[line.kind] += 1;
+      if (line.kind === "succeeded" || line.kind === "failed" || line.kind === "unknown") {
+        const { kind, item } = line;
+        this.#counted[kind] += 1;
+        this.#afterwards.push(() => this.#devices?.vended(this.#nameOf(item), kind));
+      }
       this.#noticeVend(line);
     }
     this.#noticeFull();

@@ -22,6 +22,8 @@ const texts = z.strictObject({
   choose: text.optional(),
   chooseOnly: text.optional(),
   vending: text.optional(),
+  failed: text.optional(),
+  unknown: text.optional(),
   unreadable: text.optional(),
   incomplete: text.optional(),
   offline: text.optional(),

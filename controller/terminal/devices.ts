@@ -19,6 +19,7 @@ import {
   dueMs,
   startWith,
   step,
+  type Outcome,
   type Shown,
   type Terminal,
   type TerminalEvent,
@@ -30,8 +31,10 @@ export type DevicesOptions = {
   readonly scanner: (() => SerialLink) | undefined;
   readonly keypad: (() => SerialLink) | undefined;
   readonly display: DisplayOptions | undefined;
-  /** Whatever else shows it; told whether it is the idle text. */
-  readonly screens: readonly ShowOn[];
+  /** The machine's own page. */
+  readonly screen: ShowOn | undefined;
+  /** The machine's own display, which lets us have it between two sales; told whether it is the idle text. */
+  readonly machineDisplay: ShowOn | undefined;
   readonly wrapping: Wrapping;
   readonly words: Words;
   readonly backOff: BackOff;
@@ -82,7 +85,13 @@ export class Devices {
       this.#display,
     ].filter((line) => line !== undefined);
     for (const line of this.#lines) line.open();
-    for (const show of options.screens) show(this.#state.shown, true);
+    this.#showOnScreens(this.#state.shown, true);
+  }
+
+  /** Somewhere it can be shown what is to be paid for a selection. */
+  get canShow(): boolean {
+    const { display, screen } = this.#options;
+    return display !== undefined || screen !== undefined;
   }
 
   /** A code that was typed at a screen. */
@@ -115,6 +124,11 @@ export class Devices {
   /** What is being given out, as the customer knows it. */
   vending(item: string): void {
     this.#take({ kind: "vending", item });
+  }
+
+  /** What became of it. */
+  vended(item: string, outcome: Outcome): void {
+    this.#take({ kind: "vended", item, outcome });
   }
 
   say(words: Words): void {
@@ -162,10 +176,15 @@ export class Devices {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
         this.#show(effect.shown);
-        for (const show of this.#options.screens) show(effect.shown, effect.shown.text === next.words.idle);
+        this.#showOnScreens(effect.shown, effect.shown.text === next.words.idle);
       } else if (!this.#ask({ requestId: effect.requestId, kind: effect.about, value: effect.value }))
         this.unsent(effect.requestId);
     }
+  }
+
+  #showOnScreens(shown: Shown, isIdle: boolean): void {
+    this.#options.screen?.(shown, isIdle);
+    this.#options.machineDisplay?.(shown, isIdle);
   }
 
   #show(shown: Shown): void {

@@ -22,6 +22,7 @@ export type Terminal = {
   readonly shown: Shown;
   readonly words: Words;
 };
+export type Outcome = "succeeded" | "failed" | "unknown";
 /** What the displays show; `qr` is what a QR code beside the text holds. */
 export type Shown = { readonly text: string; readonly qr?: string | undefined };
 export type TerminalEvent = { readonly nowMs: number } &
@@ -39,6 +40,8 @@ export type TerminalEvent = { readonly nowMs: number } &
     | { readonly kind: "withdrawn"; readonly requestId: string }
     /** The machine is giving something out. */
     | { readonly kind: "vending"; readonly item: string }
+    /** What became of that. Of a product that came out nothing more need be said. */
+    | { readonly kind: "vended"; readonly item: string; readonly outcome: Outcome }
     /** From here on it says this. */
     | { readonly kind: "words"; readonly words: Words }
     /** A display was connected: it knows nothing yet. */
@@ -72,6 +75,8 @@ export const WORDS = {
   choose: "Paid. Choose at the machine",
   chooseOnly: "Paid. Choose {items}",
   vending: "{item}: one moment ...",
+  failed: "{item} did not come out: not charged",
+  unknown: "{item}: not known yet, will be settled",
   unreadable: "That was not read. Show it again",
   incomplete: "Type the whole code, then OK",
   offline: "No connection. Try again later",
@@ -144,9 +149,19 @@ function act(state: Terminal, event: TerminalEvent, wrapping: Wrapping): Termina
       if (asking === undefined && state.shown.qr === undefined) return [over, []];
       return show({ ...over, asking: undefined }, { text: state.words.idle }, undefined);
     }
-    case "vending": {
-      const text = state.words.vending.replaceAll("{item}", () => event.item).slice(0, SHOWN_MOST);
-      return show({ ...state, selection: undefined, asking: undefined }, { text }, nowMs + SHOWN_MS);
+    case "vending":
+      return show(
+        { ...state, selection: undefined, asking: undefined },
+        { text: about(state.words.vending, event.item) },
+        nowMs + SHOWN_MS,
+      );
+    case "vended": {
+      if (state.selection !== undefined || state.asking !== undefined) return [state, []]; // the next customer's
+      if (event.outcome !== "succeeded")
+        return show(state, { text: about(state.words[event.outcome], event.item) }, nowMs + SHOWN_MS);
+      return state.shownUntilMs === undefined
+        ? [state, []]
+        : show(state, { text: state.words.idle }, undefined);
     }
     case "words": {
       const { words } = event;
@@ -167,6 +182,9 @@ function choice({ choose, chooseOnly }: Words, items: readonly string[] | undefi
     chooseOnly.replaceAll("{items}", () => items.slice(0, count).join(" or "));
   return naming(items.findLastIndex((_, index) => naming(index + 1).length <= SHOWN_MOST) + 1);
 }
+
+const about = (words: string, item: string): string =>
+  words.replaceAll("{item}", () => item).slice(0, SHOWN_MOST);
 
 /** What is to be paid for a selection is shown for as long as the machine waits. */
 const shownUntil = ({ selection }: Terminal, { qr }: Shown, nowMs: number): number =>

@@ -172,6 +172,9 @@ type Started = {
   readonly facts?: Configuration["facts"];
   /** What its screen shows, for a machine that has one. */
   readonly shown?: string[];
+  /** Without one its scanner and keypad alone are there. */
+  readonly hasScreen?: boolean;
+  readonly selectsFirst?: boolean;
   /** How often the machine's audit is read; 0: never. */
   readonly auditMs?: number;
 };
@@ -181,6 +184,8 @@ function start({
   remote = false,
   facts,
   shown,
+  hasScreen = true,
+  selectsFirst = false,
   auditMs = 0,
 }: Started = {}): void {
   const from = remote ? remoteFrom(dir, facts) : undefined;
@@ -196,7 +201,7 @@ function start({
     terms: from?.settings.terms ?? { currency: "NZD", vendResultMs, selectionMs: 45_000, suspendAfter: 3 },
     driver: from
       ? driverOf(from.settings)
-      : qibixx({ decimals: 2, drainMs: 0, selectsFirst: false, settings: [["mdb-decimal-places", "2"]] }),
+      : qibixx({ decimals: 2, drainMs: 0, selectsFirst, settings: [["mdb-decimal-places", "2"]] }),
     remote: from && { configuration: from, driver: driverOf },
     journal,
     replay,
@@ -230,7 +235,8 @@ function start({
             scanner: undefined,
             keypad: undefined,
             display: undefined,
-            screens: [({ text }) => shown.push(text)],
+            screen: hasScreen ? ({ text }) => shown.push(text) : undefined,
+            machineDisplay: undefined,
             words: WORDS,
             wrapping: { prefix: "", suffix: "" },
             backOff: { firstMs: 10, maxMs: 50 },
@@ -351,6 +357,14 @@ test("the screen names an item that has no name by the keys that were pressed fo
   adapter.say("c,STATUS,VEND,2.50,1029"); // 0405H
   await adapter.heard("C,VEND,2.50");
   await until("the item's keys on the screen", () => shown.includes("Item E5: one moment ..."));
+  adapter.say("c,ERR,VEND 3");
+  await until("what came of it", () => shown.includes("Item E5 did not come out: not charged"));
+});
+
+test("a selection at a machine that cannot show what to pay is denied at once", async () => {
+  await started({ selectsFirst: true, shown: [], hasScreen: false });
+  adapter.say("c,STATUS,VEND,2.50,11");
+  await adapter.heard("C,VEND,-1");
 });
 
 test("the screen names the items that a credit is for by their keys", async () => {

@@ -204,6 +204,36 @@ describe("a selection at the machine", () => {
   });
 });
 
+describe("what is given out", () => {
+  const vending = (): Bench => {
+    const bench = new Bench();
+    bench.take({ kind: "vending", item: "Crisps" });
+    return bench;
+  };
+
+  test("and came out needs no more words", () => {
+    expect(vending().take({ kind: "vended", item: "Crisps", outcome: "succeeded" })).toEqual([
+      show(WORDS.idle),
+    ]);
+    expect(new Bench().take({ kind: "vended", item: "Crisps", outcome: "succeeded" })).toEqual([]);
+  });
+
+  test.each([
+    ["failed", "Crisps did not come out: not charged"],
+    ["unknown", "Crisps: not known yet, will be settled"],
+  ] as const)("and %s is told of for a while", (outcome, text) => {
+    const bench = vending();
+    expect(bench.take({ kind: "vended", item: "Crisps", outcome })).toEqual([show(text)]);
+    expect(bench.after(20_000)).toEqual([show(WORDS.idle)]);
+  });
+
+  test("is not told over what the next customer is told", () => {
+    const bench = vending();
+    bench.scan("123");
+    expect(bench.take({ kind: "vended", item: "Crisps", outcome: "failed" })).toEqual([]);
+  });
+});
+
 test("hammered with anything, it asks one thing at a time and always comes back to rest", () => {
   const event = fc.oneof(
     fc.record({ kind: fc.constant("scanned" as const), text: fc.string({ maxLength: 300 }) }),
@@ -217,6 +247,11 @@ test("hammered with anything, it asks one thing at a time and always comes back 
     fc.record({ kind: fc.constant("selected" as const), of: fc.nat(40), forMs: fc.constant(45_000) }),
     fc.record({ kind: fc.constant("withdrawn" as const), of: fc.nat(40) }),
     fc.record({ kind: fc.constant("vending" as const), item: fc.string({ maxLength: 64 }) }),
+    fc.record({
+      kind: fc.constant("vended" as const),
+      item: fc.string({ maxLength: 64 }),
+      outcome: fc.constantFrom("succeeded", "failed", "unknown"),
+    }),
     fc.record({ kind: fc.constantFrom("displayConnected", "opened", "tick") }),
   );
   fc.assert(
