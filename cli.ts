@@ -30,6 +30,14 @@ const io: Io = {
   err: (line) => void process.stderr.write(`${line}\n`),
 };
 
+/** Nobody reads any more (`| head`): what is being done is done to its end, and says nothing. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+}
+
 /** A command and its arguments to an exit status: 0 done, 1 failed, 2 called or configured wrongly. */
 export async function main([command, ...argv]: readonly string[]): Promise<number> {
   // Started by the rig: end with it, even when it is killed and can say nothing.
@@ -95,5 +103,7 @@ function stopped(): AbortSignal {
   return stop.signal;
 }
 
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === program)
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === program) {
+  outliveReaders();
   process.exitCode = await main(process.argv.slice(2));
+}

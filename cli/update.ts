@@ -22,7 +22,7 @@ import { compareVersions, readKeys, type Keys, type Manifest } from "./update/ma
 
 export const usage = `scanvend update FILE|URL [--root DIR] [--keys FILE] [--data DIR] [--restart COMMAND]
                 [--wait SECONDS] [--within SECONDS] [--allow-downgrade] [--stopped] [--json]
-scanvend update --recover [--root DIR] [--data DIR] [--restart COMMAND] [--within SECONDS] [--json]
+scanvend update --recover [--root DIR] [--data DIR] [--restart COMMAND] [--wait SECONDS] [--within SECONDS] [--json]
 
   Installs a signed release beside the running one, switches when nobody is being served, and goes back to the old one
   if the new one is not in time what the old one was. In an empty root it only installs.
@@ -31,7 +31,8 @@ scanvend update --recover [--root DIR] [--data DIR] [--restart COMMAND] [--withi
   --keys FILE        the public keys that may sign a release (default: /etc/scanvend/release-keys.json)
   --data DIR         the controller's dataDir (default: /var/lib/scanvend)
   --restart COMMAND  starts the controller again (default: systemctl restart scanvend-controller)
-  --wait SECONDS     how long to wait until nobody is being served (default: 600)
+  --wait SECONDS     how long to wait until nobody is being served, before the switch and before it is undone (default:
+                     600; longer than a session and its last vend)
   --within SECONDS   how soon the new one must be in good health (default: 120)
   --allow-downgrade  also to an older release
   --stopped          there is no controller to be asked: it has been stopped
@@ -40,7 +41,8 @@ scanvend update --recover [--root DIR] [--data DIR] [--restart COMMAND] [--withi
   --help             this text
 
   Exit status: 0 done, 1 not done and nothing was changed, 2 called wrongly, 3 the old release runs again, 4 the new one is
-  not in good health, and neither is the old one, or it could not read the journal any more.`;
+  not in good health, and stays: neither was the old one, or it could not read the journal any more, or somebody is still
+  being served by the new one (then --recover undoes it later).`;
 
 type Status = 0 | 1 | 2 | 3 | 4;
 type Step =
@@ -71,7 +73,6 @@ type Call = {
 const LOOK_MS = 250;
 /** So long the same process must be in good health: one that falls over after a second is not. */
 const SETTLE_MS = 3_000;
-const UNDO_WAIT_MS = 60_000;
 const DOWNLOAD_STALLS_MS = 60_000;
 const PROGRESS_EVERY = 10; // per cent
 
@@ -230,9 +231,16 @@ class Update {
 
   async #undo(next: Unsettled, why: string): Promise<Status> {
     this.#say("undoing", why);
-    const letGo = await hold(this.#call.data, UNDO_WAIT_MS); // it may be serving somebody, whatever is wrong with it
+    const letGo = await this.#holdToUndo(); // it may be serving somebody, whatever is wrong with it
+    if (letGo === undefined) {
+      this.#say(
+        "failed",
+        `${next.to} is not in good health (${why}), and somebody is still being served by it after ${this.#call.waitMs / 1000} s: undo it later with --recover`,
+      );
+      return 4;
+    }
     if (!this.#reads(this.#layout.release(next.from))) {
-      letGo?.();
+      letGo();
       this.#layout.settle();
       this.#say(
         "failed",
@@ -242,7 +250,7 @@ class Update {
     }
     for (const step of this.#layout.back(next)) step();
     await this.#restart();
-    letGo?.();
+    letGo();
     const wrong = await this.#watch(next.from, next.expected);
     this.#layout.settle();
     if (wrong === undefined) {
@@ -257,6 +265,23 @@ class Update {
       `neither ${next.to} (${why}) nor ${next.from} (${wrong}) is in good health: look at the machine`,
     );
     return 4;
+  }
+
+  /** As before an update, but nobody has to be held where nobody answers; `undefined` if somebody is served all the time. */
+  async #holdToUndo(): Promise<(() => void) | undefined> {
+    const { data, waitMs } = this.#call;
+    const untilMs = performance.now() + waitMs;
+    for (let isSaid = false; ;) {
+      const health = await askHealth(data);
+      const leftMs = untilMs - performance.now();
+      if (health === undefined) return () => undefined;
+      if (leftMs <= 0) return health.free ? () => undefined : undefined;
+      if (!health.free && !isSaid) this.#say("waiting", "until nobody is being served");
+      isSaid ||= !health.free;
+      const letGo = await hold(data, leftMs);
+      if (letGo !== undefined) return letGo;
+      await new Promise((again) => setTimeout(again, LOOK_MS)); // it ended, or its time is up
+    }
   }
 
   /** An update was cut off. Where it had not switched there is nothing to undo; where it had, the new one gets its chance. */

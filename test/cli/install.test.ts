@@ -77,6 +77,20 @@ test("everything is in its place, and nothing is changed by installing it again"
   expect(picture()).toEqual(before);
 });
 
+test("an installation whose reader has gone is done to its end, without a word about that", async () => {
+  const args = [program, "install", "--destdir", box, "--from", release, ...FLAGS];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (bytes: Buffer) => (stderr += bytes.toString()));
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  expect([status, stderr]).toEqual([0, ""]);
+  for (const name of ["controller", "recover"])
+    expect(existsSync(join(box, `etc/systemd/system/multi-user.target.wants/scanvend-${name}.service`))).toBe(
+      true,
+    );
+});
+
 test("an image holds no key: each box makes its own", () => {
   const { lines } = install(...FLAGS);
   expect(readdirSync(join(box, "var/lib/scanvend"))).toEqual([]);

@@ -97,6 +97,44 @@ test.each([
   expect(readdirSync(join(box.root, "releases")).sort()).toEqual(["1.1.0", "1.2.0"]);
 });
 
+test("whoever is served by a release that is to be undone is served to the end", async () => {
+  const before = box.running();
+  const bad = box.release("1.2.9", (dist) =>
+    setIn(dist, "controller/service.js", "bus: this.#bus.connected", "bus: false"),
+  );
+  let reserving: Promise<void> | undefined;
+  const reserve = async (): Promise<void> => {
+    const first = box.cloud.reserved().length;
+    while (!box.cloud.reserved().some(({ ok }, index) => ok && index >= first)) {
+      await box.cloud.say("reserve", { reservationId: "r2", ttlMs: 3_600_000 });
+      await new Promise((again) => setTimeout(again, 50));
+    }
+  };
+  const impatient = await box.start([bad, "--within", "15", "--wait", "2"], (step) => {
+    if (step === "restarted") reserving ??= reserve();
+  });
+  await reserving;
+  expect([impatient.status, impatient.steps.slice(-3)]).toEqual([4, ["undoing", "waiting", "failed"]]);
+  expect(impatient.stdout).toContain("somebody is still being served");
+  expect([box.running(), (await box.health())?.version, (await box.health())?.free]).toEqual([
+    "1.2.9",
+    "1.2.9",
+    false,
+  ]);
+
+  const waited = await box.start(["--recover", "--within", "15"], (step) => {
+    if (step === "waiting")
+      void box.cloud.say("grant", {
+        ...{ grantId: "g2", saleId: "s2", amountMinor: 1, currency: "AUD" },
+        ...{ sessionMs: 1_000, goMs: 1_000, maxVends: 1 },
+      }); // refused: with it that customer is done
+  });
+  expect(waited.steps).toEqual(["switched", "undoing", "waiting", "restarted", "undone"]);
+  expect(waited.status).toBe(3);
+  await box.sells(before ?? "");
+  expect([box.running(), box.layout.unsettled]).toEqual([before, undefined]);
+});
+
 test("what is older, running already, unsigned or cut short changes nothing, and the words say why", async () => {
   const old = box.release("1.0.5");
   expect((await box.start([old])).stderr).toContain("1.0.5 is older than 1.2.0: say --allow-downgrade");
