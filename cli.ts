@@ -10,6 +10,7 @@ const usage = `scanvend: pay at a vending machine with a phone and a printed QR 
   scanvend start       the whole rig on this computer: broker, cloud, simulated machines
   scanvend broker      the MQTT broker
   scanvend cloud       the payment platform and the vending backend
+  scanvend enrol       a merchant, or a machine, in the cloud's database
   scanvend controller  the payment terminal in a machine
   scanvend simulator   simulated machines
   scanvend release     what is built as one signed file
@@ -61,6 +62,8 @@ async function run(command: string | undefined, argv: readonly string[]): Promis
       return (await import("./broker/main.js")).run(argv);
     case "cloud":
       return (await import("./cloud/main.js")).run(argv);
+    case "enrol":
+      return (await import("./cli/enrol.js")).enrol(argv, io);
     case "controller":
       return (await import("./controller/main.js")).run(argv);
     case "simulator":

@@ -23,8 +23,9 @@ import {
 } from "../cloud/payments/provision.js";
 import type { Store } from "../cloud/store/store.js";
 import { provisionConfig } from "../cloud/vending/machine-configs.js";
-import { provisionBusKey, provisionMachine, type PublicKey } from "../cloud/vending/provision.js";
+import { provisionBusKey, type PublicKey } from "../cloud/vending/provision.js";
 import type { Login } from "../broker/access.js";
+import { enrolMachine, machineLogin } from "./enrolment.js";
 import {
   CURRENCY,
   DECIMALS,
@@ -81,23 +82,21 @@ export async function seedRig(
     await setWebhookUrl(tx, making, seed.ownerAccountId, at.webhookUrl, ["payment-request:paid"]);
     for (const [index, identity] of identities.entries()) {
       const plan = rigMachine(index + 1);
-      const known = await tx.selectFrom("machine").select("id").where("id", "=", plan.id).executeTakeFirst();
-      if (known === undefined)
-        await provisionMachine(
-          tx,
-          {
-            ...plan,
-            currency: CURRENCY,
-            decimals: DECIMALS,
-            configId: seed.configId,
-            suggestedCreditMinor: SUGGESTED_CREDIT_MINOR,
-            minCreditMinor: MIN_CREDIT_MINOR,
-            maxCreditMinor: MAX_CREDIT_MINOR,
-            maxVends: 1,
-            key: { kid: identity.kid, publicKey: identity.publicKey },
-          },
-          nowMs,
-        );
+      await enrolMachine(
+        tx,
+        identity,
+        {
+          ...plan,
+          currency: CURRENCY,
+          decimals: DECIMALS,
+          configId: seed.configId,
+          suggestedCreditMinor: SUGGESTED_CREDIT_MINOR,
+          minCreditMinor: MIN_CREDIT_MINOR,
+          maxCreditMinor: MAX_CREDIT_MINOR,
+          maxVends: 1,
+        },
+        nowMs,
+      );
       // So that the machine's own display, too, says what it gives out by its name.
       const named = settable.parse({ items: plan.items });
       await provisionConfig(tx, plan.id, { ...named, currency: CURRENCY }, nowMs);
@@ -110,11 +109,7 @@ export async function seedRig(
       username: "cloud",
       passwordSha256: createHash("sha256").update(seed.mqttPassword).digest("hex"),
     },
-    ...identities.map(({ machineId, mqttPasswordSha256 }): Login => ({
-      role: "machine",
-      username: machineId,
-      passwordSha256: mqttPasswordSha256,
-    })),
+    ...identities.map(machineLogin),
   ];
   return { seed, cloudKeys, logins };
 }

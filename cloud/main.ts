@@ -51,7 +51,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${usage}\n`);
     return 0;
   }
-  const configuration = fromFile(cloudConfiguration, values.config, ENVIRONMENT);
+  const configuration = readCloudConfiguration(values.config);
   const secrets = fromFile(cloudSecrets, values.secrets, SECRET_ENVIRONMENT);
   const problems = [
     ...(configuration.ok ? [] : configuration.problems),
@@ -65,16 +65,16 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const store = await opened(configuration.value);
+  const store = await openedStore(configuration.value);
   if (store instanceof StoreFailed) {
-    process.stderr.write(`scanvend cloud cannot start:\n  databaseUrl: ${sentence(store)}\n`);
+    process.stderr.write(`scanvend cloud cannot start:\n  databaseUrl: ${storeFailure(store)}\n`);
     return 2;
   }
   await serve(store, configuration.value, secrets.value);
   return 0;
 }
 
-async function opened(configuration: CloudConfiguration): Promise<Store | StoreFailed> {
+export async function openedStore(configuration: CloudConfiguration): Promise<Store | StoreFailed> {
   const { databaseUrl, databaseConnections } = configuration;
   try {
     return await openStore({
@@ -90,8 +90,11 @@ async function opened(configuration: CloudConfiguration): Promise<Store | StoreF
 }
 
 /** What went wrong, and what that came of. (A database's own messages name its user and never a password.) */
-const sentence = ({ message, cause }: Error): string =>
+export const storeFailure = ({ message, cause }: StoreFailed): string =>
   cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message;
+
+export const readCloudConfiguration = (path: string | undefined): Configured<CloudConfiguration> =>
+  fromFile(cloudConfiguration, path, ENVIRONMENT);
 
 /** A file's keys, with the environment's in their place. */
 function fromFile<T>(

@@ -12,6 +12,9 @@ export type NewMachine = Omit<Machine, "status" | "statusAtMs" | "telemetry" | "
   readonly key: PublicKey;
 };
 
+/** As `scanvend install --cloud-key` takes it. */
+export const keyText = ({ kid, publicKey }: PublicKey): string => `${kid}:${publicKey.x ?? ""}`;
+
 /** The cloud's own key for the bus, made if there is none. Answers the public halves of all that are in force. */
 export async function provisionBusKey(tx: Tx, nowMs: number): Promise<readonly PublicKey[]> {
   await lockName(tx, "bus_key");
@@ -55,19 +58,20 @@ export async function provisionMachine(tx: Tx, machine: NewMachine, nowMs: numbe
       created_ms: nowMs,
     })
     .execute();
-  await tx
-    .insertInto("machine_item")
-    .values(
-      machine.items.map(({ item, name, priceMinor, sku }) => ({
-        machine_id: machine.id,
-        item,
-        name,
-        price_minor: priceMinor,
-        failures: 0,
-        sku: sku ?? null,
-      })),
-    )
-    .execute();
+  if (machine.items.length > 0)
+    await tx
+      .insertInto("machine_item")
+      .values(
+        machine.items.map(({ item, name, priceMinor, sku }) => ({
+          machine_id: machine.id,
+          item,
+          name,
+          price_minor: priceMinor,
+          failures: 0,
+          sku: sku ?? null,
+        })),
+      )
+      .execute();
   await tx
     .insertInto("machine_key")
     .values({

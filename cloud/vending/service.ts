@@ -28,6 +28,7 @@ import { requireOwnerAt } from "./owner.js";
 import { notificationRoutes } from "./notification-routes.js";
 import { ownerRoutes } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
+import { keyText, provisionBusKey } from "./provision.js";
 import { published } from "./published.js";
 import type { StreamLimits } from "./stream-seats.js";
 
@@ -115,7 +116,7 @@ export function makeVending(parts: VendingParts): Vending {
           .catch((error: unknown) => log.error({ err: error }, "machine keys not read; the last ones stay"))
           .finally(() => (stopKeys = clock.after(KEYS_AGAIN_MS, again)));
       });
-      const signer = await readSigner(store);
+      const signer = await readSigner(store, clock.nowMs(), log);
       bus = makeBus({
         client: parts.connect(), // and nothing is awaited before its events are listened to
         signer,
@@ -144,15 +145,16 @@ export function makeVending(parts: VendingParts): Vending {
   };
 }
 
-/** The newest key of the cloud that is not retired. */
-async function readSigner(store: Store): Promise<Signer> {
+/** The newest key of the cloud that is not retired; the first is made here. */
+async function readSigner(store: Store, nowMs: number, log: Log): Promise<Signer> {
+  const inForce = await store.write((tx) => provisionBusKey(tx, nowMs));
+  log.info({ cloudKeys: inForce.map(keyText) }, "a controller's cloudKeys are to name these");
   const row = await store.read
     .selectFrom("bus_key")
     .selectAll()
     .where("retired_ms", "is", null)
     .orderBy("created_ms", "desc")
-    .executeTakeFirst();
-  if (row === undefined) throw new Error("the cloud has no key for the bus: provision it first");
+    .executeTakeFirstOrThrow();
   return { kid: row.kid, privateKey: createPrivateKey(row.private_key) };
 }
 

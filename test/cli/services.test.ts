@@ -23,6 +23,7 @@ for (const command of [
   "start",
   "broker",
   "cloud",
+  "enrol",
   "controller",
   "simulator",
   "label",

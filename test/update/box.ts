@@ -200,7 +200,8 @@ export function run(argv: readonly string[]): {
 }
 
 /** An adapter whose machine is always there. */
-async function readyAdapter(): Promise<Server> {
+/** An adapter on a TCP line, whose machine is ready to sell. */
+export async function readyAdapter(): Promise<Server> {
   const answers: readonly (readonly [RegExp, readonly string[]])[] = [
     [/^V$/, ["v,4.0.2.0,01"]],
     [/^X,0$/, ["x,ACK"]],

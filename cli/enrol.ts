@@ -1,0 +1,254 @@
+/**
+ * `scanvend enrol`: a merchant, and machines, in a cloud's database.
+ *
+ * Promises  what is secret is said once, when it is made; run again, a merchant of that name is refused and a machine that is
+ *           there is left as it is. It may run beside the cloud.
+ * Crash     everything or nothing is made: each is one transaction. A merchant whose keys nobody read is enrolled under another name.
+ */
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { currency } from "../broker/protocol/money.js";
+import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
+import type { CloudConfiguration } from "../cloud/configuration.js";
+import { openedStore, readCloudConfiguration, storeFailure, webhookUrl } from "../cloud/main.js";
+import { regions } from "../cloud/payments/account-form.js";
+import { provisionMerchant, setWebhookUrl } from "../cloud/payments/provision.js";
+import { StoreFailed, type Store } from "../cloud/store/store.js";
+import { machineCode } from "../cloud/vending/shown.js";
+import { keyText, provisionBusKey } from "../cloud/vending/provision.js";
+import { enrolMachine, enrolmentLine, machineLogin } from "./enrolment.js";
+import type { Io } from "./io.js";
+import { MAX_CREDIT_MINOR, MIN_CREDIT_MINOR, SUGGESTED_CREDIT_MINOR } from "./rig-plan.js";
+
+export const usage = `scanvend enrol merchant --config FILE --name NAME --currency CODE [--country CODE] [--json]
+scanvend enrol machine --config FILE --line LINE --code CODE --name NAME --currency CODE [--place PLACE]
+                 [--merchant-config ID] [--decimals N] [--credits N,N,...] [--min-credit N] [--max-credit N] [--json]
+
+  Makes a merchant, or a machine, in a cloud's database. The cloud may be running.
+
+  merchant prints the keys of its account, once: paymentsApiKey goes into the cloud's secrets, ownerKey is for whoever owns
+  the machines. It is paid with test money of its currency. machine prints the machine's login, for the broker's loginsFile.
+  Both print the cloud's public keys, for scanvend install --cloud-key.
+
+  --config FILE    the cloud's configuration
+  --name NAME      what customers read
+  --currency CODE  such as NZD; a machine's must be its controller's
+  --country CODE   where the merchant is: ${regions.join(", ")} (default NZ)
+  --line LINE      what scanvend install printed at the machine "to enrol it"
+  --code CODE      what its sticker leads to: {publicUrl}/m/CODE
+  --place PLACE    where it stands, as customers read it
+  --merchant-config ID
+                   whose machine it is: a merchant's configId (default: the only one there is)
+  --decimals N     how many digits its currency has behind the point (default 2)
+  --credits N,...  what a customer is offered to load, in the smallest unit (default ${SUGGESTED_CREDIT_MINOR.join(",")})
+  --min-credit N, --max-credit N
+                   what may be loaded (default ${MIN_CREDIT_MINOR} and ${MAX_CREDIT_MINOR})
+  --json           say what was made as JSON
+  --help           this text`;
+
+const text = z.string("is needed").trim().min(1, "must not be empty").max(100, "is too long");
+const whole = z
+  .string()
+  .regex(/^[0-9]{1,8}$/, "must be a whole number")
+  .transform(Number);
+const credit = whole.pipe(z.int().min(1, "must be at least 1"));
+const money = z.string("is needed").pipe(currency);
+const merchantFlags = z.object({
+  name: text,
+  currency: money,
+  country: z.enum(regions, `must be one of ${regions.join(", ")}`).default("NZ"),
+});
+const machineFlags = z
+  .object({
+    line: z.string("is needed").transform((said, context) => {
+      const line = enrolmentLine.safeParse(parsed(said.slice(Math.max(0, said.indexOf("{")))));
+      if (line.success) return line.data;
+      context.addIssue({ code: "custom", message: "must be the whole line that scanvend install printed" });
+      return z.NEVER;
+    }),
+    code: z.string("is needed").pipe(machineCode.regex(/^[A-Za-z0-9-]+$/, "must be letters, digits and -")),
+    name: text,
+    place: z.string().max(100, "is too long").default(""),
+    currency: money,
+    "merchant-config": z.string().optional(),
+    decimals: whole.pipe(z.int().max(4, "must be from 0 to 4")).default(2),
+    credits: z
+      .string()
+      .transform((list) => list.split(","))
+      .pipe(z.array(credit).min(1).max(8))
+      .default([...SUGGESTED_CREDIT_MINOR]),
+    "min-credit": credit.default(MIN_CREDIT_MINOR),
+    "max-credit": credit.default(MAX_CREDIT_MINOR),
+  })
+  .refine((flags) => flags["min-credit"] <= flags["max-credit"], {
+    path: ["min-credit"],
+    message: "must not be above --max-credit",
+  });
+
+/** What was made, a name and a value a line; or why not. */
+type Outcome =
+  | { readonly ok: true; readonly made: Readonly<Record<string, unknown>>; readonly words: string }
+  | { readonly ok: false; readonly problem: string };
+
+/** Exit status: 0 done (or so already), 1 it cannot be made, 2 called or configured wrongly. */
+export async function enrol([what, ...argv]: readonly string[], io: Io): Promise<number> {
+  const optional = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: what?.startsWith("-") === true ? [what, ...argv] : [...argv],
+    options: {
+      ...{ config: optional, name: optional, currency: optional, country: optional, line: optional },
+      ...{ code: optional, place: optional, "merchant-config": optional, decimals: optional },
+      ...{ credits: optional, "min-credit": optional, "max-credit": optional },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    io.out(usage);
+    return 0;
+  }
+  if (what !== "merchant" && what !== "machine") {
+    io.err(`scanvend enrol: say merchant or machine\n\n${usage}`);
+    return 2;
+  }
+  const refuse = (status: number, problems: readonly string[]): number => {
+    for (const problem of problems) io.err(`scanvend enrol ${what}: ${problem}`);
+    return status;
+  };
+  if (values.config === undefined) return refuse(2, ["--config: is needed"]);
+  const flags = (what === "merchant" ? merchantFlags : machineFlags).safeParse(values);
+  const configuration = readCloudConfiguration(values.config);
+  if (!flags.success || !configuration.ok)
+    return refuse(2, [
+      ...(flags.error?.issues ?? []).map(({ path, message }) => `--${String(path[0])}: ${message}`),
+      ...(configuration.ok ? [] : configuration.problems),
+    ]);
+  const store = await openedStore(configuration.value);
+  if (store instanceof StoreFailed) return refuse(2, [`databaseUrl: ${storeFailure(store)}`]);
+  try {
+    const done =
+      what === "merchant"
+        ? await makeMerchant(store, configuration.value, merchantFlags.parse(values))
+        : await makeMachine(store, machineFlags.parse(values));
+    if (!done.ok) return refuse(1, [done.problem]);
+    if (values.json) io.out(JSON.stringify(done.made));
+    else {
+      io.out(done.words);
+      for (const [name, value] of Object.entries(done.made))
+        io.out(`  ${name.padEnd(16)}${typeof value === "string" ? value : JSON.stringify(value)}`);
+    }
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+async function makeMerchant(
+  store: Store,
+  { publicUrl, vendingUrl }: CloudConfiguration,
+  asked: z.infer<typeof merchantFlags>,
+): Promise<Outcome> {
+  const making = { clock, random };
+  return store.write(async (tx) => {
+    const known = await tx
+      .selectFrom("merchant")
+      .select("id")
+      .where("name", "=", asked.name)
+      .executeTakeFirst();
+    if (known !== undefined)
+      return {
+        ok: false,
+        problem: `--name: there is a merchant ${asked.name}, whose keys were said when it was made; give another name`,
+      };
+    const { configId, merchantId, ownerAccountId, ownerKey, terminalKey, walletId } = await provisionMerchant(
+      tx,
+      making,
+      { ...asked, merchantName: asked.name, allowedRedirectUrls: [], vouchers: true },
+    );
+    await setWebhookUrl(tx, making, ownerAccountId, webhookUrl(vendingUrl ?? publicUrl), [
+      "payment-request:paid",
+    ]);
+    const cloudKeys = (await provisionBusKey(tx, clock.nowMs())).map(keyText);
+    return {
+      ok: true,
+      words: `merchant ${asked.name} is made. Both keys are said once: keep them`,
+      made: {
+        paymentsApiKey: terminalKey,
+        ownerKey,
+        configId,
+        merchantId,
+        ownerAccountId,
+        walletId,
+        cloudKeys,
+      },
+    };
+  });
+}
+
+async function makeMachine(store: Store, asked: z.infer<typeof machineFlags>): Promise<Outcome> {
+  const { line, code } = asked;
+  return store.write(async (tx) => {
+    const known = await tx.selectFrom("merchant_config").select("id").limit(2).execute();
+    const configId = asked["merchant-config"] ?? (known.length === 1 ? known[0]?.id : undefined);
+    if (configId === undefined)
+      return {
+        ok: false,
+        problem:
+          known.length === 0
+            ? "--merchant-config: there is no merchant yet; scanvend enrol merchant makes one"
+            : "--merchant-config: must be given, there are several; scanvend enrol merchant said each one's configId",
+      };
+    const enrolled = await enrolMachine(
+      tx,
+      line,
+      {
+        code,
+        name: asked.name,
+        place: asked.place,
+        currency: asked.currency,
+        decimals: asked.decimals,
+        configId,
+        suggestedCreditMinor: asked.credits,
+        minCreditMinor: asked["min-credit"],
+        maxCreditMinor: asked["max-credit"],
+        maxVends: 1,
+        items: [],
+      },
+      clock.nowMs(),
+    );
+    switch (enrolled) {
+      case "codeTaken":
+        return { ok: false, problem: `--code: another machine has ${code}; give this one its own` };
+      case "codeDiffers":
+        return {
+          ok: false,
+          problem: `--code: ${line.machineId} is enrolled under another code; give that one`,
+        };
+      case "keyDiffers":
+        return {
+          ok: false,
+          problem: `--line: ${line.machineId} is enrolled with another key; a new box is enrolled under another machineId`,
+        };
+      case "made":
+      case "known":
+        return {
+          ok: true,
+          words: `machine ${line.machineId} is ${enrolled === "made" ? "enrolled" : "enrolled already, and as it was"}. Its login goes into the broker's loginsFile`,
+          made: {
+            machineId: line.machineId,
+            code,
+            login: machineLogin(line),
+            cloudKeys: (await provisionBusKey(tx, clock.nowMs())).map(keyText),
+          },
+        };
+    }
+  });
+}
+
+function parsed(said: string): unknown {
+  try {
+    return JSON.parse(said);
+  } catch {
+    return undefined; // the schema refuses it
+  }
+}
