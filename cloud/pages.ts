@@ -8,6 +8,7 @@ import { read } from "./http/server.js";
 import { qrSvg } from "./qr.js";
 
 const named = z.object({ name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) });
+const atBarcode = z.object({ barcode: z.string().regex(/^[0-9]{16}$/, "must be 16 digits") });
 
 /** Scripts, styles and pictures of our own and nothing else; nothing inline. (The rig's page frames these, so framing is allowed.) */
 const PAGE_HEADERS = {
@@ -18,7 +19,7 @@ const PAGE_HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** `/m/{code}`, `/pay/{id}`, `/wallet` and `/owner`, each the same single-page app; and the QR codes that lead to the first two. */
+/** `/m/{code}`, `/pay/{id}`, `/wallet` and `/owner`, each the same single-page app; the QR codes that lead to the first two, and that of a wallet's barcode. */
 export async function pages(
   app: FastifyInstance,
   webDir: string,
@@ -42,6 +43,10 @@ export async function pages(
       return reply.type("image/svg+xml").send(await qrSvg(`${publicUrl}/${place}/${name}`));
     });
   }
+  app.get("/wallet/:barcode/qr.svg", { onRequest: admitStranger }, async (request, reply) => {
+    const { barcode } = read(atBarcode, request.params);
+    return reply.type("image/svg+xml").send(await qrSvg(barcode)); // the digits alone, as a scanner says them
+  });
   for (const place of ["/wallet", "/owner"])
     app.get(place, async (_request, reply) => reply.headers(PAGE_HEADERS).sendFile("index.html"));
   app.get("/owner/:name", async (request, reply) => {

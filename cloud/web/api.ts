@@ -5,6 +5,7 @@
  *           cloud is NO_ANSWER, and what came back in no form we know is UNREADABLE.
  * Never     chooses words: a code becomes a sentence in `words.ts`.
  */
+import { patronCode, scannedRequest, type PatronCode } from "./patron-code.js";
 import { refusalOf, type Refusal } from "./refusal.js";
 import { fields, list, Unreadable, type Reader } from "./shape.js";
 import { asset, machine, paymentRequest, sale, transaction } from "./wire.js";
@@ -30,6 +31,10 @@ export interface Api {
   pay(id: string, assetType: string, wallet: Wallet, idempotencyKey: string): Promise<Answer<void>>;
   asset(wallet: Wallet): Promise<Answer<Asset>>;
   transactions(wallet: Wallet): Promise<Answer<readonly Transaction[]>>;
+  /** A new barcode of the wallet's. */
+  newPatronCode(wallet: Wallet): Promise<Answer<PatronCode>>;
+  /** What a machine that has scanned one of them asks to be paid. */
+  scannedRequest(wallet: Wallet): Promise<Answer<PaymentRequest | undefined>>;
   /** Whatever else may be read with a key of the caller's own. */
   read<T>(reader: Reader<T>, path: string, key: string): Promise<Answer<T>>;
   /** The cloud's clock, judged by its last answer. A phone's own may be minutes wrong. */
@@ -134,6 +139,10 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
       const answer = await call(page, { path, key: wallet.apiKey });
       return answer.ok ? { ok: true, value: answer.value.items } : answer;
     },
+    newPatronCode: ({ assetId, apiKey }) =>
+      call(patronCode, { path: "/api/patron-codes", body: { assetId }, key: apiKey }),
+    scannedRequest: ({ apiKey }) =>
+      call(scannedRequest, { path: "/api/me/patron-code-payment-request", key: apiKey }),
     read: (reader, path, key) => call(reader, { path, key }),
     nowMs: () => clock() + aheadMs,
   };

@@ -1,8 +1,9 @@
-/** The test wallet: what is in it, where it went, and a way to take it off this phone. */
+/** The test wallet: what is in it, where it went, its barcode, and a way to take it off this phone. */
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Answer } from "./api.js";
 import { useApp } from "./app.js";
+import { Barcode } from "./barcode.js";
 import { Notice } from "./notice.js";
 import { poll } from "./poll.js";
 import type { Wallet } from "./wallet.js";
@@ -52,6 +53,7 @@ function Contents({ wallet }: { readonly wallet: Wallet }): VNode {
         </p>
         <p class="tag">{words.pay.testMoney}</p>
       </section>
+      <Barcode wallet={wallet} />
       <p class="hint">{words.wallet.test}</p>
       {held?.ok === false && <Notice tone="bad" said={words.refusal(held.code)} />}
       {moved?.ok === true && <Movements moved={moved.value} />}

@@ -1,4 +1,6 @@
 /** What can come between a customer's phone and the machine, in a real browser. Needs Debian's chromium; says so where there is none. */
+import jsQR from "jsqr";
+import { PNG } from "pngjs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
@@ -119,6 +121,53 @@ test.runIf(hasChromium)(
     await page.goto(`${rig.file.cloudUrl}/m/${rig.code.toLowerCase()}`);
     await page.getByText("Check words").waitFor();
     expect(new URL(page.url()).pathname).toBe(`/m/${rig.code}`);
+    await page.close();
+  },
+);
+
+test.runIf(hasChromium)(
+  "a wallet shows its barcode, a machine reads it, and the wallet pays what the machine asks for",
+  async () => {
+    const page = await scan(2);
+    await page.getByRole("link", { name: "Wallet" }).click();
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.route("**/api/patron-codes", async (route) => {
+      const response = await route.fetch();
+      const made = z.looseObject({ expiresAt: z.string() }).parse(await response.json());
+      await route.fulfill({ response, json: { ...made, expiresAt: "2026-01-01T00:00:00.000Z" } });
+    });
+    await press(page, "Show my barcode");
+    await page.getByText("This barcode is too old").waitFor();
+    expect(await page.locator(".digits").count()).toBe(0);
+    await page.unrouteAll({ behavior: "wait" });
+    await press(page, "Make a new one");
+    const picture = page.getByAltText("QR code of your barcode");
+    await expect
+      .poll(() => page.evaluate("document.querySelector('.barcode img').naturalWidth > 0"))
+      .toBe(true);
+    await page.getByText(/^Good for [45]:/).waitFor();
+    const digits = await page.locator(".digits").innerText();
+    const { x = 0, width: wide = 0 } = (await page.locator(".digits").boundingBox()) ?? {};
+    expect(x + wide).toBeLessThanOrEqual(320 - 32);
+    const { data, width, height } = PNG.sync.read(await picture.screenshot());
+    expect(jsQR.default(new Uint8ClampedArray(data), width, height)?.data).toBe(digits);
+
+    await press(page, "Make a new one");
+    await expect.poll(() => page.locator(".digits").innerText()).not.toBe(digits);
+    await page.reload(); // what a machine asks for is found without the barcode that it read
+
+    const beside = await browser.newPage();
+    await beside.goto(rig.file.simulatorUrl);
+    await beside.getByLabel("Code to scan or type").fill(digits);
+    await press(beside, "Scan");
+    await rig.shows("Pay NZD 10.00 in your wallet now");
+    await page.getByRole("link", { name: "Go on to pay $10.00" }).click();
+    await press(page, "Pay $10.00 from wallet");
+    await rig.shows("Paid. Choose at the machine");
+    await rig.select(11);
+    await page.goto(`${rig.file.cloudUrl}/wallet`);
+    await page.getByText("+$7.50").waitFor();
+    await beside.close();
     await page.close();
   },
 );
