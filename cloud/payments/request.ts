@@ -290,7 +290,7 @@ const table: Table = {
       const left = leftMinor(s.payments);
       if (left === 0) return refuse(s, "ALREADY_REFUNDED");
       if (e.nowMs - s.terms.createdMs > VOID_WINDOW_MS) return refuse(s, "VOID_WINDOW_EXCEEDED");
-      return giveBack(s, e, s.payments, left);
+      return giveBack(s, e, returnsOf(s.payments, left), left);
     },
     confirm: notPreAuth,
     release: notPreAuth,
@@ -539,21 +539,18 @@ function refund(
   if (left === 0) return refuse(state, "ALREADY_REFUNDED");
   if (event.currency !== state.terms.currency || event.valueMinor > left)
     return refuse(state, "INVALID_AMOUNT");
-  const halves = returnsOf(of, event.valueMinor).some(
-    ({ payment, amountMinor }) => payment.lines !== null && amountMinor !== payment.amountMinor,
-  );
-  if (halves) return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
-  return giveBack(state, event, of, event.valueMinor);
+  const returns = returnsOf(of, event.valueMinor);
+  if (returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0) < event.valueMinor)
+    return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
+  return giveBack(state, event, returns, event.valueMinor);
 }
 
-/** The last payment goes back first. */
 function giveBack(
   state: In<"paid"> | In<"authorized"> | In<"released">,
   event: On<"refund"> | On<"void">,
-  of: readonly Payment[],
+  returns: readonly Return[],
   amountMinor: number,
 ): Step {
-  const returns = returnsOf(of, amountMinor);
   const back = new Map(returns.map((part) => [part.payment.id, part.amountMinor]));
   const payments = state.payments.map((payment) => ({
     ...payment,
@@ -576,12 +573,13 @@ const refunded = (returns: readonly Return[]): readonly NotificationType[] => [
     : (["payment-request:refund-completed"] as const)),
 ];
 
+/** The last payment goes back first. A token that would be halved is passed over: then it may be less than the amount. */
 function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
   const returns: Return[] = [];
   let left = amountMinor;
   for (const payment of payments.toReversed()) {
     const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
-    if (part === 0) continue;
+    if (part === 0 || (payment.lines !== null && part !== payment.amountMinor)) continue;
     left -= part;
     returns.push({ payment, amountMinor: part });
   }

@@ -309,6 +309,25 @@ describe("a refund", () => {
     expect(said(step(next, events.void)[1])).toBe("ALREADY_REFUNDED");
   });
 
+  const token = { ...payment("t1", 60), assetType: "centrapay.token.test", lines: [{ name: "Coffee" }] };
+  // prettier-ignore
+  test.each<[what: string, payments: readonly Payment[], minor: number, back: readonly (readonly [string, number])[]]>([
+    ["money before a token, in part",  [payment("p1", 40), token], 30,  [["p1", 30]]],
+    ["money before a token, all",      [payment("p1", 40), token], 40,  [["p1", 40]]],
+    ["the token, which is worth it",   [payment("p1", 40), token], 60,  [["t1", 60]]],
+    ["both",                           [payment("p1", 40), token], 90,  [["t1", 60], ["p1", 30]]],
+    ["money after a token",            [token, payment("p1", 40)], 30,  [["p1", 30]]],
+    ["half a token",                   [payment("p1", 40), token], 50,  []],
+  ])("of what a token and money paid gives back %s", (_what, payments, minor, back) => {
+    const [, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor));
+    const returns = back.map(([id, amountMinor]) => ({ payment: { id }, amountMinor }));
+    expect(gives).toMatchObject(
+      back.length === 0
+        ? { kind: "refuse", code: "PARTIAL_REFUNDS_NOT_ALLOWED" }
+        : { kind: "giveBack", returns },
+    );
+  });
+
   test("in another currency is refused", () => {
     expect(said(step(mixed, { ...refund(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
   });
