@@ -386,6 +386,15 @@ export const statusAt = <S extends string>(
 ): S | "expired" =>
   row.status === "new" && nowMs >= row.expires_ms && row.pending_minor === 0 ? "expired" : row.status;
 
+/** The same of money that is held. */
+export const preAuthStatusAt = <S extends string>(
+  row: { readonly pre_auth_status: S | null; readonly pre_auth_expires_ms: number | null },
+  nowMs: number,
+): S | "released" | null =>
+  row.pre_auth_status !== null && nowMs >= (row.pre_auth_expires_ms ?? Infinity)
+    ? "released"
+    : row.pre_auth_status;
+
 function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
   const { source, mode } = event;
@@ -488,6 +497,7 @@ const withoutPending = (state: In<"new">, paymentId: string): In<"new"> => ({
 
 function confirm(state: In<"authorized">, event: On<"confirm">): Step {
   const { hold } = state;
+  if (event.nowMs >= hold.expiresMs) return refuse(state, "PRE_AUTH_RELEASED");
   if (event.isStopped) return refuse(state, "INVALID_MERCHANT_CONFIG", MERCHANT_STOPPED);
   const heldMinor = hold.amountMinor - takenMinor(state.payments);
   if (event.currency !== state.terms.currency || event.valueMinor > heldMinor)

@@ -1,6 +1,7 @@
 /** The payment request as a pure machine: every state against every event, and where a refund goes. */
 import { describe, expect, test } from "vitest";
 import {
+  preAuthStatusAt,
   statusAt,
   step,
   VOID_WINDOW_MS,
@@ -374,6 +375,16 @@ describe("a pre-authorisation", () => {
     expect(said(step(states.confirmed, confirm(40))[1])).toBe("capture confirmation");
     expect(said(step(states.confirmed, confirm(41))[1])).toBe("INVALID_AMOUNT");
     expect(said(step(states.confirmed, { ...confirm(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
+  });
+  test("is confirmed until its time is over, whether or not that was written down", () => {
+    expect(said(step(states.authorized, { ...confirm(40), nowMs: 4_999_999 })[1])).toBe(
+      "capture confirmation",
+    );
+    expect(said(step(states.authorized, { ...confirm(40), nowMs: 5_000_000 })[1])).toBe("PRE_AUTH_RELEASED");
+    const row = { pre_auth_status: "authorized", pre_auth_expires_ms: 10 } as const;
+    expect(preAuthStatusAt(row, 9)).toBe("authorized");
+    expect(preAuthStatusAt(row, 10)).toBe("released");
+    expect(preAuthStatusAt({ pre_auth_status: null, pre_auth_expires_ms: null }, 10)).toBeNull();
   });
   test("releases what was not confirmed, and moves nothing when all was", () => {
     expect(step(states.confirmed, events.release)[1]).toContainEqual(
