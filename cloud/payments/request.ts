@@ -236,6 +236,8 @@ export type Step = readonly [next: Request, effects: readonly Effect[]];
 export const MERCHANT_STOPPED = "the merchant takes no payments";
 /** A paid request can be voided for a day; after that it is refunded. */
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** Parts that leave something due: all of them go back in one step. */
+export const MOST_PARTS = 20;
 /** Money set aside and not confirmed goes back by itself after three months. */
 export const HOLD_MS = 90 * 24 * 60 * 60 * 1000;
 
@@ -432,6 +434,9 @@ function pay(state: In<"new">, event: On<"pay">): Step {
       "less than what is due needs a mode",
     );
   if (available < wanted || wanted === 0) return refuse(state, "INSUFFICIENT_ASSET_VALUE");
+  const isLast = mode === "partial-payment";
+  if (wanted < dueMinor && !isLast && state.payments.length + state.pending.length >= MOST_PARTS)
+    return refuse(state, "INVALID_AMOUNT", `after ${MOST_PARTS} parts, only all that is due`);
 
   const from = {
     id: event.activityId,
@@ -454,7 +459,6 @@ function pay(state: In<"new">, event: On<"pay">): Step {
     ];
   }
   const payment: Payment = { ...from, refundedMinor: 0, lines: source.lines, confirmationKey: null };
-  const isLast = mode === "partial-payment";
   if (isElsewhere(event.assetType)) {
     const pending: Pending = { payment, isLast };
     return [{ ...state, pending: [...state.pending, pending] }, [{ kind: "ask", pending }]];

@@ -1,6 +1,7 @@
 /** The payment request as a pure machine: every state against every event, and where a refund goes. */
 import { describe, expect, test } from "vitest";
 import {
+  MOST_PARTS,
   preAuthStatusAt,
   statusAt,
   step,
@@ -356,6 +357,21 @@ describe("what several assets pay", () => {
   ])("%s", (_what, state, change, effects, kind) => {
     const [next, done] = step(state, { ...pay, ...change });
     expect([said(done), next.kind]).toEqual([effects, kind]);
+  });
+
+  describe("comes in a number of parts", () => {
+    const cents = (count: number) => Array.from({ length: count }, (_, n) => payment(`p${n}`, 1));
+    const more = { ...pay, amountMinor: 1, mode: "multi-asset-payment" } as const;
+    // prettier-ignore
+    test.each<[what: string, taken: number, state: Partial<typeof partial>, event: Event, effects: string]>([
+      ["the last of them",                     MOST_PARTS - 1, {},                         more,                             "take payment"],
+      ["one more",                             MOST_PARTS,     {},                         more,                             "INVALID_AMOUNT"],
+      ["one more than with what is pending",   MOST_PARTS - 1, { pending: [pendingPart] }, more,                             "INVALID_AMOUNT"],
+      ["what completes it",                    MOST_PARTS,     {},                         pay,                              "take payment paid"],
+      ["what ends it",                         MOST_PARTS,     {},                         { ...more, mode: "partial-payment" }, "take payment paid"],
+    ])("%s", (_what, taken, state, event, effects) => {
+      expect(said(step({ ...partial, payments: cents(taken), ...state } as Request, event)[1])).toBe(effects);
+    });
   });
 
   test("is notified once, as a whole", () => {
