@@ -236,6 +236,8 @@ export type Step = readonly [next: Request, effects: readonly Effect[]];
 export const MERCHANT_STOPPED = "the merchant takes no payments";
 /** A paid request can be voided for a day; after that it is refunded. */
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** Parts that leave something due: all of them go back in one step. */
+export const MOST_PARTS = 20;
 /** Money set aside and not confirmed goes back by itself after three months. */
 export const HOLD_MS = 90 * 24 * 60 * 60 * 1000;
 
@@ -290,7 +292,7 @@ const table: Table = {
       const left = leftMinor(s.payments);
       if (left === 0) return refuse(s, "ALREADY_REFUNDED");
       if (e.nowMs - s.terms.createdMs > VOID_WINDOW_MS) return refuse(s, "VOID_WINDOW_EXCEEDED");
-      return giveBack(s, e, s.payments, left);
+      return giveBack(s, e, returnsOf(s.payments, left), left);
     },
     confirm: notPreAuth,
     release: notPreAuth,
@@ -386,6 +388,15 @@ export const statusAt = <S extends string>(
 ): S | "expired" =>
   row.status === "new" && nowMs >= row.expires_ms && row.pending_minor === 0 ? "expired" : row.status;
 
+/** The same of money that is held. */
+export const preAuthStatusAt = <S extends string>(
+  row: { readonly pre_auth_status: S | null; readonly pre_auth_expires_ms: number | null },
+  nowMs: number,
+): S | "released" | null =>
+  row.pre_auth_status !== null && nowMs >= (row.pre_auth_expires_ms ?? Infinity)
+    ? "released"
+    : row.pre_auth_status;
+
 function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
   const { source, mode } = event;
@@ -423,6 +434,9 @@ function pay(state: In<"new">, event: On<"pay">): Step {
       "less than what is due needs a mode",
     );
   if (available < wanted || wanted === 0) return refuse(state, "INSUFFICIENT_ASSET_VALUE");
+  const isLast = mode === "partial-payment";
+  if (wanted < dueMinor && !isLast && state.payments.length + state.pending.length >= MOST_PARTS)
+    return refuse(state, "INVALID_AMOUNT", `after ${MOST_PARTS} parts, only all that is due`);
 
   const from = {
     id: event.activityId,
@@ -445,7 +459,6 @@ function pay(state: In<"new">, event: On<"pay">): Step {
     ];
   }
   const payment: Payment = { ...from, refundedMinor: 0, lines: source.lines, confirmationKey: null };
-  const isLast = mode === "partial-payment";
   if (isElsewhere(event.assetType)) {
     const pending: Pending = { payment, isLast };
     return [{ ...state, pending: [...state.pending, pending] }, [{ kind: "ask", pending }]];
@@ -488,6 +501,7 @@ const withoutPending = (state: In<"new">, paymentId: string): In<"new"> => ({
 
 function confirm(state: In<"authorized">, event: On<"confirm">): Step {
   const { hold } = state;
+  if (event.nowMs >= hold.expiresMs) return refuse(state, "PRE_AUTH_RELEASED");
   if (event.isStopped) return refuse(state, "INVALID_MERCHANT_CONFIG", MERCHANT_STOPPED);
   const heldMinor = hold.amountMinor - takenMinor(state.payments);
   if (event.currency !== state.terms.currency || event.valueMinor > heldMinor)
@@ -539,21 +553,18 @@ function refund(
   if (left === 0) return refuse(state, "ALREADY_REFUNDED");
   if (event.currency !== state.terms.currency || event.valueMinor > left)
     return refuse(state, "INVALID_AMOUNT");
-  const halves = returnsOf(of, event.valueMinor).some(
-    ({ payment, amountMinor }) => payment.lines !== null && amountMinor !== payment.amountMinor,
-  );
-  if (halves) return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
-  return giveBack(state, event, of, event.valueMinor);
+  const returns = returnsOf(of, event.valueMinor);
+  if (returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0) < event.valueMinor)
+    return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
+  return giveBack(state, event, returns, event.valueMinor);
 }
 
-/** The last payment goes back first. */
 function giveBack(
   state: In<"paid"> | In<"authorized"> | In<"released">,
   event: On<"refund"> | On<"void">,
-  of: readonly Payment[],
+  returns: readonly Return[],
   amountMinor: number,
 ): Step {
-  const returns = returnsOf(of, amountMinor);
   const back = new Map(returns.map((part) => [part.payment.id, part.amountMinor]));
   const payments = state.payments.map((payment) => ({
     ...payment,
@@ -576,12 +587,13 @@ const refunded = (returns: readonly Return[]): readonly NotificationType[] => [
     : (["payment-request:refund-completed"] as const)),
 ];
 
+/** The last payment goes back first. A token that would be halved is passed over: then it may be less than the amount. */
 function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
   const returns: Return[] = [];
   let left = amountMinor;
   for (const payment of payments.toReversed()) {
     const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
-    if (part === 0) continue;
+    if (part === 0 || (payment.lines !== null && part !== payment.amountMinor)) continue;
     left -= part;
     returns.push({ payment, amountMinor: part });
   }

@@ -3,7 +3,7 @@ import type { Selectable } from "kysely";
 import { fromMinor } from "../../broker/protocol/money.js";
 import type { Tables } from "../store/tables.js";
 import { describeAssetType, readAssetType } from "./asset-type.js";
-import { statusAt, type Option } from "./request.js";
+import { preAuthStatusAt, statusAt, type Option } from "./request.js";
 import type { Details } from "./request-form.js";
 import { activityShortCode } from "./short-code.js";
 
@@ -57,7 +57,7 @@ export function renderRequest(
     ...(row.external_ref === null ? {} : { externalRef: row.external_ref }),
     ...(row.patron_code_id === null ? {} : { patronCodeId: row.patron_code_id }),
     ...(row.cancellation_reason === null ? {} : { cancellationReason: row.cancellation_reason }),
-    ...(row.pre_auth_status === null ? {} : { preAuthStatus: row.pre_auth_status }),
+    ...(row.pre_auth_status === null ? {} : { preAuthStatus: preAuthStatusAt(row, view.nowMs) }),
     ...(row.pre_auth_expires_ms === null ? {} : { preAuthExpiresAt: timestamp(row.pre_auth_expires_ms) }),
     ...(payments.length === 0 ? {} : { paidBy: renderPaidBy(payments, row.currency) }),
   };

@@ -157,6 +157,16 @@ test("a paid request can be voided for a day of its merchant's time", async () =
   expect((await platform.post(other.terminalKey, at(theirs, "/void"))).status).toBe(200);
 });
 
+test("what is held is not confirmed past its end by its merchant's time, and is told to be released", async () => {
+  const id = await request({ preAuth: true });
+  await platform.pay(id);
+  await advance(HOLD_MS / 1000);
+  expect(await read(id)).toMatchObject({ preAuthStatus: "released" });
+  const lineItems = [{ name: "Item", qty: "1", price: "350" }];
+  const confirm = await post(id, "/confirm", { idempotencyKey: "c", invoiceRef: "i", lineItems });
+  expect(confirm).toMatchObject({ status: 403, body: { message: "PRE_AUTH_RELEASED" } });
+});
+
 test("what is held goes back by itself when its merchant's time is past its end, and what others hold stays", async () => {
   const [wallet, theirWallet] = [await platform.newWallet(350), await platform.newWallet(350)];
   const id = await request({ preAuth: true });

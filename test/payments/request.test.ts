@@ -1,6 +1,8 @@
 /** The payment request as a pure machine: every state against every event, and where a refund goes. */
 import { describe, expect, test } from "vitest";
 import {
+  MOST_PARTS,
+  preAuthStatusAt,
   statusAt,
   step,
   VOID_WINDOW_MS,
@@ -309,6 +311,25 @@ describe("a refund", () => {
     expect(said(step(next, events.void)[1])).toBe("ALREADY_REFUNDED");
   });
 
+  const token = { ...payment("t1", 60), assetType: "centrapay.token.test", lines: [{ name: "Coffee" }] };
+  // prettier-ignore
+  test.each<[what: string, payments: readonly Payment[], minor: number, back: readonly (readonly [string, number])[]]>([
+    ["money before a token, in part",  [payment("p1", 40), token], 30,  [["p1", 30]]],
+    ["money before a token, all",      [payment("p1", 40), token], 40,  [["p1", 40]]],
+    ["the token, which is worth it",   [payment("p1", 40), token], 60,  [["t1", 60]]],
+    ["both",                           [payment("p1", 40), token], 90,  [["t1", 60], ["p1", 30]]],
+    ["money after a token",            [token, payment("p1", 40)], 30,  [["p1", 30]]],
+    ["half a token",                   [payment("p1", 40), token], 50,  []],
+  ])("of what a token and money paid gives back %s", (_what, payments, minor, back) => {
+    const [, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor));
+    const returns = back.map(([id, amountMinor]) => ({ payment: { id }, amountMinor }));
+    expect(gives).toMatchObject(
+      back.length === 0
+        ? { kind: "refuse", code: "PARTIAL_REFUNDS_NOT_ALLOWED" }
+        : { kind: "giveBack", returns },
+    );
+  });
+
   test("in another currency is refused", () => {
     expect(said(step(mixed, { ...refund(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
   });
@@ -338,6 +359,21 @@ describe("what several assets pay", () => {
     expect([said(done), next.kind]).toEqual([effects, kind]);
   });
 
+  describe("comes in a number of parts", () => {
+    const cents = (count: number) => Array.from({ length: count }, (_, n) => payment(`p${n}`, 1));
+    const more = { ...pay, amountMinor: 1, mode: "multi-asset-payment" } as const;
+    // prettier-ignore
+    test.each<[what: string, taken: number, state: Partial<typeof partial>, event: Event, effects: string]>([
+      ["the last of them",                     MOST_PARTS - 1, {},                         more,                             "take payment"],
+      ["one more",                             MOST_PARTS,     {},                         more,                             "INVALID_AMOUNT"],
+      ["one more than with what is pending",   MOST_PARTS - 1, { pending: [pendingPart] }, more,                             "INVALID_AMOUNT"],
+      ["what completes it",                    MOST_PARTS,     {},                         pay,                              "take payment paid"],
+      ["what ends it",                         MOST_PARTS,     {},                         { ...more, mode: "partial-payment" }, "take payment paid"],
+    ])("%s", (_what, taken, state, event, effects) => {
+      expect(said(step({ ...partial, payments: cents(taken), ...state } as Request, event)[1])).toBe(effects);
+    });
+  });
+
   test("is notified once, as a whole", () => {
     const [, effects] = step(states.part, pay);
     const notes = effects.flatMap((effect) =>
@@ -355,6 +391,16 @@ describe("a pre-authorisation", () => {
     expect(said(step(states.confirmed, confirm(40))[1])).toBe("capture confirmation");
     expect(said(step(states.confirmed, confirm(41))[1])).toBe("INVALID_AMOUNT");
     expect(said(step(states.confirmed, { ...confirm(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
+  });
+  test("is confirmed until its time is over, whether or not that was written down", () => {
+    expect(said(step(states.authorized, { ...confirm(40), nowMs: 4_999_999 })[1])).toBe(
+      "capture confirmation",
+    );
+    expect(said(step(states.authorized, { ...confirm(40), nowMs: 5_000_000 })[1])).toBe("PRE_AUTH_RELEASED");
+    const row = { pre_auth_status: "authorized", pre_auth_expires_ms: 10 } as const;
+    expect(preAuthStatusAt(row, 9)).toBe("authorized");
+    expect(preAuthStatusAt(row, 10)).toBe("released");
+    expect(preAuthStatusAt({ pre_auth_status: null, pre_auth_expires_ms: null }, 10)).toBeNull();
   });
   test("releases what was not confirmed, and moves nothing when all was", () => {
     expect(step(states.confirmed, events.release)[1]).toContainEqual(
