@@ -3,7 +3,7 @@
  *
  * Owns      the table webhook_subscription.
  * Promises  an address is looked at before it is kept. One that is disabled or deleted gets nothing more: what waited for
- *           it is abandoned in the same transaction.
+ *           it is abandoned in the same transaction, and what a payment of that moment still wrote for it when it is found.
  * Never     forgets a delivery: one that is deleted keeps its rows for as long as others do, and nobody sees it any more.
  * Bounded   by QUOTA subscriptions an account.
  */
@@ -135,13 +135,7 @@ export class WebhookSubscriptions {
       .where("id", "=", id)
       .returningAll()
       .executeTakeFirstOrThrow();
-    if (row.enabled === 0)
-      await tx
-        .updateTable("delivery")
-        .set({ state: "abandoned", settled_ms: nowMs, last_error: "the subscription was disabled" })
-        .where("subscription_id", "=", id)
-        .where("state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
-        .execute();
+    if (row.enabled === 0) await abandonDisabled(tx, [id], nowMs);
     return renderSubscription(row);
   }
 
@@ -149,6 +143,18 @@ export class WebhookSubscriptions {
     const refusal = await this.#parts.targets.refusal(url);
     if (refusal !== undefined) throw new Fault("MALFORMED", `url: ${refusal}`);
   }
+}
+
+/** Abandons what waits for these, of those that are disabled (or deleted). */
+export async function abandonDisabled(tx: Tx, ids: readonly string[], nowMs: number): Promise<void> {
+  await tx
+    .updateTable("delivery")
+    .set({ state: "abandoned", settled_ms: nowMs, last_error: "the subscription was disabled" })
+    .where("subscription_id", "in", (e) =>
+      e.selectFrom("webhook_subscription").select("id").where("id", "in", ids).where("enabled", "=", 0),
+    )
+    .where("state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
+    .execute();
 }
 
 /** Held by whoever is about to add one: how many there are stays as it is counted. */

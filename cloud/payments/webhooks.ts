@@ -6,8 +6,10 @@
  *           sent, so that several processes can share the outbox. Order is not promised: a receiver that needs it asks.
  *           What is sent is the notification's exact text, signed as an ES256 JWT that carries its SHA-256. How each
  *           attempt ended is written down with what came of it.
- * Never     waits for a receiver longer than TIMEOUT_MS.
- * Bounded   by MAX_SENDING deliveries at once; the rest wait as rows.
+ * Never     waits for a receiver longer than TIMEOUT_MS, nor has one account's receivers keep another's waiting.
+ * Bounded   by MAX_SENDING deliveries at once, of one account MAX_OF_ACCOUNT; the rest wait as rows. While an account is at
+ *           its bound a look goes over the LOOKED_OVER that have waited longest and as many that became due last, so that
+ *           another's are found behind any number of its own.
  * Crash     a claim is a lease: what was claimed and not settled is due again when it runs out, with the same id. The
  *           attempt that was cut short has a number and no row.
  */
@@ -19,6 +21,7 @@ import type { Store } from "../store/store.js";
 import { textsOf } from "./outbox.js";
 import type { SigningKey } from "./signing-key.js";
 import { signWebhook } from "./webhook-signature.js";
+import { abandonDisabled } from "./webhook-subscriptions.js";
 import type { WebhookTargets } from "./webhook-targets.js";
 
 /** The log as this room needs it; pino's fits. */
@@ -36,6 +39,8 @@ export type WebhookParts = {
 };
 
 const MAX_SENDING = 32;
+const MAX_OF_ACCOUNT = 4;
+const LOOKED_OVER = 256;
 const TIMEOUT_MS = 5_000;
 /** Longer than any attempt takes, so that a lease never runs out under a living process. */
 const LEASE_MS = 2 * TIMEOUT_MS;
@@ -46,6 +51,7 @@ const GIVE_UP_MS = 14 * 24 * 60 * 60 * 1000;
 
 type Due = {
   readonly id: string;
+  readonly account_id: string;
   readonly notification_id: string;
   readonly body: string;
   readonly url: string;
@@ -64,23 +70,35 @@ export function retryDelayMs(attempts: number, fraction: number): number {
   return Math.round(longest * (0.5 + fraction / 2));
 }
 
+const dueFrom = (end: "asc" | "desc") =>
+  rowsOf((db, { nowMs, limit }: { readonly nowMs: number; readonly limit: number }) =>
+    db
+      .selectFrom("delivery")
+      .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
+      .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
+      .select(["delivery.notification_id", "delivery.subscription_id", "webhook_subscription.url"])
+      .select(["webhook_subscription.account_id", "webhook_subscription.enabled"])
+      .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
+      .where("delivery.due_ms", "<=", nowMs)
+      .orderBy("delivery.due_ms", end)
+      .limit(limit),
+  );
 /** Asked after every commit that may owe something. */
-const findDue = rowsOf((db, { nowMs, limit }: { readonly nowMs: number; readonly limit: number }) =>
-  db
-    .selectFrom("delivery")
-    .innerJoin("webhook_subscription", "webhook_subscription.id", "delivery.subscription_id")
-    .select(["delivery.id", "delivery.attempts", "delivery.round", "delivery.begun_ms", "delivery.tries"])
-    .select(["delivery.notification_id", "webhook_subscription.url"])
-    .where("delivery.state", "=", sql.lit("due")) // a literal, or SQLite does not take the partial index
-    .where("delivery.due_ms", "<=", nowMs)
-    .orderBy("delivery.due_ms")
-    .limit(limit),
-);
+const findDue = dueFrom("asc");
+const findDueLast = dueFrom("desc");
+type Found = Awaited<ReturnType<typeof findDue>>[number];
+type Looked = {
+  readonly now: readonly Found[];
+  readonly unwanted: readonly string[];
+  readonly isMore: boolean;
+};
+const idsOf = (rows: readonly { readonly id: string }[]): readonly string[] => rows.map(({ id }) => id);
 
 export class Webhooks {
   readonly #parts: WebhookParts;
   readonly #stop = new AbortController();
-  readonly #sending = new Set<Promise<void>>();
+  /** And of which account each is. */
+  readonly #sending = new Map<Promise<void>, string>();
   #key: SigningKey | undefined;
   #round: Promise<void> = Promise.resolve();
   #isLooking = false;
@@ -108,7 +126,7 @@ export class Webhooks {
     this.#cancelTimer();
     this.#stop.abort(new Error("stopped before there was an answer"));
     await this.#round;
-    await Promise.all(this.#sending);
+    await Promise.all(this.#sending.keys());
   }
 
   /** Finds what became due by time alone. */
@@ -124,9 +142,12 @@ export class Webhooks {
         const free = MAX_SENDING - this.#sending.size;
         if (free === 0) break; // whoever ends next kicks
         this.#isWanted = false;
-        const claimed = await this.#claim(free);
-        this.#hasMore = claimed.length === free;
+        const found = await this.#find(free);
+        const claimed = await this.#claim(found);
+        this.#hasMore = found.isMore;
         for (const due of claimed) this.#begin(due, key);
+        // Behind what was taken, or is at its account's bound, there may be others'.
+        if (found.isMore && claimed.length + found.unwanted.length > 0) this.#isWanted = true;
       }
     } catch (error) {
       // A busy or failing store: the rows are still due, and the timer looks again.
@@ -145,35 +166,68 @@ export class Webhooks {
         this.#sending.delete(sending);
         if (this.#hasMore || this.#isWanted) this.kick();
       });
-    this.#sending.add(sending);
+    this.#sending.set(sending, due.account_id);
   }
 
-  /** Takes up to `limit` due deliveries for this process: those whose `attempts` are as they were seen, and that nobody holds. */
-  async #claim(limit: number): Promise<readonly Due[]> {
+  /**
+   * What is due: up to `free` to be sent now, and of no account more than it may; the subscriptions found that have ended; whether
+   * there is more.
+   */
+  async #find(free: number): Promise<Looked> {
     const { store, clock } = this.#parts;
+    const sending = [...this.#sending.values()];
+    const mayBegin = new Map<string, number>();
+    const roomOf = (accountId: string): number =>
+      mayBegin.get(accountId) ?? MAX_OF_ACCOUNT - sending.filter((id) => id === accountId).length;
+    const isAnyFull = sending.some((accountId) => roomOf(accountId) <= 0);
+    const asked = { nowMs: clock.nowMs(), limit: isAnyFull ? LOOKED_OVER : free };
+    const longest = await findDue(store.read, asked);
+    const isCut = longest.length === asked.limit;
+    const last = isAnyFull && isCut ? await findDueLast(store.read, asked) : [];
+    const found = [...new Map([...longest, ...last].map((row) => [row.id, row])).values()];
+    const unwanted = found.filter(({ enabled }) => enabled === 0).map((row) => row.subscription_id);
+    const now: Found[] = [];
+    for (const row of found) {
+      const room = roomOf(row.account_id);
+      if (row.enabled === 0 || room <= 0 || now.length === free) continue;
+      mayBegin.set(row.account_id, room - 1);
+      now.push(row);
+    }
+    return { now, unwanted, isMore: isCut || now.length + unwanted.length < found.length };
+  }
+
+  /**
+   * Takes those for this process whose `attempts` are as they were seen, and that nobody holds. What a subscription that has
+   * ended is still owed (a payment may have read it just before) is abandoned.
+   */
+  async #claim({ now, unwanted }: Looked): Promise<readonly Due[]> {
+    const { store, clock } = this.#parts;
+    if (now.length + unwanted.length === 0) return [];
     const nowMs = clock.nowMs();
-    const found = await findDue(store.read, { nowMs, limit });
-    if (found.length === 0) return [];
     const texts = await textsOf(
       store.read,
-      found.map(({ notification_id }) => notification_id),
+      now.map(({ notification_id }) => notification_id),
     );
-    const due = found.map((row) => {
+    const due = now.map((row) => {
       const body = texts.get(row.notification_id);
       if (body === undefined) throw new Error(`the notification ${row.notification_id} is gone`);
       return { ...row, body };
     });
     return store.write(async (tx) => {
-      const ids = due.map(({ id }) => id);
+      if (unwanted.length > 0) await abandonDisabled(tx, unwanted, nowMs);
+      if (due.length === 0) return [];
       const free = await tx
         .selectFrom("delivery")
         .select(["id", "attempts", "round"])
-        .where("id", "in", ids)
+        .where("id", "in", idsOf(due))
         .where("state", "=", "due")
+        .where("subscription_id", "in", (e) =>
+          e.selectFrom("webhook_subscription").select("id").where("enabled", "=", 1),
+        )
         .$call(forUpdateSkipLocked(tx))
         .execute();
-      const now = new Map(free.map(({ id, attempts, round }) => [id, `${attempts} ${round}`]));
-      const mine = due.filter(({ id, attempts, round }) => now.get(id) === `${attempts} ${round}`);
+      const seen = new Map(free.map(({ id, attempts, round }) => [id, `${attempts} ${round}`]));
+      const mine = due.filter(({ id, attempts, round }) => seen.get(id) === `${attempts} ${round}`);
       if (mine.length === 0) return [];
       await tx
         .updateTable("delivery")
@@ -182,11 +236,7 @@ export class Webhooks {
           tries: e("tries", "+", 1),
           due_ms: nowMs + LEASE_MS,
         }))
-        .where(
-          "id",
-          "in",
-          mine.map(({ id }) => id),
-        )
+        .where("id", "in", idsOf(mine))
         .execute();
       return mine.map((row) => ({ ...row, attempts: row.attempts + 1, tries: row.tries + 1 }));
     });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Tables } from "../../cloud/store/tables.js";
 import { newDatabase, type TestDatabase } from "../store/database.js";
 import { ASSET_TYPE, CURRENCY, openPlatform, type Answer, type Platform } from "./platform.js";
+import { openReceiver } from "./receiver.js";
 
 const VOUCHER = "voucher.nzd.test";
 let database: TestDatabase;
@@ -35,11 +36,12 @@ const waiting = async (): Promise<number> => {
   );
   return rows.length;
 };
-/** Asks while the row is held, each once those before it wait. Then lets go, and answers what they were answered. */
+/** Asks while the row is held, each once those before it wait. Then lets go, and answers what they were answered. `meanwhile`: once all wait. */
 async function inLine(
   table: keyof Tables,
   id: string,
   asks: readonly (() => Promise<Answer>)[],
+  meanwhile: () => Promise<void> = () => Promise.resolve(),
 ): Promise<readonly Answer[]> {
   const answers: Promise<Answer>[] = [];
   await holder.query("begin");
@@ -48,6 +50,7 @@ async function inLine(
     answers.push(ask());
     await expect.poll(waiting, { timeout: 20_000, interval: 5 }).toBe(answers.length);
   }
+  await meanwhile();
   await holder.query("commit");
   return Promise.all(answers);
 }
@@ -132,4 +135,24 @@ test("of more vouchers than a wallet can fill, those that it cannot are told so"
   const ask = (): Promise<Answer> => issuing(each, { walletId });
   const answers = await inLine("ledger_account", walletId, [ask, ask, ask]);
   expect(answers.map(outcome)).toEqual([200, 200, "INSUFFICIENT_ASSET_VALUE"]);
+});
+
+test("what a payment owes a subscription that was deleted meanwhile is abandoned, and never sent", async () => {
+  const { ownerKey, ownerAccountId: accountId, walletId } = platform.merchant;
+  const receiver = await openReceiver();
+  const form = { accountId, url: receiver.url, types: ["payment-request:paid"] };
+  const { body } = await platform.post(ownerKey, "/api/webhook-subscriptions", form);
+  const id = await platform.request("100");
+  const answers = await inLine("ledger_account", walletId, [() => platform.pay(id)], async () => {
+    expect((await platform.del(ownerKey, `/api/webhook-subscriptions/${String(body["id"])}`)).status).toBe(
+      200,
+    );
+  });
+  expect(answers.map(outcome)).toEqual([200]);
+  const owed = platform.store.read.selectFrom("delivery").select(["state", "attempts"]);
+  await expect
+    .poll(() => owed.where("subscription_id", "=", String(body["id"])).execute(), { interval: 5 })
+    .toEqual([{ state: "abandoned", attempts: 0 }]);
+  expect(receiver.received).toEqual([]);
+  await receiver.close();
 });

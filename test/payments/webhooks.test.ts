@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { setWebhookUrl } from "../../cloud/payments/provision.js";
+import { setWebhookUrl, type ProvisionedMerchant } from "../../cloud/payments/provision.js";
 import { notificationTypes } from "../../cloud/payments/request.js";
 import { openSigningKey } from "../../cloud/payments/signing-key.js";
 import { Webhooks } from "../../cloud/payments/webhooks.js";
@@ -30,6 +30,11 @@ const paid = async (value = "350"): Promise<string> => {
   await platform.pay(id);
   return id;
 };
+const paidTo = async ({ configId, terminalKey }: ProvisionedMerchant): Promise<void> => {
+  const value = { amount: "10", currency: CURRENCY };
+  const { body } = await platform.post(terminalKey, "/api/payment-requests", { configId, value });
+  expect((await platform.pay(String(body["id"]))).status).toBe(200);
+};
 const heard = async (count: number): Promise<readonly Received[]> => {
   await expect.poll(() => receiver.received.length, { timeout: 45_000, interval: 5 }).toBe(count);
   return receiver.received;
@@ -44,6 +49,25 @@ const settled = async (state: string): Promise<void> => {
 const failedOnce = async (): Promise<void> => {
   await expect.poll(async () => (await deliveries())[0]?.last_error, { interval: 5 }).not.toBe(null);
 };
+
+test("an account whose receivers are silent holds up nobody else's, however many it is owed", async () => {
+  const dead = await openReceiver();
+  dead.manner = silence;
+  const other = await platform.newMerchant();
+  for (let n = 0; n < 20; n += 1)
+    await platform.post(other.ownerKey, "/api/webhook-subscriptions", {
+      accountId: other.ownerAccountId,
+      url: dead.url,
+      types: ["payment-request:paid"],
+    });
+  await Promise.all(Array.from({ length: 15 }, () => paidTo(other)));
+  platform.clock.advance(1);
+  await paid();
+  await heard(1); // the clock stands still again: none of the silent ones has run out of time
+  expect(dead.peak()).toBeLessThanOrEqual(4);
+  expect(await deliveries()).toHaveLength(15 * 20 + 1);
+  await dead.close();
+});
 
 describe("a notification", () => {
   test("leaves right after the commit, with the activity that was answered", async () => {
@@ -269,14 +293,19 @@ describe("the outbox", () => {
     await Promise.all(more.map((deliverer) => deliverer.close()));
   });
 
-  test("sends no more than 32 at a time, and all of them in the end", async () => {
+  test("sends no more than 4 of an account at a time, and 32 of all, and all of them in the end", async () => {
     const waiting: (() => void)[] = [];
     receiver.manner = (response) => void waiting.push(() => ok(response));
-    await Promise.all(Array.from({ length: 80 }, () => paid("1")));
+    const merchants = await Promise.all(Array.from({ length: 9 }, () => platform.newMerchant()));
+    for (const { ownerAccountId } of merchants) await subscribe(platform, receiver.url, ownerAccountId);
+    await Promise.all(merchants.flatMap((merchant) => [1, 2, 3, 4, 5].map(() => paidTo(merchant))));
     await heard(32);
+    const first = receiver.received.map(({ notification }) => notification.accountId);
+    for (const account of new Set(first))
+      expect(first.filter((one) => one === account).length).toBeLessThanOrEqual(4);
     receiver.manner = ok;
     for (const answer of waiting.splice(0)) answer();
-    await heard(80);
+    await heard(45);
     await settled("delivered");
     expect(receiver.peak()).toBe(32);
   });
