@@ -5,7 +5,7 @@ import { amount, money } from "../../broker/protocol/money.js";
 import type { Endpoints } from "../http/endpoint.js";
 import { Fault } from "../http/fault.js";
 import type { Store } from "../store/store.js";
-import type { Attendant } from "./attendant.js";
+import type { Attendant, Terms } from "./attendant.js";
 import type { Desk } from "./desk.js";
 import type { Log } from "./log.js";
 import { itemsOf, machineBy, machineState } from "./machines.js";
@@ -21,6 +21,7 @@ export type CustomerRouteParts = {
   readonly desk: Desk;
   readonly attendant: Attendant;
   readonly payments: PaymentsClient;
+  readonly terms: Terms;
   readonly log: Log;
   /** Where the customer's pages are. */
   readonly publicUrl: string;
@@ -196,10 +197,17 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
       parts.payments.get(sale.paymentRequestId),
     ]);
     if (fresh.kind !== "done")
-      return saleView(sale, machine, items, story, paymentRequest === null ? null : kept(paymentRequest));
+      return saleView(
+        sale,
+        machine,
+        items,
+        story,
+        paymentRequest === null ? null : kept(paymentRequest),
+        parts.terms,
+      );
     const json = JSON.stringify(fresh.value);
     if (json !== paymentRequest) await store.write((tx) => keepPaymentRequest(tx, sale.id, json));
-    return saleView(sale, machine, items, story, fresh.value);
+    return saleView(sale, machine, items, story, fresh.value, parts.terms);
   }
 }
 
