@@ -5,7 +5,7 @@ import { amount, money } from "../../broker/protocol/money.js";
 import type { Endpoints } from "../http/endpoint.js";
 import { Fault } from "../http/fault.js";
 import type { Store } from "../store/store.js";
-import type { Attendant } from "./attendant.js";
+import type { Attendant, Terms } from "./attendant.js";
 import type { Desk } from "./desk.js";
 import type { Log } from "./log.js";
 import { itemsOf, machineBy, machineState } from "./machines.js";
@@ -22,6 +22,7 @@ export type CustomerRouteParts = {
   readonly desk: Desk;
   readonly attendant: Attendant;
   readonly payments: PaymentsClient;
+  readonly terms: Terms;
   readonly log: Log;
   /** Where the customer's pages are. */
   readonly publicUrl: string;
@@ -198,7 +199,7 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
       storyOf(store.read, sale.id),
       requestOf(stored, sale.paymentRequestId),
     ]);
-    return saleView(sale, machine, items, story, request);
+    return saleView(sale, machine, items, story, request, parts.terms);
   }
 
   /**

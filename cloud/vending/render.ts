@@ -1,11 +1,12 @@
 /** What the merchant backend shows: machines and sales on the wire. The only place their public form is written. */
 import { z } from "zod";
 import { fromMinor } from "../../broker/protocol/money.js";
+import type { Terms } from "./attendant.js";
 import { checkWords } from "./check-words.js";
 import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
-import { isInDoubt, isVended, type Note, type Sale, type SaleState } from "./sale.js";
+import { isInDoubt, isVended, sessionEnds, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
 import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
@@ -54,6 +55,7 @@ export function saleView(
   items: readonly Item[],
   story: readonly (Note & { readonly atMs: number })[],
   paymentRequest: PaymentRequest | null,
+  terms: Terms,
 ): SaleView {
   const nameOf = namesOf(items);
   const source = sourceOf(sale, paymentRequest);
@@ -67,6 +69,7 @@ export function saleView(
     vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
     ...(sale.refundRefusal === null ? {} : { owed: fromMinor(sale.refundDueMinor, sale.currency) }),
+    ...sessionOf(sale, terms),
     timeline: story.map(({ atMs, code, item, minor }) => ({
       at: new Date(atMs).toISOString(),
       text: sentence({
@@ -76,6 +79,18 @@ export function saleView(
         ...(minor === undefined ? {} : { money: priced(minor) }),
       }),
     })),
+  };
+}
+
+function sessionOf(sale: Sale, { policy, goMs, sessionMs }: Terms): Pick<SaleView, "session"> {
+  const ends = sessionEnds(sale, { goMs, sessionMs, darkAfterMs: policy.darkAfterMs });
+  if (ends === undefined) return {};
+  return {
+    session: {
+      overBy: isoOf(ends.overMs),
+      givenUpBy: isoOf(ends.givenUpMs),
+      stopAsked: sale.voiding,
+    },
   };
 }
 

@@ -219,6 +219,25 @@ export function basket(products: readonly Product[]): readonly Product[] {
   return [...lines.values()];
 }
 
+/** A coffee takes minutes; nothing takes longer. */
+const LONGEST_VEND_MS = 300_000;
+/** For the way of what the machine says, and for clocks that do not run alike. */
+const MARGIN_MS = 10_000;
+
+/** Of a sale whose credit the machine has: when its session is over at the latest, heard or not, and when the machine is given up. */
+export function sessionEnds(
+  { state, sinceMs, newsMs }: Sale,
+  {
+    goMs,
+    sessionMs,
+    darkAfterMs,
+  }: { readonly goMs: number; readonly sessionMs: number } & Pick<Policy, "darkAfterMs">,
+): { readonly overMs: number; readonly givenUpMs: number } | undefined {
+  if (state !== "open" && state !== "vending") return undefined;
+  const lastsMs = state === "open" ? goMs + sessionMs : LONGEST_VEND_MS;
+  return { overMs: sinceMs + lastsMs + MARGIN_MS, givenUpMs: newsMs + darkAfterMs };
+}
+
 /** While one of these, the machine serves this customer and no other. */
 export const holdsMachine = ({ state, letsGo }: Sale): boolean =>
   !letsGo && ["reserving", "requesting", "awaitingPayment", "paid", "open", "vending"].includes(state);

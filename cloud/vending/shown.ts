@@ -78,6 +78,18 @@ export const saleView = z
       description:
         "What could not be given back so far: the payment platform refuses it, and is asked again and again.",
     }),
+    session: z
+      .object({
+        overBy: timestamp.meta({
+          description: "Past it the credit cannot be used any more, whether the machine can be heard or not.",
+        }),
+        givenUpBy: timestamp.meta({
+          description: "When what was not vended goes back at the latest, if the machine is not heard again.",
+        }),
+        stopAsked: z.boolean().meta({ description: "The customer has asked the machine to stop." }),
+      })
+      .optional()
+      .meta({ description: "While the machine has the credit." }),
     timeline: z.array(z.object({ at: timestamp, text: z.string().meta({ description: "A sentence." }) })),
   })
   .meta({ id: "Sale" });

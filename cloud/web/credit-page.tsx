@@ -129,7 +129,7 @@ type TileProps = {
 
 function ItemTile({ item, chosen, disabled, onChoose }: TileProps): VNode {
   const { words, money } = useApp();
-  const price = item.available ? money(item.price) : words.machine.soldOut;
+  const price = item.available ? money(item.price) : words.machine.notToBeHad;
   return (
     <button
       type="button"

@@ -25,6 +25,7 @@ export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
   const sale = answer?.ok === true ? answer.value : undefined;
   const over = sale !== undefined && isOver(sale);
   const code = sale?.machine.code;
+  const isSilent = useIsPast(sale?.session?.overBy);
 
   useEffect(() => {
     if (over && code !== undefined) memory.forget(`sale.${code}`);
@@ -52,16 +53,16 @@ export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
   return (
     <>
       <Steps state={sale.state} />
-      <Headline sale={sale} />
+      <Headline sale={sale} isSilent={isSilent} />
       {sale.state === "awaitingPayment" && sale.paymentRequest !== undefined && (
         <PayPanel request={sale.paymentRequest} />
       )}
-      {sale.state === "open" && machine !== undefined && (
+      {sale.state === "open" && !isSilent && machine !== undefined && (
         <Choices sale={sale} items={machine.items} wish={wish} />
       )}
       <Receipt sale={sale} />
-      <Cancel sale={sale} onSale={replace} />
-      {(over || sale.state === "unknown" || sale.owed !== undefined) && (
+      {!isSilent && <Cancel sale={sale} onSale={replace} />}
+      {(over || isSilent || sale.state === "unknown" || sale.owed !== undefined) && (
         <button type="button" class={over ? "primary" : "secondary"} onClick={onLeft}>
           {words.sale.again}
         </button>
@@ -69,6 +70,18 @@ export function SalePage({ id, machine, wish, onLeft }: Props): VNode {
       <Timeline sale={sale} />
     </>
   );
+}
+
+/** Whether this moment is over, by the cloud's clock. */
+function useIsPast(at: string | undefined): boolean {
+  const { api } = useApp();
+  const [past, setPast] = useState<string>();
+  useEffect(() => {
+    if (at === undefined) return;
+    const timer = setTimeout(() => setPast(at), Date.parse(at) - api.nowMs());
+    return () => clearTimeout(timer);
+  }, [api, at]);
+  return at !== undefined && past === at;
 }
 
 /** Where each state stands on the way; the two endings without a sale stand nowhere. */
@@ -115,13 +128,15 @@ const iconOf: Record<SaleState, IconName> = {
   unknown: "question",
 };
 
+type HeadlineProps = { readonly sale: Sale; readonly isSilent: boolean };
+
 /** The one thing to know now; spoken when it changes, and given the focus when the page turns into the sale. */
-function Headline({ sale }: { readonly sale: Sale }): VNode {
+function Headline({ sale, isSilent }: HeadlineProps): VNode {
   const app = useApp();
   const { words, money } = app;
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  const { title, detail, look, icon } = headlineOf(sale, app);
+  const { title, detail, look, icon } = headlineOf({ sale, isSilent }, app);
   const refunded = refundOf(sale);
   return (
     <section class={`headline ${look}`} role="status">
@@ -131,7 +146,7 @@ function Headline({ sale }: { readonly sale: Sale }): VNode {
       <h2 ref={heading} tabIndex={-1}>
         {title}
       </h2>
-      {sale.state === "open" && <p class="figure">{words.sale.credit(money(sale.credit))}</p>}
+      {look === "open" && <p class="figure">{words.sale.credit(money(sale.credit))}</p>}
       {isOver(sale) && refunded !== undefined && <p class="figure">{words.sale.refunded(money(refunded))}</p>}
       <p>{detail}</p>
     </section>
@@ -140,9 +155,10 @@ function Headline({ sale }: { readonly sale: Sale }): VNode {
 
 type Heading = Said & { readonly look: SaleState | "doubt"; readonly icon: IconName };
 
-function headlineOf(sale: Sale, { words, money }: Pick<App, "words" | "money">): Heading {
-  const { id, state, vended, owed } = sale;
+function headlineOf({ sale, isSilent }: HeadlineProps, { words, money, dayAndTime }: App): Heading {
+  const { id, state, vended, owed, session } = sale;
   const doubt = (said: Said): Heading => ({ ...said, look: "doubt", icon: "question" });
+  if (isSilent && session !== undefined) return doubt(words.sale.silent(dayAndTime(session.givenUpBy)));
   if (owed !== undefined) return doubt(words.sale.owed(money(owed), id));
   if (state === "settled" && vended.some(({ inDoubt }) => inDoubt)) return doubt(words.sale.inDoubt(id));
   const { settled } = words.sale;
@@ -223,25 +239,25 @@ function Cancel({
   readonly onSale: (sale: Sale) => void;
 }): VNode | null {
   const { api, words } = useApp();
-  const [asked, setAsked] = useState<"not" | "asking" | "asked">("not");
+  const [asking, setAsking] = useState(false);
   const [refused, setRefused] = useState<Refusal>();
   if (sale.state !== "awaitingPayment" && sale.state !== "paid" && sale.state !== "open") return null;
 
   const cancel = async (): Promise<void> => {
-    setAsked("asking");
+    setAsking(true);
     setRefused(undefined);
     const answer = await api.cancelSale(sale.id);
-    setAsked(answer.ok ? "asked" : "not");
+    setAsking(false);
     if (answer.ok) onSale(answer.value);
     else setRefused(answer);
   };
 
-  if (asked === "asked") return <p class="hint centred">{words.sale.cancelAsked}</p>;
+  if (sale.session?.stopAsked === true) return <p class="hint centred">{words.sale.cancelAsked}</p>;
   return (
     <>
       {refused !== undefined && <Notice tone="bad" said={words.refusal(refused.code)} />}
-      <button type="button" class="secondary" disabled={asked === "asking"} onClick={() => void cancel()}>
-        {asked === "asking"
+      <button type="button" class="secondary" disabled={asking} onClick={() => void cancel()}>
+        {asking
           ? words.sale.cancelling
           : sale.state === "awaitingPayment"
             ? words.sale.cancel

@@ -63,6 +63,7 @@ export const sale = fields({
   vended,
   refunded: maybe(money),
   owed: maybe(money),
+  session: maybe(fields({ overBy: instant, givenUpBy: instant, stopAsked: flag })),
   timeline: list(fields({ at: instant, text })),
 });
 export type Sale = Shape<typeof sale>;

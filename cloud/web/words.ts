@@ -189,7 +189,12 @@ export const english = {
     cancel: "Cancel",
     cancelPaid: "Cancel and refund",
     cancelling: "Stopping",
-    cancelAsked: "The machine has been asked to stop. What was not used comes back to you.",
+    cancelAsked:
+      "You have asked to stop. When the machine has heard it, what was not used comes back to you.",
+    silent: (latest: string): Said => ({
+      title: "The machine cannot be reached",
+      detail: `Your credit can no longer be used. What was not given out comes back as soon as the machine is heard again, at the latest ${latest}.`,
+    }),
     reference: (id: string) => `Reference ${id}`,
     gone: "This purchase can no longer be found",
     goneDetail: "It may be very old, or the address may be mistyped.",
@@ -208,7 +213,7 @@ export const english = {
     itemsHint: "Tap one to load exactly its price, or choose an amount below.",
     noItems: "The machine has not said what is inside. Choose an amount and look behind the glass.",
     tile: (item: number, name: string, price: string) => `Number ${item}, ${name}, ${price}`,
-    soldOut: "Sold out",
+    notToBeHad: "Not to be had now",
     credit: "How much to load",
     start: (amount: string) => `Continue with ${amount}`,
     starting: "Asking the machine",

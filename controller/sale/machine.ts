@@ -12,6 +12,7 @@
  * A reservation leaves nothing behind: the cloud holds at most one sale a machine, so the answer to "can you?" is all
  * there is to it, and the grant asks again.
  */
+import { SUSPENDED_MS } from "../../broker/protocol/machine-configuration.js";
 import type { Body, JournalLine } from "../../broker/protocol/messages.js";
 import type { Ask, MdbState, Said } from "../mdb/driver.js";
 import { ITEM_UNDEFINED } from "../mdb/driver.js";
@@ -118,8 +119,6 @@ export type SaleStep = readonly [next: Sale, effects: readonly SaleEffect[]];
 
 /** How long the backend may take to say what is to be paid. */
 export const ANSWER_MS = 15_000;
-/** How long an item that failed too often is not sold; then it is tried once more. */
-export const SUSPENDED_MS = 15 * 60_000;
 export const ALARM_EVERY_MS = 60_000; // a broken adapter must not fill the journal
 const NONE: Held = { kind: "none" };
 

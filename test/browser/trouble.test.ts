@@ -32,6 +32,33 @@ async function ownersPage(path: string): Promise<Page> {
 }
 
 test.runIf(hasChromium)(
+  "when the network goes in a session, the page says that it is over and what comes back, and lets go",
+  async () => {
+    await using cutOff = await Rig.start({ cloud: { sessionMs: 3_000, goMs: 2_000 } });
+    await cutOff.ready();
+    const sale = await cutOff.begun("400");
+    await cutOff.vmc("session");
+    await cutOff.faults({ networkDown: true });
+    const phone = await browser.newPage({ viewport: { width: 360, height: 740 } });
+    await phone.goto(`${cutOff.file.machines[0]?.url ?? ""}?sale=${sale.id}`);
+    await phone.getByRole("button", { name: "Cancel and refund" }).click();
+    await phone.getByText("You have asked to stop").waitFor();
+    await phone.reload();
+    await phone.getByText("You have asked to stop").waitFor();
+    await phone.getByRole("heading", { name: "The machine cannot be reached" }).waitFor();
+    const text = await phone.locator("main").innerText();
+    expect(text).toContain("can no longer be used");
+    expect(text).not.toMatch(/of credit|asked to stop\. /);
+    await phone.getByRole("button", { name: "Buy something else" }).click();
+    await phone.getByText("Check words").waitFor();
+    await cutOff.heal();
+    expect(await cutOff.reaches(sale.id, "settled")).toMatchObject({ refunded: { amount: "400" } });
+    await phone.close();
+  },
+  180_000, // a rig of its own is started in it
+);
+
+test.runIf(hasChromium)(
   "who may have got nothing is not told to enjoy it, and is promised nothing",
   async () => {
     await rig.ready();

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Body } from "../../broker/protocol/messages.js";
 import type { MdbState, Said } from "../../controller/mdb/driver.js";
 import { NOTHING_HELD, readDurable, type Durable } from "../../controller/sale/durable.js";
+import { SUSPENDED_MS } from "../../broker/protocol/machine-configuration.js";
 import { ITEM_UNDEFINED } from "../../controller/mdb/driver.js";
 import * as machine from "../../controller/sale/machine.js";
 
@@ -512,7 +513,7 @@ describe("an item that fails again and again", () => {
     expect(failing(3).restart().sale.failures.size).toBe(0);
     const later = failing(3);
     later.said({ kind: "sessionEnded" });
-    later.nowMs += machine.SUSPENDED_MS;
+    later.nowMs += SUSPENDED_MS;
     fail(later, "f9");
   });
 

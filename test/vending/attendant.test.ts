@@ -22,6 +22,29 @@ test("a cancel asked for again and again does not put off what the first one owe
   expect(await cancel()).toBe(first);
 });
 
+test("while the machine has the credit, the sale says until when at the latest, and whether a stop was asked for", async () => {
+  await using cloud = await Cloud.start({ webhooks: true });
+  await using machine = await Machine.connect(cloud);
+  await machine.online();
+  const { id, paymentRequestId } = await machine.sale("network goes");
+  const before = await cloud.sale(id);
+  expect(before).not.toHaveProperty("session");
+  await cloud.pay(paymentRequestId);
+  const { grantId, sessionMs, goMs } = await machine.grant(id);
+  const fromMs = clock.nowMs();
+  await machine.report("j", 1, { kind: "accepted", grantId });
+  const open = await cloud.reaches(id, "open");
+  expect(open).toMatchObject({ session: { stopAsked: false } });
+  const { overBy, givenUpBy } = open["session"] as { overBy: string; givenUpBy: string }; // as published
+  expect(Date.parse(overBy)).toBeGreaterThan(fromMs + goMs + sessionMs);
+  expect(Date.parse(overBy)).toBeLessThan(clock.nowMs() + goMs + sessionMs + 60_000);
+  expect(Date.parse(givenUpBy)).toBeGreaterThanOrEqual(fromMs + 86_400_000);
+  const { body } = await cloud.call("POST", `/api/vending/sales/${id}/cancel`);
+  expect(body).toMatchObject({ state: "open", session: { overBy, stopAsked: true } });
+  await machine.report("j", 2, { kind: "closed", grantId, reason: "void" });
+  expect(await cloud.reaches(id, "settled")).not.toHaveProperty("session");
+});
+
 test("one wallet's cap holds when several of its unknown vends fall due together", async () => {
   await using cloud = await Cloud.start({ webhooks: true, terms: { unknownRefundCap: 1 } });
   await using machine = await Machine.connect(cloud);

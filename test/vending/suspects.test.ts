@@ -2,7 +2,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SUSPENDED_MS } from "../../broker/protocol/machine-configuration.js";
 import type { Body } from "../../broker/protocol/messages.js";
-import * as atTheMachine from "../../controller/sale/machine.js";
 import { clock, Cloud, Machine, MACHINE } from "./cloud.js";
 
 let cloud: Cloud;
@@ -63,10 +62,6 @@ const applies = async (applied: number, more: Partial<Body["status"]> = {}): Pro
     ).body["applied"];
   await expect.poll(isApplied).toBe(applied);
 };
-
-test("the cloud and the machine leave an item out for equally long", () => {
-  expect(atTheMachine.SUSPENDED_MS).toBe(SUSPENDED_MS);
-});
 
 test("an item that jammed three times is offered again when the machine would give it again, and one more jam is enough", async () => {
   await jamsThreeTimes();
