@@ -110,8 +110,8 @@ type Act = {
   readonly operation: (Omit<Operation, "subjectId"> & { readonly asked: string }) | undefined;
   /** What the activity repeats of what was asked. */
   readonly said: object;
-  /** Who is to pay, where somebody is. */
-  readonly source?: (tx: Tx, row: RequestRow, nowMs: number) => Promise<Source>;
+  /** Who is to pay, where somebody is. `earlier`: what was asked under the same key. */
+  readonly source?: (tx: Tx, row: RequestRow, nowMs: number, earlier: Promise<unknown>) => Promise<Source>;
   /** Whether the merchant is paid by it: then it is asked whether it may be. */
   readonly isPayment?: boolean;
   readonly event: (asking: Asked, row: RequestRow, source: Source, isStopped: boolean) => Event;
@@ -280,7 +280,10 @@ export class PaymentRequests {
       action: "payment-requests:pay",
       operation: { kind: "pay", key: idempotencyKey, asked: canonical(form) },
       said: { idempotencyKey, externalPaymentRef, external: transactionId },
-      source: async (tx, request, nowMs) => {
+      source: async (tx, request, nowMs, earlier) => {
+        // Nothing is asked of a code that is not to pay: a wrong one would be counted.
+        if (request.status !== "new" || nowMs >= request.expires_ms) return NOBODY;
+        if (form.authorization !== undefined && (await earlier) !== undefined) return NOBODY;
         const option = readOptions(request).find((one) => one.assetType === assetType);
         const isKept = uplink !== undefined || !isElsewhere(assetType);
         const provider = option && isKept ? providerOf(providers, assetType) : undefined;
@@ -484,9 +487,10 @@ export class PaymentRequests {
       const keyed = operation && { subjectId: id, ...operation };
       const activityId = newId(realMs, random);
       const decided = async (): Promise<Event> => {
+        const looked = keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed);
         const [before, payer, stopped] = await together([
-          keyed === undefined ? Promise.resolve(undefined) : findOperation(tx, keyed),
-          source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs),
+          looked,
+          source === undefined ? Promise.resolve(NOBODY) : source(tx, row, nowMs, looked),
           isPayment ? isStopped(tx, row.merchant_id) : Promise.resolve(false),
         ]);
         const asking = {

@@ -2,7 +2,8 @@
  * Codes that a customer types at a terminal: a voucher's, or a token's.
  *
  * Owns      the table voucher_try.
- * Promises  wrong codes from one terminal slow it down, whatever they were tried as; a right one clears that.
+ * Promises  wrong codes from one terminal slow it down, whatever they were tried as; a right one clears that. Nobody but its
+ *           merchant slows a terminal down.
  */
 import type { Clock } from "../../broker/protocol/clock.js";
 import { Fault } from "../http/fault.js";
@@ -54,10 +55,11 @@ export async function countWrongCode(store: Store, clock: Clock, terminal: strin
   });
 }
 
-/** The terminal a code was typed at: as the request names it, or else the key that pays. */
+/** The terminal a code was typed at: as the request names it, where the merchant itself pays, or else the key that pays. */
 const terminalOf = ({ request, caller }: Spending): string => {
   const { terminalId } = JSON.parse(request.details) as { readonly terminalId?: string }; // written by create alone
-  return terminalId === undefined ? caller.crn : `${request.merchant_account_id} ${terminalId}`;
+  const merchant = request.merchant_account_id;
+  return terminalId === undefined || caller.accountId !== merchant ? caller.crn : `${merchant} ${terminalId}`;
 };
 
 const findTries = (db: Reader, terminal: string) =>
