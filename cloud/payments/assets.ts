@@ -186,7 +186,14 @@ const selectEntries = (db: Reader) =>
     .selectFrom("entry")
     .innerJoin("transfer", "transfer.id", "entry.transfer_id")
     .select(["entry.account_id", "entry.amount_minor", "entry.currency"])
-    .select(["transfer.id", "transfer.kind", "transfer.ref", "transfer.created_ms"]);
+    .leftJoin("voucher", "voucher.id", "transfer.ref")
+    .select([
+      "transfer.id",
+      "transfer.kind",
+      "transfer.ref",
+      "transfer.created_ms",
+      "voucher.id as voucher_id",
+    ]);
 
 export const findAsset = async (db: Reader, id: string): Promise<AssetRow | undefined> =>
   (await findById(db, { id }))[0];

@@ -31,7 +31,10 @@ export type SubscriptionRow = Row<"webhook_subscription">;
 export type DeliveryRow = Row<"delivery"> & Pick<Row<"notification">, "type">;
 export type AttemptRow = Row<"delivery_attempt">;
 export type EntryRow = Pick<Row<"entry">, "account_id" | "amount_minor" | "currency"> &
-  Pick<Row<"transfer">, "id" | "kind" | "ref" | "created_ms">;
+  Pick<Row<"transfer">, "id" | "kind" | "ref" | "created_ms"> & {
+    /** Of the voucher that asked for it, if one did: it is the `ref` then. */
+    readonly voucher_id: string | null;
+  };
 
 export const timestamp = (ms: number): string => new Date(ms).toISOString();
 
@@ -216,7 +219,7 @@ export const renderTransaction = (row: EntryRow): object => ({
   kind: row.kind,
   value: fromMinor(Math.abs(row.amount_minor), row.currency),
   ref: row.ref,
-  refType: row.kind === "top-up" ? "asset" : "payment-request",
+  refType: row.voucher_id !== null ? "voucher" : row.kind === "top-up" ? "asset" : "payment-request",
   createdAt: timestamp(row.created_ms),
 });
 

@@ -166,10 +166,18 @@ describe("issuing", () => {
     const topUp = { value: { amount: "1000", currency: CURRENCY }, idempotencyKey: "fill" };
     await platform.post(merchant.ownerKey, `/api/assets/${merchant.walletId}/top-up`, topUp);
     const before = await platform.balance(merchant.walletId);
+    platform.clock.advance(1); // ids of one millisecond have no order
     const { id } = await issue(300, { walletId: merchant.walletId });
     expect(await platform.balance(merchant.walletId)).toBe(before - 300);
+    platform.clock.advance(1);
     await platform.post(merchant.ownerKey, `/api/vouchers/${id}/cancel`);
     expect(await platform.balance(merchant.walletId)).toBe(before);
+    const asked = { ref: id, refType: "voucher" };
+    const latest = `/api/assets/${merchant.walletId}/transactions?paginationLimit=2`;
+    expect((await platform.get(merchant.ownerKey, latest)).body["items"]).toMatchObject([
+      { kind: "release", ...asked },
+      { kind: "issue", ...asked },
+    ]);
     expect((await platform.post(merchant.ownerKey, `/api/vouchers/${id}/cancel`)).status).toBe(200);
     expect(await platform.balance(merchant.walletId)).toBe(before);
   });
