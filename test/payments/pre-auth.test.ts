@@ -64,6 +64,16 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
   expect(await both(wallet.assetId)).toEqual([450, merchant + 50]);
 });
 
+test("what is refunded to a wallet that was archived meanwhile can be spent", async () => {
+  const wallet = await platform.newWallet(500);
+  const archive = `/api/assets/${wallet.assetId}/archive`;
+  const id = await platform.request("500");
+  await platform.pay(id, wallet);
+  expect((await platform.post(wallet.apiKey, archive)).body).toMatchObject({ status: "archived" });
+  expect((await refund(id, 500, "r1")).status).toBe(200);
+  expect((await platform.pay(await platform.request("500"), wallet)).status).toBe(200);
+});
+
 test("a wallet whose money is held is not archived before that is let go", async () => {
   const wallet = await platform.newWallet(500);
   const id = await platform.request("500", { preAuth: true });

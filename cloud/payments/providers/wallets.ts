@@ -2,7 +2,7 @@
 import { Fault } from "../../http/fault.js";
 import { permit } from "../api-key.js";
 import { readAssetType } from "../asset-type.js";
-import { findAsset } from "../assets.js";
+import { findAsset, reopenWallet } from "../assets.js";
 import type { AssetProvider } from "../provider.js";
 
 export const wallets: AssetProvider = {
@@ -24,4 +24,6 @@ export const wallets: AssetProvider = {
       walletId: null,
     };
   },
+  /** Archived meanwhile, it is opened again: money that nobody can spend would be kept. */
+  returned: (tx, { payment: { sourceId } }) => reopenWallet(tx, sourceId),
 };
