@@ -1,4 +1,5 @@
 /** The controller's configuration: one strict schema, and what is left out of a file has its value here. */
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { readerOptions } from "../broker/protocol/machine-configuration.js";
 import { currency } from "../broker/protocol/money.js";
@@ -101,7 +102,14 @@ const settings = z.strictObject({
   decimals: z.int().min(0).max(3).default(2),
   /** Further adapter settings (`C,SETCONF`), for example `{"mdb-addr": "0x60"}`; they win over the built-in ones. */
   adapterSettings: z
-    .record(z.string().regex(/^[a-z-]{1,32}$/), z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
+    .record(
+      z.string().regex(/^[a-z-]{1,32}$/),
+      z.string().regex(/^[A-Za-z0-9.]{1,16}$/, "must be 1 to 16 letters, digits or points"),
+      {
+        error: ({ code }) =>
+          code === "invalid_key" ? "a setting's name is small letters and hyphens (mdb-addr)" : undefined,
+      },
+    )
     .default({}),
   reader: reader.prefault({}),
   facts: facts.default({}),
@@ -118,21 +126,32 @@ const settings = z.strictObject({
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
+/** What says nothing of a reader of ours. */
+const NO_READER = reader.parse({});
+
 /** What goes together: a Qibixx adapter is a reader itself, the others carry ours. */
 export const configuration = settings.superRefine(
-  ({ driver, reader: own, adapterSettings, currency: code, facts: known }, context) => {
+  ({ driver, reader: own, adapterSettings, currency: code, facts: known, machineDisplay }, context) => {
     const problem = (path: readonly string[], message: string): void =>
       context.addIssue({ code: "custom", path: [...path], message });
     const notFirst =
       "this machine asks for nothing before a session (facts.alwaysIdle); if that has changed, run scanvend doctor again";
+    const saysOfReader = !isDeepStrictEqual(own, NO_READER);
     if (driver === "qibixx") {
+      if (saysOfReader)
+        problem(["reader"], "must be left out: a qibixx is a reader itself, and is set with adapterSettings");
       if (known.alwaysIdle === false && adapterSettings["mdb-always-idle"] === "1")
         problem(["adapterSettings", "mdb-always-idle"], `must be 0: ${notFirst}`);
       return;
     }
     if (Object.keys(adapterSettings).length > 0)
       problem(["adapterSettings"], `must be left out: a ${driver} adapter has none`);
-    if (driver === "matedealer") return; // its reader is set in its own source
+    if (driver === "matedealer") {
+      if (saysOfReader) problem(["reader"], "must be left out: a matedealer's is set in its own firmware");
+      if (machineDisplay)
+        problem(["machineDisplay"], "must be left out: a matedealer has no way to the machine's display");
+      return;
+    }
     if (own.country === undefined && countryOf(code) === undefined)
       problem(["reader", "country"], `must be given: ${code}'s number is not known here`);
     if (own.alwaysIdle && own.level !== 3) problem(["reader", "level"], "must be 3 for alwaysIdle");
