@@ -17,6 +17,7 @@ export const ownedSale = z
     at: timestamp,
     state: publicStates,
     credit: sum,
+    paid: z.boolean().meta({ description: "Whether the credit was paid; else it was only asked for." }),
     vended: vendedItems,
     refunded: sum,
     flags: z.array(z.string()).readonly().meta({ description: "Codes of what a person should look at." }),

@@ -6,7 +6,7 @@ import { checkWords } from "./check-words.js";
 import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
-import { isInDoubt, isVended, sessionEnds, type Note, type Sale, type SaleState } from "./sale.js";
+import { isInDoubt, isVended, sessionEnds, wasPaid, type Note, type Sale, type SaleState } from "./sale.js";
 import type { DatedSale } from "./sales.js";
 import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
@@ -150,6 +150,7 @@ export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[])
     at: isoOf(atMs),
     state: PUBLIC[sale.state],
     credit: fromMinor(sale.creditMinor, sale.currency),
+    paid: wasPaid(sale),
     vended: vendedOf(sale, namesOf(items)),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
     flags: sale.flags,

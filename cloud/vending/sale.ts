@@ -244,6 +244,10 @@ export const holdsMachine = ({ state, letsGo }: Sale): boolean =>
 export const isFinal = ({ state }: Sale): boolean =>
   ["refused", "settled", "cancelled", "expired"].includes(state);
 
+/** Whether its own payment is known to have been made, whatever became of it. */
+export const wasPaid = ({ state, refundedMinor }: Sale): boolean =>
+  refundedMinor > 0 || ["paid", "open", "vending", "unknown", "settling", "settled"].includes(state);
+
 export function step(s: Sale, event: Event, policy: Policy): Step {
   const [next, notes] = decide(s, event, policy);
   const isTried = !["reserving", "requesting", "awaitingPayment"].includes(next.state);

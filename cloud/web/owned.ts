@@ -1,6 +1,6 @@
 /** What the cloud says to the owner of machines, and only the part of it that the owner's page shows. */
 import type { Answer, Api } from "./api.js";
-import { fields, id, instant, list, maybe, oneOf, text, whole, type Shape } from "./shape.js";
+import { fields, flag, id, instant, list, maybe, oneOf, text, whole, type Shape } from "./shape.js";
 import { machineStates, money, saleStates, vended } from "./wire.js";
 
 const telemetry = fields({
@@ -41,6 +41,7 @@ export const ownedSale = fields({
   at: instant,
   state: oneOf(...saleStates),
   credit: money,
+  paid: flag,
   vended,
   refunded: money,
   flags: list(text),

@@ -271,7 +271,7 @@ function Sales({ words, sales }: SalesProps): VNode {
   const { money, dayAndTime } = useApp();
   return (
     <ul class="owned-sales">
-      {sales.map(({ id, at, state, credit, vended, refunded, flags }) => (
+      {sales.map(({ id, at, state, credit, paid, vended, refunded, flags }) => (
         <li key={id}>
           <span class="what">
             <strong>
@@ -286,7 +286,9 @@ function Sales({ words, sales }: SalesProps): VNode {
           </span>
           <span class="how">
             <span>{words.saleState(state)}</span>
-            <span class="hint">{words.sales.paid(money(credit))}</span>
+            <span class="hint">
+              {paid ? words.sales.paid(money(credit)) : words.sales.asked(money(credit))}
+            </span>
             {!isNothing(refunded) && <span class="hint">{words.sales.refunded(money(refunded))}</span>}
           </span>
         </li>

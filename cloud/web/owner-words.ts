@@ -131,6 +131,7 @@ export const english = {
     none: "Nothing has been sold by phone yet.",
     nothing: "Nothing given out",
     paid: (money: string) => `paid ${money}`,
+    asked: (money: string) => `asked for ${money}`,
     refunded: (money: string) => `${money} back`,
   },
   saleState: (state: SaleState): string => saleStates[state],

@@ -136,12 +136,23 @@ test("sales are there newest first, a page at a time, and the one nobody can vou
   expect(await state()).toMatchObject({ doubts: [newest] });
 });
 
+test("what nobody paid is not said to be paid, and what was paid and given back is", async () => {
+  const sales = async (): Promise<unknown> =>
+    (await get(`${URL}/${CODE}/sales?paginationLimit=1`)).body["items"];
+  const { id } = await machine.sale("unpaid");
+  expect(await sales()).toMatchObject([{ id, state: "awaitingPayment", paid: false }]);
+  await cloud.call("POST", `/api/vending/sales/${id}/cancel`);
+  expect(await sales()).toMatchObject([{ id, state: "cancelled", paid: false }]);
+  const all = (await get(`${URL}/${CODE}/sales`)).body;
+  expect(all).toMatchObject({ items: [{ paid: false }, { paid: true }, { paid: true }] });
+});
+
 test("an attempt that came to nothing before there was anything to pay is no sale", async () => {
   const asked = cloud.ask("refused");
   const { reservationId } = await machine.next("reserve");
   await machine.say("reserved", { reservationId, ok: false, reason: "busy" });
   expect((await asked).status).toBe(403);
-  expect((await get(`${URL}/${CODE}/sales`)).body["items"]).toHaveLength(2);
+  expect((await get(`${URL}/${CODE}/sales`)).body["items"]).toHaveLength(3);
 });
 
 test("the list has every machine of the caller's, a page at a time", async () => {
