@@ -13,11 +13,12 @@ export const configurationState = z.object({
 
 export const ownedSale = z
   .object({
-    id: z.string(),
+    id: z.string().meta({ description: "The reference that its customer reads." }),
     at: timestamp,
     state: publicStates,
     credit: sum,
     paid: z.boolean().meta({ description: "Whether the credit was paid; else it was only asked for." }),
+    paymentRequestId: z.string().optional().meta({ description: "At the payment platform." }),
     vended: vendedItems,
     refunded: sum,
     flags: z.array(z.string()).readonly().meta({ description: "Codes of what a person should look at." }),

@@ -151,6 +151,7 @@ export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[])
     state: PUBLIC[sale.state],
     credit: fromMinor(sale.creditMinor, sale.currency),
     paid: wasPaid(sale),
+    ...(sale.paymentRequestId === null ? {} : { paymentRequestId: sale.paymentRequestId }),
     vended: vendedOf(sale, namesOf(items)),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
     flags: sale.flags,

@@ -44,6 +44,7 @@ export const ownedSale = fields({
   paid: flag,
   vended,
   refunded: money,
+  paymentRequestId: maybe(text),
   flags: list(text),
 });
 export type OwnedSale = Shape<typeof ownedSale>;

@@ -174,13 +174,13 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
               <p class="hint">{words.heard(dayAndTime(heardAt))}</p>
             )}
           </header>
-          <Doubts words={words} sales={machine.doubts} />
+          <Doubts words={words} code={code} sales={machine.doubts} />
           <div class="owner-columns">
             <Box words={words} machine={machine} />
             <section aria-labelledby="sales">
               <h2 id="sales">{words.sales.heading}</h2>
               {sales?.items.length === 0 && <p class="hint">{words.sales.none}</p>}
-              <Sales words={words} sales={sales?.items ?? []} />
+              <Sales words={words} code={code} sales={sales?.items ?? []} />
               {sales?.more === true && <More words={words} onMore={() => setPages(pages + 1)} />}
             </section>
           </div>
@@ -190,10 +190,14 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
   );
 }
 
-type SalesProps = { readonly words: OwnerWords; readonly sales: readonly OwnedSale[] };
+type SalesProps = {
+  readonly words: OwnerWords;
+  readonly code: string;
+  readonly sales: readonly OwnedSale[];
+};
 
 /** What a person should look at while it lasts, by what is the matter. */
-function Doubts({ words, sales }: SalesProps): VNode {
+function Doubts({ words, code, sales }: SalesProps): VNode {
   const isUnknown = ({ state }: OwnedSale): boolean => state === "unknown";
   const kinds = [
     { id: "doubts", title: words.doubts, hint: words.doubtsHint, of: sales.filter(isUnknown) },
@@ -208,7 +212,7 @@ function Doubts({ words, sales }: SalesProps): VNode {
             <div>
               <h2 id={id}>{title}</h2>
               <p>{hint}</p>
-              <Sales words={words} sales={of} />
+              <Sales words={words} code={code} sales={of} />
             </div>
           </section>
         ))}
@@ -267,11 +271,11 @@ function figures(words: OwnerWords, telemetry: Telemetry): readonly (readonly [s
   ];
 }
 
-function Sales({ words, sales }: SalesProps): VNode {
+function Sales({ words, code, sales }: SalesProps): VNode {
   const { money, dayAndTime } = useApp();
   return (
     <ul class="owned-sales">
-      {sales.map(({ id, at, state, credit, paid, vended, refunded, flags }) => (
+      {sales.map(({ id, at, state, credit, paid, paymentRequestId, vended, refunded, flags }) => (
         <li key={id}>
           <span class="what">
             <strong>
@@ -283,6 +287,12 @@ function Sales({ words, sales }: SalesProps): VNode {
                 {words.flag(flag)}
               </span>
             ))}
+            <a class="reference" href={`/m/${code}?sale=${id}`}>
+              {words.sales.reference(id)}
+            </a>
+            {paymentRequestId !== undefined && (
+              <span class="reference">{words.sales.request(paymentRequestId)}</span>
+            )}
           </span>
           <span class="how">
             <span>{words.saleState(state)}</span>

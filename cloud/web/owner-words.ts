@@ -49,6 +49,9 @@ const flags: Readonly<Record<string, string>> = {
   latePayment: "Paid after it was over: refunded",
   refundedByHand: "Some of it was refunded by hand",
   overspent: "The machine gave out more than was paid for",
+  auditRefunded: "The machine's own count says that it did not come out: refunded",
+  auditLoss: "The machine's own count says that it came out after the refund: your loss",
+  ALREADY_REFUNDED: "It had been refunded by hand",
   REFUND_DECLINED: "The refund was declined: is there enough in the merchant's wallet?",
 };
 
@@ -133,6 +136,8 @@ export const english = {
     paid: (money: string) => `paid ${money}`,
     asked: (money: string) => `asked for ${money}`,
     refunded: (money: string) => `${money} back`,
+    reference: (id: string) => `Reference ${id}`,
+    request: (id: string) => `Payment request ${id}`,
   },
   saleState: (state: SaleState): string => saleStates[state],
   flag: (code: string): string => own(flags, code) ?? code,

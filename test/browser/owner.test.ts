@@ -77,6 +77,13 @@ test.runIf(hasChromium).each([
     expect(await isWide(page)).toBe(false);
     await picture(page, `owner-machine-${width}`);
 
+    await page
+      .getByText(/^Reference /)
+      .last()
+      .click(); // as the customer read it out
+    await page.getByText("NZ$1.50 refunded").waitFor();
+    await page.goBack();
+
     await page.reload(); // the tab still knows the key
     await page.getByRole("heading", { name: "Snack machine 1" }).waitFor();
     await page.getByRole("link", { name: "All machines" }).click();

@@ -122,6 +122,7 @@ test("sales are there newest first, a page at a time, and the one nobody can vou
       id: first,
       state: "settled",
       credit: { amount: "400", currency: "NZD" },
+      paymentRequestId: expect.any(String) as unknown,
       vended: [{ item: 11, name: "Crisps", price: { amount: "250", currency: "NZD" } }],
       refunded: { amount: "150", currency: "NZD" },
       flags: [],
