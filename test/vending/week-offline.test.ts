@@ -82,11 +82,12 @@ class Vmc {
       for (const line of lines) {
         this.#heard.push(line.trim());
         this.say("00"); // every block of the reader's is acknowledged
+        if (line.trim() === "0000") this.say("11 00 01 10 01 01", ...(this.#isOpen ? [] : ["14 01"])); // JUST RESET
       }
     });
-    this.say("11 00 01 10 01 01", "14 01");
   });
   #socket: Socket | undefined;
+  #isOpen = false;
 
   async listen(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
@@ -98,6 +99,11 @@ class Vmc {
       const bytes = readHex(text) ?? new Uint8Array();
       this.#socket?.write(`${bytes.length > 1 ? hexOf(closeBlock(bytes)) : text}\r\n`);
     }
+  }
+  /** The reader is not to sell while it is open. */
+  door(isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    this.say(isOpen ? "14 00" : "14 01");
   }
   async hears(block: string): Promise<void> {
     await until(`the machine to hear ${block}`, () => this.#heard.some((line) => line.startsWith(block)));
@@ -263,16 +269,16 @@ test("seven days without the cloud: it ends its sale, counts the cash, stops at 
     vmc.sellsForCash(n % 8, 100 + n);
     if (!journal.full) await until("it in the journal", () => journal.last > last);
     if (n % 50 !== 49) continue;
-    vmc.say("14 00");
+    vmc.door(true);
     await until("disabled", () => mdb() === "disabled");
-    clock.move(60_000);
+    clock.move(60_000); // the reader begins anew meanwhile
     if (!journal.full) await until("an alarm", () => journal.last === last + 2);
-    vmc.say("14 01");
+    vmc.door(false);
     await until("enabled", () => mdb() === "enabled" || service.snapshot().status.reason === "journalFull");
   }
-  vmc.say("14 00"); // in order after every sale before it
+  vmc.door(true); // in order after every sale before it
   await until("all of it said", () => mdb() === "disabled");
-  vmc.say("14 01");
+  vmc.door(false);
   await until("enabled again", () => mdb() === "enabled");
   expect(service.snapshot().status).toMatchObject({ canSell: false, reason: "journalFull" });
   const owed = journal.read(0, 2 * CAPACITY);
