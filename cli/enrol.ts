@@ -116,20 +116,20 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
     return status;
   };
   if (values.config === undefined) return refuse(2, ["--config: is needed"]);
-  const flags = (what === "merchant" ? merchantFlags : machineFlags).safeParse(values);
+  const asked =
+    what === "merchant"
+      ? asking(merchantFlags, values, makeMerchant)
+      : asking(machineFlags, values, makeMachine);
   const configuration = readCloudConfiguration(values.config);
-  if (!flags.success || !configuration.ok)
+  if (!asked.ok || !configuration.ok)
     return refuse(2, [
-      ...(flags.error?.issues ?? []).map(({ path, message }) => `--${String(path[0])}: ${message}`),
+      ...(asked.ok ? [] : asked.problems),
       ...(configuration.ok ? [] : configuration.problems),
     ]);
   const store = await openedStore(configuration.value);
   if (store instanceof StoreFailed) return refuse(2, [`databaseUrl: ${storeFailure(store)}`]);
   try {
-    const done =
-      what === "merchant"
-        ? await makeMerchant(store, configuration.value, merchantFlags.parse(values))
-        : await makeMachine(store, machineFlags.parse(values));
+    const done = await asked.make(store, configuration.value);
     if (!done.ok) return refuse(1, [done.problem]);
     if (values.json) io.out(JSON.stringify(done.made));
     else {
@@ -143,107 +143,123 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
   }
 }
 
-async function makeMerchant(
-  store: Store,
-  { publicUrl, vendingUrl }: CloudConfiguration,
-  asked: z.infer<typeof merchantFlags>,
-): Promise<Outcome> {
-  const making = { clock, random };
-  return store.write(async (tx) => {
-    const known = await tx
-      .selectFrom("merchant")
-      .select("id")
-      .where("name", "=", asked.name)
-      .executeTakeFirst();
-    if (known !== undefined)
-      return {
-        ok: false,
-        problem: `--name: there is a merchant ${asked.name}, whose keys were said when it was made; give another name`,
-      };
-    const { configId, merchantId, ownerAccountId, ownerKey, terminalKey, walletId } = await provisionMerchant(
-      tx,
-      making,
-      { ...asked, merchantName: asked.name, allowedRedirectUrls: [], vouchers: true },
-    );
-    await setWebhookUrl(tx, making, ownerAccountId, webhookUrl(vendingUrl ?? publicUrl), [
-      "payment-request:paid",
-    ]);
-    const cloudKeys = (await provisionBusKey(tx, clock.nowMs())).map(keyText);
-    return {
-      ok: true,
-      words: `merchant ${asked.name} is made. Both keys are said once: keep them`,
-      made: {
-        paymentsApiKey: terminalKey,
-        ownerKey,
-        configId,
-        merchantId,
-        ownerAccountId,
-        walletId,
-        cloudKeys,
-      },
-    };
-  });
+type Make = (store: Store, configuration: CloudConfiguration) => Promise<Outcome>;
+
+/** What is to be made, or what is wrong with how it was asked for, by the flag. */
+function asking<T>(
+  schema: z.ZodType<T>,
+  values: unknown,
+  make: (flags: T) => Make,
+): { readonly ok: true; readonly make: Make } | { readonly ok: false; readonly problems: readonly string[] } {
+  const flags = schema.safeParse(values);
+  if (flags.success) return { ok: true, make: make(flags.data) };
+  const problems = flags.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`);
+  return { ok: false, problems };
 }
 
-async function makeMachine(store: Store, asked: z.infer<typeof machineFlags>): Promise<Outcome> {
-  const { line, code } = asked;
-  return store.write(async (tx) => {
-    const known = await tx.selectFrom("merchant_config").select("id").limit(2).execute();
-    const configId = asked["merchant-config"] ?? (known.length === 1 ? known[0]?.id : undefined);
-    if (configId === undefined)
+const makeMerchant =
+  (asked: z.infer<typeof merchantFlags>): Make =>
+  (store, { publicUrl, vendingUrl }) => {
+    const making = { clock, random };
+    return store.write(async (tx) => {
+      const known = await tx
+        .selectFrom("merchant")
+        .select("id")
+        .where("name", "=", asked.name)
+        .executeTakeFirst();
+      if (known !== undefined)
+        return {
+          ok: false,
+          problem: `--name: there is a merchant ${asked.name}, whose keys were said when it was made; give another name`,
+        };
+      const { configId, merchantId, ownerAccountId, ownerKey, terminalKey, walletId } =
+        await provisionMerchant(tx, making, {
+          ...asked,
+          merchantName: asked.name,
+          allowedRedirectUrls: [],
+          vouchers: true,
+        });
+      await setWebhookUrl(tx, making, ownerAccountId, webhookUrl(vendingUrl ?? publicUrl), [
+        "payment-request:paid",
+      ]);
+      const cloudKeys = (await provisionBusKey(tx, clock.nowMs())).map(keyText);
       return {
-        ok: false,
-        problem:
-          known.length === 0
-            ? "--merchant-config: there is no merchant yet; scanvend enrol merchant makes one"
-            : "--merchant-config: must be given, there are several; scanvend enrol merchant said each one's configId",
+        ok: true,
+        words: `merchant ${asked.name} is made. Both keys are said once: keep them`,
+        made: {
+          paymentsApiKey: terminalKey,
+          ownerKey,
+          configId,
+          merchantId,
+          ownerAccountId,
+          walletId,
+          cloudKeys,
+        },
       };
-    const enrolled = await enrolMachine(
-      tx,
-      line,
-      {
-        code,
-        name: asked.name,
-        place: asked.place,
-        currency: asked.currency,
-        decimals: asked.decimals,
-        configId,
-        suggestedCreditMinor: asked.credits,
-        minCreditMinor: asked["min-credit"],
-        maxCreditMinor: asked["max-credit"],
-        maxVends: 1,
-        items: [],
-      },
-      clock.nowMs(),
-    );
-    switch (enrolled) {
-      case "codeTaken":
-        return { ok: false, problem: `--code: another machine has ${code}; give this one its own` };
-      case "codeDiffers":
+    });
+  };
+
+const makeMachine =
+  (asked: z.infer<typeof machineFlags>): Make =>
+  (store) => {
+    const { line, code } = asked;
+    return store.write(async (tx) => {
+      const known = await tx.selectFrom("merchant_config").select("id").limit(2).execute();
+      const configId = asked["merchant-config"] ?? (known.length === 1 ? known[0]?.id : undefined);
+      if (configId === undefined)
         return {
           ok: false,
-          problem: `--code: ${line.machineId} is enrolled under another code; give that one`,
+          problem:
+            known.length === 0
+              ? "--merchant-config: there is no merchant yet; scanvend enrol merchant makes one"
+              : "--merchant-config: must be given, there are several; scanvend enrol merchant said each one's configId",
         };
-      case "keyDiffers":
-        return {
-          ok: false,
-          problem: `--line: ${line.machineId} is enrolled with another key; a new box is enrolled under another machineId`,
-        };
-      case "made":
-      case "known":
-        return {
-          ok: true,
-          words: `machine ${line.machineId} is ${enrolled === "made" ? "enrolled" : "enrolled already, and as it was"}. Its login goes into the broker's loginsFile`,
-          made: {
-            machineId: line.machineId,
-            code,
-            login: machineLogin(line),
-            cloudKeys: (await provisionBusKey(tx, clock.nowMs())).map(keyText),
-          },
-        };
-    }
-  });
-}
+      const enrolled = await enrolMachine(
+        tx,
+        line,
+        {
+          code,
+          name: asked.name,
+          place: asked.place,
+          currency: asked.currency,
+          decimals: asked.decimals,
+          configId,
+          suggestedCreditMinor: asked.credits,
+          minCreditMinor: asked["min-credit"],
+          maxCreditMinor: asked["max-credit"],
+          maxVends: 1,
+          items: [],
+        },
+        clock.nowMs(),
+      );
+      switch (enrolled) {
+        case "codeTaken":
+          return { ok: false, problem: `--code: another machine has ${code}; give this one its own` };
+        case "codeDiffers":
+          return {
+            ok: false,
+            problem: `--code: ${line.machineId} is enrolled under another code; give that one`,
+          };
+        case "keyDiffers":
+          return {
+            ok: false,
+            problem: `--line: ${line.machineId} is enrolled with another key; a new box is enrolled under another machineId`,
+          };
+        case "made":
+        case "known":
+          return {
+            ok: true,
+            words: `machine ${line.machineId} is ${enrolled === "made" ? "enrolled" : "enrolled already, and as it was"}. Its login goes into the broker's loginsFile`,
+            made: {
+              machineId: line.machineId,
+              code,
+              login: machineLogin(line),
+              cloudKeys: (await provisionBusKey(tx, clock.nowMs())).map(keyText),
+            },
+          };
+      }
+    });
+  };
 
 function parsed(said: string): unknown {
   try {

@@ -5,6 +5,7 @@ import { thumbprint } from "../broker/protocol/key.js";
 import { machineId } from "../broker/protocol/topics.js";
 import { publicJwk, type PublicHalf } from "../controller/identity.js";
 import type { Tx } from "../cloud/store/store.js";
+import { machineBy } from "../cloud/vending/machines.js";
 import { provisionMachine, type NewMachine } from "../cloud/vending/provision.js";
 
 /** The one line that `scanvend install` and `scanvend controller --identify` print. */
@@ -35,7 +36,7 @@ export async function enrolMachine(
   machine: Omit<NewMachine, "id" | "key">,
   nowMs: number,
 ): Promise<Enrolled> {
-  const known = await tx.selectFrom("machine").select("code").where("id", "=", id).executeTakeFirst();
+  const known = await machineBy(tx, "id", id);
   if (known !== undefined) {
     if (known.code !== machine.code) return "codeDiffers";
     const key = await tx
@@ -47,12 +48,7 @@ export async function enrolMachine(
       .executeTakeFirst();
     return key === undefined ? "keyDiffers" : "known";
   }
-  const other = await tx
-    .selectFrom("machine")
-    .select("id")
-    .where("code", "=", machine.code)
-    .executeTakeFirst();
-  if (other !== undefined) return "codeTaken";
+  if ((await machineBy(tx, "code", machine.code)) !== undefined) return "codeTaken";
   await provisionMachine(tx, { ...machine, id, key: { kid, publicKey } }, nowMs);
   return "made";
 }

@@ -5,11 +5,10 @@
  *           cloud is NO_ANSWER, and what came back in no form we know is UNREADABLE.
  * Never     chooses words: a code becomes a sentence in `words.ts`.
  */
-import { patronCode, scannedRequest, type PatronCode } from "./patron-code.js";
 import { refusalOf, type Refusal } from "./refusal.js";
 import { fields, list, Unreadable, type Reader } from "./shape.js";
-import { asset, machine, paymentRequest, sale, transaction } from "./wire.js";
-import type { Asset, Machine, Money, PaymentRequest, Sale, Transaction } from "./wire.js";
+import { asset, machine, patronCode, paymentRequest, sale, scannedRequest, transaction } from "./wire.js";
+import type { Asset, Machine, Money, PatronCode, PaymentRequest, Sale, Transaction } from "./wire.js";
 import type { Wallet } from "./wallet.js";
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;

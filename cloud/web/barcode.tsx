@@ -6,19 +6,18 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Answer } from "./api.js";
 import { useApp } from "./app.js";
-import { english as words } from "./barcode-words.js";
 import { clockText, useSecondsLeft } from "./countdown.js";
 import { Notice } from "./notice.js";
-import type { PatronCode } from "./patron-code.js";
 import { poll } from "./poll.js";
 import { OWN_FAULT, type Refusal } from "./refusal.js";
 import type { Wallet } from "./wallet.js";
-import type { PaymentRequest } from "./wire.js";
+import type { PatronCode, PaymentRequest } from "./wire.js";
 
 const ASK_MS = 2_000;
 
 export function Barcode({ wallet }: { readonly wallet: Wallet }): VNode {
-  const { api, words: common } = useApp();
+  const { api, words: all } = useApp();
+  const words = all.barcode;
   const request = useScannedRequest(wallet);
   const [code, setCode] = useState<PatronCode>();
   const [refused, setRefused] = useState<Refusal>();
@@ -47,7 +46,7 @@ export function Barcode({ wallet }: { readonly wallet: Wallet }): VNode {
   if (request !== undefined) return <Asked request={request} />;
   return (
     <>
-      {refused !== undefined && <Notice tone="bad" said={common.refusal(refused.code)} />}
+      {refused !== undefined && <Notice tone="bad" said={all.refusal(refused.code)} />}
       {code === undefined ? (
         button(words.show)
       ) : (
@@ -63,6 +62,7 @@ export function Barcode({ wallet }: { readonly wallet: Wallet }): VNode {
 
 /** The digits in groups, with nothing between them: what is copied is the code. */
 function Shown({ code: { barcode, expiresAt } }: { readonly code: PatronCode }): VNode {
+  const words = useApp().words.barcode;
   const seconds = useSecondsLeft(expiresAt);
   if (seconds === 0) {
     return (
@@ -88,7 +88,10 @@ function Shown({ code: { barcode, expiresAt } }: { readonly code: PatronCode }):
 }
 
 function Asked({ request }: { readonly request: PaymentRequest }): VNode {
-  const { money } = useApp();
+  const {
+    money,
+    words: { barcode: words },
+  } = useApp();
   const amount = money(request.value);
   return (
     <>

@@ -1,5 +1,6 @@
 /** What the cloud says to these pages, and only the part of it that they show. `reference`: system.md 5.2. */
-import { digits, fields, flag, id, instant, list, maybe, oneOf, text, whole, type Shape } from "./shape.js";
+import { digits, fields, flag, id, instant, list, matching, maybe, oneOf, text, whole } from "./shape.js";
+import type { Reader, Shape } from "./shape.js";
 
 export const money = fields({ amount: digits, currency: text });
 export type Money = Shape<typeof money>;
@@ -71,6 +72,15 @@ export type Sale = Shape<typeof sale>;
 /** The outcomes after which a sale has nothing more to say. */
 export const isOver = ({ state }: Pick<Sale, "state">): boolean =>
   state === "settled" || state === "cancelled" || state === "expired";
+
+/** A wallet's barcode as the platform makes it. */
+export const patronCode = fields({ barcode: matching(/^[0-9]{16}$/), expiresAt: instant });
+export type PatronCode = Shape<typeof patronCode>;
+
+const found = fields({ id: maybe(id) });
+/** The payment request that a scan has led to; `{}` while there is none. */
+export const scannedRequest: Reader<PaymentRequest | undefined> = (value, at) =>
+  found(value, at).id === undefined ? undefined : paymentRequest(value, at);
 
 export const asset = fields({
   id,

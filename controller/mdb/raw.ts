@@ -71,8 +71,8 @@ export function raw(setup: RawSetup): Driver<RawLink> {
     },
     step(link, event) {
       const [taken, first] = take(link, event);
-      const [timed, second] = give(taken, event.nowMs);
-      const [next, third] = watch(timed, event.nowMs);
+      const [watched, second] = watch(taken, event.nowMs);
+      const [next, third] = give(watched, event.nowMs);
       const mdb = stateOf(next);
       const changed = mdb === stateOf(link) ? [] : [say({ kind: "mdb", mdb })];
       return [next, [...first, ...second, ...third, ...changed]];
@@ -180,13 +180,11 @@ export function raw(setup: RawSetup): Driver<RawLink> {
     const mdb = stateOf(link);
     if (mdb === "lost") return [{ ...link, enableByMs: undefined }, []];
     if (mdb !== "inactive" && mdb !== "disabled") return [{ ...link, enableByMs: undefined, waits: 0 }, []];
-    const enableByMs = link.enableByMs ?? nowMs + Math.min(ENABLE_MS * 2 ** link.waits, ENABLE_MAX_MS);
+    const enableByMs = link.enableByMs ?? nowMs + patienceMs(link.waits);
     if (nowMs < enableByMs) return [{ ...link, enableByMs }, []];
     const alarm: DriverEffect = { kind: "alarm", code: "mdbNotEnabled", detail: `VMC keeps us ${mdb}` };
-    const again = { ...link, waits: link.waits + 1 };
-    const [next, effects] = watch(begun(again), nowMs);
-    const [given, sent] = give(next, nowMs);
-    return [given, [...(link.waits === 0 ? [alarm] : []), ...effects, ...sent]];
+    const again = { ...begun(link), enableByMs: nowMs + patienceMs(link.waits + 1), waits: link.waits + 1 };
+    return [again, link.waits === 0 ? [alarm] : []];
   }
 
   function saying(link: RawLink, told: Told): readonly DriverEffect[] {
@@ -216,6 +214,8 @@ export function raw(setup: RawSetup): Driver<RawLink> {
     }
   }
 }
+
+const patienceMs = (waits: number): number => Math.min(ENABLE_MS * 2 ** waits, ENABLE_MAX_MS);
 
 /** Between two sessions the adapter keeps the machine's polls to itself: that nothing is heard then means nothing. */
 function resting(reader: Cashless): Cashless {

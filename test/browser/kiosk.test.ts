@@ -61,17 +61,13 @@ describe.runIf(hasChromium)("the screen", () => {
   });
 
   test("who pays what the screen shows is told what came of it", async () => {
-    const { accountId, apiKey, assetId } = rig.wallet(1);
-    const wallet = Buffer.from(
-      JSON.stringify({ accountId, apiKey, assetId, name: "Test wallet 2" }),
-    ).toString("base64url");
     await rig.faults({ jam: true });
     await rig.select(CRISPS);
     await page.goto(screenUrl());
     await says("Scan to pay NZD 2.50");
     const { qr } = (await rig.sim("GET", "")).body as { readonly qr: string };
     const phone = await browser.newPage({ viewport: { width: 360, height: 740 } });
-    await phone.goto(`${qr}#wallet=${wallet}`);
+    await phone.goto(`${qr}${rig.walletHash(1, "Test wallet 2")}`);
     await phone.getByRole("button", { name: "Pay NZ$2.50 from wallet" }).click();
     await phone.getByText("NZ$2.50 refunded").waitFor();
     expect(new URL(phone.url()).pathname).toBe("/m/SNACK1");

@@ -26,9 +26,8 @@ beforeEach(async () => {
 
 /** The machine's address with a test wallet in it, on a phone of its own that has remembered nothing. */
 async function scan(n: number, base = rig.file.cloudUrl): Promise<Page> {
-  const wallet = Buffer.from(JSON.stringify({ ...rig.wallet(n), name: "Pocket money" }));
   const page = await browser.newPage({ viewport: { width: 360, height: 740 }, locale: "en-NZ" });
-  await page.goto(`${base}/m/${rig.code}#wallet=${wallet.toString("base64url")}`);
+  await page.goto(`${base}/m/${rig.code}${rig.walletHash(n, "Pocket money")}`);
   return page;
 }
 const press = (page: Page, name: string): Promise<void> =>

@@ -64,11 +64,11 @@ test.runIf(hasChromium)(
   "the customer's page fits a small phone, and tells a jam and its refund in plain words",
   async () => {
     await rig.ready();
-    const { accountId, apiKey, assetId } = rig.wallet(1);
-    const wallet = Buffer.from(
-      JSON.stringify({ accountId, apiKey, assetId, name: "Test wallet 2" }),
-    ).toString("base64url");
-    const { page, errors } = await open(`${rig.file.machines[0]?.url ?? ""}#wallet=${wallet}`, 320, 640);
+    const { page, errors } = await open(
+      `${rig.file.machines[0]?.url ?? ""}${rig.walletHash(1, "Test wallet 2")}`,
+      320,
+      640,
+    );
     const wide = await page.evaluate("document.documentElement.scrollWidth");
     expect(wide).toBeLessThanOrEqual(320);
     expect(page.url()).not.toContain("wallet=");

@@ -158,6 +158,13 @@ export class Rig implements AsyncDisposable {
     if (machine === undefined) throw new Error("a rig without a machine");
     return machine.code;
   }
+  /** What puts it into a phone, behind the address of any page. */
+  walletHash(n: number, name: string): string {
+    const { accountId, apiKey, assetId } = this.wallet(n);
+    const wallet = JSON.stringify({ accountId, apiKey, assetId, name });
+    return `#wallet=${Buffer.from(wallet).toString("base64url")}`;
+  }
+
   wallet(n = 0): RigFile["wallets"][number] {
     const wallet = this.file.wallets[n];
     if (wallet === undefined) throw new Error(`no wallet ${n}`);
