@@ -8,9 +8,21 @@ import type { Reader } from "../store/store.js";
 import { renderActivity, type ActivityRow, type RequestRow } from "./wire.js";
 
 type Named = { readonly id: string; readonly requestId: string };
-/** None, where what was asked for came to nothing. */
+/**
+ * The activity of this id, or of the payment that a provider elsewhere was asked for under it. None, where what was asked for came
+ * to nothing.
+ */
 export const findActivityOf = rowsOf((db, { requestId, id }: Named) =>
-  db.selectFrom("activity").selectAll().where("payment_request_id", "=", requestId).where("id", "=", id),
+  db
+    .selectFrom("activity")
+    .selectAll()
+    .where("payment_request_id", "=", requestId)
+    .where((e) =>
+      e.or([
+        e("id", "=", id),
+        e("id", "=", e.selectFrom("uplink_call").select("payment_id").where("uplink_call.id", "=", id)),
+      ]),
+    ),
 );
 
 export async function findActivity(db: Reader, requestId: string, id: string): Promise<ActivityRow> {

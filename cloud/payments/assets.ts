@@ -87,12 +87,32 @@ export class Assets {
     return renderAssetSummary(row);
   }
 
-  /** Newest first. Raises FORBIDDEN. */
-  async ofAccount(caller: Caller, accountId: string, query: PageQuery): Promise<Page<object>> {
+  /** The caller's newest of this type that has this name elsewhere. Raises FORBIDDEN. */
+  async byExternalId(caller: Caller, assetType: string, externalId: string): Promise<object> {
+    const row = await selectAssets(this.#parts.store.read)
+      .where("token.external_id", "=", externalId)
+      .where("asset.type", "=", assetType)
+      .where("asset.account_id", "=", caller.accountId)
+      .orderBy("asset.id", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    permit(caller, "assets:read", row?.account_id);
+    if (row === undefined) throw new Fault("FORBIDDEN");
+    return renderAsset(row);
+  }
+
+  /** Newest first; where `externalId` is given, only what has this name elsewhere. Raises FORBIDDEN. */
+  async ofAccount(
+    caller: Caller,
+    accountId: string,
+    query: PageQuery & { readonly externalId?: string | undefined },
+  ): Promise<Page<object>> {
     permit(caller, "assets:read", accountId);
     const size = pageSize(query);
+    const { externalId } = query;
     const rows = await selectAssets(this.#parts.store.read)
       .where("asset.account_id", "=", accountId)
+      .$if(externalId !== undefined, (q) => q.where("token.external_id", "=", externalId ?? ""))
       .$call(newestFirst("asset.id", query))
       .execute();
     return toPage(rows, size, (row) => row.id, renderAsset);

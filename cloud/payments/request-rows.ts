@@ -127,8 +127,14 @@ export async function withMoney(db: Reader, row: RequestRow): Promise<StoredRequ
   ]);
   return { row, payments, hold, pending };
 }
-const findPayments = rowsOf((db, { id }: ById) =>
-  db.selectFrom("payment").selectAll().where("payment_request_id", "=", id).orderBy("number"),
+/** None that came after the row was read: without a lock the two are read one after the other. */
+const findPayments = rowsOf((db, { id, activities }: Pick<RequestRow, "id" | "activities">) =>
+  db
+    .selectFrom("payment")
+    .selectAll()
+    .where("payment_request_id", "=", id)
+    .where("number", "<=", activities)
+    .orderBy("number"),
 );
 const findHold = rowsOf((db, { id }: ById) =>
   db.selectFrom("hold").selectAll().where("payment_request_id", "=", id),
@@ -253,7 +259,7 @@ async function perform(effects: readonly Effect[], doing: Doing): Promise<object
         await insertPaying(effect.pending, doing);
         break;
       case "settle":
-        await settlePaying(tx, effect.paymentId, effect.as, realMs);
+        await settlePaying(tx, effect, realMs);
         break;
       case "callOff":
         await callOff(tx, effect.paymentId, realMs);

@@ -213,7 +213,8 @@ export type Effect =
   /** To be asked of a provider elsewhere. */
   | { readonly kind: "ask"; readonly pending: Pending }
   /** What was asked is settled, */
-  | { readonly kind: "settle"; readonly paymentId: string; readonly as: "paid" | "declined" }
+  | { readonly kind: "settle"; readonly paymentId: string; readonly as: "paid"; readonly takenAs: string }
+  | { readonly kind: "settle"; readonly paymentId: string; readonly as: "declined" }
   /** or is not wanted any more, whatever comes of it. */
   | { readonly kind: "callOff"; readonly paymentId: string }
   | { readonly kind: "hold"; readonly hold: Hold }
@@ -255,7 +256,7 @@ const settled = (s: Request): Step => refuse(s, "CONDITION_ALREADY_SET");
 /** A provider's word on a request that has ended: nothing is taken any more, and what was is to go back. */
 const late = {
   taken: (s: Request, e: { readonly paymentId: string }): Step => [s, [callOff(e.paymentId)]],
-  declined: (s: Request, e: { readonly paymentId: string }): Step => [s, [settleAs(e.paymentId, "declined")]],
+  declined: (s: Request, e: { readonly paymentId: string }): Step => [s, [declined(e.paymentId)]],
   lost: (s: Request, e: { readonly paymentId: string }): Step => [s, [callOff(e.paymentId)]],
 };
 
@@ -279,7 +280,7 @@ const table: Table = {
       return withParts(s, e, next, { type: "expiry" });
     },
     taken: takePending,
-    declined: (s, e) => [withoutPending(s, e.paymentId), [settleAs(e.paymentId, "declined")]],
+    declined: (s, e) => [withoutPending(s, e.paymentId), [declined(e.paymentId)]],
     lost: (s, e) => [withoutPending(s, e.paymentId), [callOff(e.paymentId)]],
   },
   paid: {
@@ -485,13 +486,20 @@ function take(state: In<"new">, payment: Payment, isLast: boolean, wholeActivity
   return [next, [taken, record(payment.id, payment.amountMinor, part), whole, ...off]];
 }
 
-/** In time or not: it was asked for in time, and nothing else ended the request. */
+/**
+ * In time or not: it was asked for in time, and nothing else ended the request. Its id is from now: lists go by ids, and it may
+ * have been asked for long ago.
+ */
 function takePending(state: In<"new">, event: On<"taken">): Step {
   const found = state.pending.find(({ payment }) => payment.id === event.paymentId);
   if (found === undefined) return [state, [callOff(event.paymentId)]];
   const rest = withoutPending(state, event.paymentId);
-  const [next, effects] = take(rest, found.payment, found.isLast, event.nextActivityId);
-  return [next, [settleAs(event.paymentId, "paid"), ...effects]];
+  const payment = { ...found.payment, id: event.activityId };
+  const [next, effects] = take(rest, payment, found.isLast, event.nextActivityId);
+  return [
+    next,
+    [{ kind: "settle", paymentId: event.paymentId, as: "paid", takenAs: payment.id }, ...effects],
+  ];
 }
 
 const withoutPending = (state: In<"new">, paymentId: string): In<"new"> => ({
@@ -681,7 +689,7 @@ const record = (
 ): Effect => ({ kind: "record", activityId, amountMinor, facts, notify });
 
 const callOff = (paymentId: string): Effect => ({ kind: "callOff", paymentId });
-const settleAs = (paymentId: string, as: "paid" | "declined"): Effect => ({ kind: "settle", paymentId, as });
+const declined = (paymentId: string): Effect => ({ kind: "settle", paymentId, as: "declined" });
 
 export const pendingMinor = (pending: readonly Pending[]): number =>
   takenMinor(pending.map(({ payment }) => payment));

@@ -6,6 +6,8 @@
  * Promises  a row that is not settled is asked about again when it is due, by whichever process comes first: a claim is a
  *           lease. A payment that was called off is never taken, whatever the provider says of it later.
  *
+ * The provider knows a payment by the id of the row it was asked with; `payment_id` is what it is called here, once it is one.
+ *
  *   paying -> paid | declined | cancelling -> cancelled        refunding -> refunded
  */
 import type { Selectable } from "kysely";
@@ -14,7 +16,7 @@ import { forUpdate, forUpdateSkipLocked } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import type { Returning } from "./provider.js";
-import type { Pending } from "./request.js";
+import type { Effect, Pending } from "./request.js";
 import type { RequestRow } from "./wire.js";
 
 export type CallRow = Readonly<Selectable<Tables["uplink_call"]>>;
@@ -112,11 +114,13 @@ export async function insertRefunding(
 
 export async function settlePaying(
   tx: Tx,
-  id: string,
-  state: "paid" | "declined",
+  settled: Extract<Effect, { kind: "settle" }>,
   nowMs: number,
 ): Promise<void> {
-  await settle(tx, id, "paying", state, nowMs);
+  const { paymentId: id, as } = settled;
+  await settle(tx, id, "paying", as, nowMs);
+  if (as === "paid")
+    await tx.updateTable("uplink_call").set({ payment_id: settled.takenAs }).where("id", "=", id).execute();
 }
 
 /** From here on it is not taken, and the provider is asked to undo it until it says that it has. */
@@ -142,6 +146,18 @@ export async function settle(
     .where("id", "=", id)
     .where("state", "=", from)
     .execute();
+}
+
+/** What the provider knows a refund's payment by. */
+export async function askedAs(db: Reader, refunding: CallRow): Promise<string> {
+  const paid = await db
+    .selectFrom("uplink_call")
+    .select("id")
+    .where("payment_request_id", "=", refunding.payment_request_id)
+    .where("payment_id", "=", refunding.payment_id)
+    .where("refund_id", "is", null)
+    .executeTakeFirstOrThrow();
+  return paid.id;
 }
 
 /** Longer than any call takes, so that a lease never runs out under a living process. */

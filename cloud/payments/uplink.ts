@@ -22,6 +22,7 @@ import { lockRequest, proceed, readOptions, type TimedRow } from "./request-rows
 import type { Event } from "./request.js";
 import type { UplinkClient, Word } from "./uplink-client.js";
 import {
+  askedAs,
   claimDue,
   hasDue,
   lockCall,
@@ -129,12 +130,12 @@ export class Uplink {
     }
   }
 
-  #ask(call: CallRow): Promise<Word> {
-    const { client } = this.#parts;
+  async #ask(call: CallRow): Promise<Word> {
+    const { store, client } = this.#parts;
     const value = valueOf(call);
     if (call.state === "paying") return client.find(call.id, value);
     if (call.state === "cancelling") return client.cancel(call.id, value);
-    return client.refund({ id: call.id, paymentId: call.payment_id, value });
+    return client.refund({ id: call.id, paymentId: await askedAs(store.read, call), value });
   }
 
   /**
@@ -193,15 +194,16 @@ export class Uplink {
     const { clock, random, providers } = this.#parts;
     const realMs = clock.nowMs();
     const { by, said } = readAsked(call);
+    const activityId = newId(realMs, random); // a list of activities goes by their ids: it stands where it happened
     const event: Event = {
       kind,
       paymentId: call.id,
-      activityId: call.id,
+      activityId,
       nextActivityId: newId(realMs, random),
     };
     const nowMs = realMs + row.clock_offset_ms;
     const operation = undefined; // its key was written down when it was asked
-    const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId: call.id, said };
+    const doing = { tx, random, providers, row, nowMs, realMs, by, operation, activityId, said };
     await proceed(Promise.resolve(event), doing);
   }
 

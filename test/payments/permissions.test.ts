@@ -119,6 +119,7 @@ const matrix: Readonly<Record<string, Row>> = {
 
   "GET /api/assets/{id}":                                            ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}` })],
   "GET /api/assets/{id}/summary":                                    ["*",       () => ({ path: `/api/assets/${platform.merchant.walletId}/summary` })],
+  "GET /api/assets/{assetType}/external-id/{externalId}":            ["1 0 0 0", async () => { await made("/api/tokens", { collectionId: await collection(), idempotencyKey: once(), externalId: "e" }); return { path: `/api/assets/centrapay.token.test/external-id/e` }; }],
   "GET /api/assets/{id}/transactions":                               ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}/transactions` })],
   "POST /api/assets/{id}/top-up":                                    ["1 0 0 0", () => ({ path: `/api/assets/${platform.merchant.walletId}/top-up`, body: { value: nzd("1"), idempotencyKey: once() } })],
   "POST /api/assets/{id}/archive":                                   ["1 0 0 0", async () => ({ path: `/api/assets/${await idOf("/api/wallets", { accountId: own(), currency: "AUD" })}/archive` })],

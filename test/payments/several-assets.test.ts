@@ -1,6 +1,7 @@
 /** One payment request paid by several assets, or in part; and tenders that are taken elsewhere. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProvisionedWallet } from "../../cloud/payments/provision.js";
+import { findRequest, withMoney } from "../../cloud/payments/request-rows.js";
 import { ASSET_TYPE, CURRENCY, openPlatform, type Answer, type Platform } from "./platform.js";
 
 let platform: Platform;
@@ -58,6 +59,16 @@ describe("several assets", () => {
     });
     expect(await platform.balance(first.assetId)).toBe(30);
     expect(await platform.balance(second.assetId)).toBe(500);
+  });
+
+  test("and who reads it while the next one pays sees what was paid when they began", async () => {
+    const { read: db } = platform.store;
+    const id = await platform.request("100");
+    expect((await pay(id, await platform.newWallet(60), MULTI)).status).toBe(200);
+    const row = await findRequest(db, id);
+    expect((await pay(id, await platform.newWallet(40), MULTI)).status).toBe(200);
+    if (row === undefined) throw new Error("the request is gone");
+    expect((await withMoney(db, row)).payments.map((one) => one.amount_minor)).toEqual([60]);
   });
 
   test.each([

@@ -75,6 +75,26 @@ test("a token pays for its product, whole, and the answer says which line must n
   });
 });
 
+test("a token is found by what it is called elsewhere, by its owner alone", async () => {
+  const { accountId, apiKey } = platform.wallet;
+  const asked = { collectionId, accountId, externalId: "card 7/1" };
+  await made("/api/tokens", { ...asked, idempotencyKey: "named" });
+  platform.clock.advance(1); // ids of one millisecond have no order
+  const { id } = await made("/api/tokens", { ...asked, idempotencyKey: "named-again" });
+  await mint();
+  const name = encodeURIComponent("card 7/1");
+  const named = `/api/assets/${TYPE}/external-id/${name}`;
+  expect((await platform.get(apiKey, named)).body).toMatchObject({ id, externalId: "card 7/1" });
+  const listed = await platform.get(apiKey, `/api/accounts/${accountId}/assets?externalId=${name}`);
+  expect(listed.body["items"]).toMatchObject([{ id }, { externalId: "card 7/1" }]);
+  expect(listed.body["items"]).toHaveLength(2);
+
+  const forbidden = { status: 403, body: { message: "Forbidden" } };
+  expect(await platform.get(platform.merchant.ownerKey, named)).toMatchObject(forbidden);
+  for (const other of [`${named}x`, `/api/assets/centrapay.token.main/external-id/${name}`])
+    expect(await platform.get(apiKey, other)).toMatchObject(forbidden);
+});
+
 test("of many requests that one token is to pay at once, it pays one", async () => {
   const token = await mint();
   const ids = await Promise.all([1, 2, 3, 4, 5, 6].map(() => request([line("coffee", 450)])));

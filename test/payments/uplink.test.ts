@@ -91,14 +91,15 @@ describe("a payment", () => {
       status: 200,
       body: { type: "payment", assetType: TYPE, idempotencyKey: "k1" },
     });
+    const [call] = await calls();
     expect(uplink.calls).toEqual([
       {
         method: "POST",
         path: "/payments",
         authorization: `Bearer ${KEY}`,
         body: {
-          id: first.body["id"],
-          idempotencyKey: first.body["id"],
+          id: call?.id,
+          idempotencyKey: call?.id,
           merchant: "shop-7",
           value: { amount: "100", currency: CURRENCY },
           authorization: "payer-says-yes",
@@ -287,6 +288,26 @@ describe("while a payment is pending", () => {
     uplink.manner = works;
     await settle();
     await soon(async () => (await read(id))["status"]).toBe("expired");
+  });
+
+  test("its activity stands where it was taken, not where it was asked for", async () => {
+    const id = await pending();
+    uplink.manner = bare(500, "oops"); // whatever is asked of it meanwhile
+    platform.clock.advance(1_000);
+    const later = await request("7");
+    expect((await payByWallet(later)).status).toBe(200);
+    uplink.manner = works;
+    await settle();
+    const { body } = await platform.get(
+      platform.merchant.terminalKey,
+      `/api/payment-activities?merchantId=${platform.merchant.merchantId}&paginationLimit=3`,
+    );
+    const items = body["items"] as { readonly paymentRequestId: string; readonly createdAt: string }[];
+    expect(items.map(({ paymentRequestId }) => paymentRequestId)).toEqual([id, later, later]);
+    expect(items.map(({ createdAt }) => createdAt)).toEqual(
+      items.map(({ createdAt }) => createdAt).toSorted((a, b) => b.localeCompare(a)),
+    );
+    expect(await pay(id)).toMatchObject({ status: 200, body: items[0] });
   });
 
   test("it is taken when it was, even past the request's time", async () => {

@@ -40,6 +40,18 @@ export function assetRoutes({ keyed, open }: Endpoints<Caller>, assets: Assets):
   keyed(
     {
       method: "GET",
+      url: "/api/assets/:assetType/external-id/:externalId",
+      name: "getAssetByExternalId",
+      says: "The caller's newest asset of this type that has this name elsewhere.",
+      tag,
+      params: z.object({ assetType: text(64), externalId: text(255) }),
+      answer: asset,
+    },
+    ({ caller, params }) => assets.byExternalId(caller, params.assetType, params.externalId),
+  );
+  keyed(
+    {
+      method: "GET",
       url: "/api/assets/:id/transactions",
       name: "listAssetTransactions",
       says: "What went in and out of an asset, newest first.",
@@ -86,7 +98,9 @@ export function assetRoutes({ keyed, open }: Endpoints<Caller>, assets: Assets):
       says: "The account's assets, newest first.",
       tag,
       params: z.object({ accountId: z.string() }),
-      query: pageQuery,
+      query: pageQuery.extend({
+        externalId: text(255).optional().meta({ description: "Only what has this name elsewhere." }),
+      }),
       answer: pageOf(asset),
     },
     ({ caller, params, query }) => assets.ofAccount(caller, params.accountId, query),
