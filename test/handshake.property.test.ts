@@ -314,7 +314,8 @@ function walk(seed: number): World {
     else if (x < 0.965) {
       world.pass(policy.grantMs);
       world.cloud(any(), { kind: "tick", unknownRefunds: 0 });
-    } else if (x < 0.985) world.cloud(any(), { kind: "cancelAsked" });
+    } else if (x < 0.984) world.cloud(any(), { kind: "cancelAsked" });
+    else if (x < 0.987) world.cloud(any(), { kind: "givenBack", vend: 1 });
     else if (dark && r() < 0.1) world.wipe();
     else if (dark && r() < 0.6) {
       world.pass(policy.darkAfterMs);
@@ -341,7 +342,17 @@ function walk(seed: number): World {
 }
 
 test(`${WALKS} walks: no free vend, no kept money, at most once, and every sale ends`, () => {
-  const seen = { sales: 0, vended: 0, refunded: 0, unknown: 0, dark: 0, loss: 0, counted: 0, corrected: 0 };
+  const seen = {
+    sales: 0,
+    vended: 0,
+    refunded: 0,
+    unknown: 0,
+    dark: 0,
+    loss: 0,
+    counted: 0,
+    corrected: 0,
+    given: 0,
+  };
   for (let seed = 1; seed <= WALKS; seed += 1) {
     let world: World;
     try {
@@ -353,7 +364,8 @@ test(`${WALKS} walks: no free vend, no kept money, at most once, and every sale 
       const charged = sale.vends.filter(isVended).reduce((sum, { priceMinor }) => sum + priceMinor, 0);
       const fell = world.fell.get(grantId) ?? 0;
       const assumed = sale.vends.some(({ outcome }) => outcome === "assumed"); // by the standard, until it is counted
-      const decided = sale.dark || assumed || sale.flags.includes("unknownRefunded");
+      const given = sale.flags.includes("givenBack");
+      const decided = sale.dark || assumed || given || sale.flags.includes("unknownRefunded");
       const wrong =
         (!isFinal(sale) && "not final") ||
         (charged + sale.refundedMinor !== CREDIT && "not the credit") ||
@@ -368,6 +380,7 @@ test(`${WALKS} walks: no free vend, no kept money, at most once, and every sale 
       seen.dark += sale.dark ? 1 : 0;
       seen.loss += sale.lossMinor > 0 ? 1 : 0;
       seen.counted += sale.flags.includes("assumedVend") && !assumed ? 1 : 0;
+      seen.given += given ? 1 : 0;
       seen.corrected += sale.flags.includes("auditRefunded") ? 1 : 0;
     }
   }

@@ -74,6 +74,7 @@ const catalogue = {
   MACHINE_BUSY:                 FORBIDDEN,
   MACHINE_OUT_OF_SERVICE:       FORBIDDEN,
   CREDIT_OUT_OF_RANGE:          FORBIDDEN,
+  NOT_CHARGED:                  FORBIDDEN,
   PAYMENTS_UNAVAILABLE:         { statusCode: 503, error: "Service Unavailable" },
 } as const satisfies Record<string, { readonly statusCode: number; readonly error: string }>;
 

@@ -24,6 +24,7 @@ import {
 } from "./payments-client.js";
 import {
   basket,
+  isCorrection,
   owed,
   refundReference,
   type Event,
@@ -373,8 +374,7 @@ export class Attendant {
   async #refund(sale: Sale): Promise<void> {
     if (sale.paymentRequestId === null) return;
     const { payments, log } = this.#parts;
-    // It was charged for until the machine's own count came, and somebody may have given it back by hand in the meantime.
-    if (sale.flags.includes("auditRefunded") && (await this.#lookForRefunds(sale))) return;
+    if (isCorrection(sale) && (await this.#lookForRefunds(sale))) return;
     const value = fromMinor(sale.refundDueMinor, sale.currency);
     const reference = refundReference(sale);
     const answer = await payments.refund(sale.paymentRequestId, value, reference);

@@ -21,6 +21,9 @@ export const ownedSale = z
     paymentRequestId: z.string().optional().meta({ description: "At the payment platform." }),
     vended: vendedItems,
     refunded: sum,
+    returnable: z
+      .array(z.object({ vend: z.int(), item: z.int(), name: z.string(), price: sum }))
+      .meta({ description: "What was charged for, or may yet be, and its owner may give back." }),
     flags: z.array(z.string()).readonly().meta({ description: "Codes of what a person should look at." }),
   })
   .meta({ id: "MachineSale" });

@@ -5,16 +5,18 @@ import type { Endpoints } from "../http/endpoint.js";
 import { Fault } from "../http/fault.js";
 import { pageQuery, pageSize, toPage } from "../http/page.js";
 import type { Reader } from "../store/store.js";
+import type { Attendant } from "./attendant.js";
 import { configIdsOf, itemsOf, machinesOf, machineState, type Machine } from "./machines.js";
 import { ownedMachine, ownedMachineDetail, ownedSale } from "./owned.js";
 import type { RequireOwner } from "./owner.js";
 import { ownedMachineView, ownedSaleView } from "./render.js";
-import { doubtfulOf, doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
+import { datedSale, doubtfulOf, doubtsOf, heldOf, isHeld, salesOf } from "./sales.js";
 import { machineCode } from "./shown.js";
 
 export type OwnerRouteParts = {
   readonly read: Reader;
   readonly clock: Clock;
+  readonly attendant: Attendant;
   readonly machine: (code: string) => Promise<Machine>;
   readonly requireOwner: RequireOwner;
 };
@@ -29,7 +31,7 @@ const pageOf = <T extends z.ZodType>(item: T) =>
 
 /** The caller of these is the key itself: whose it is, the payment platform is asked. */
 export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRouteParts): void {
-  const { read, clock, requireOwner } = parts;
+  const { read, clock, attendant, requireOwner } = parts;
   const owned = async (code: string, key: unknown): Promise<Machine> => {
     const machine = await parts.machine(code);
     await requireOwner(machine.configId, key);
@@ -125,6 +127,29 @@ export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRoutePart
         ({ sale }) => sale.id,
         (one) => ownedSaleView(one, items),
       );
+    },
+  );
+
+  keyed(
+    {
+      method: "POST",
+      url: "/api/vending/machines/:code/sales/:id/refund",
+      name: "refundVend",
+      says: "Give back what one vend of a sale cost, to where it was paid from. Said again, it is done once.",
+      tag,
+      params: atMachine.extend({ id: z.string().min(1).max(64) }),
+      body: z.object({ vend: z.int().meta({ description: "As in the sale's `returnable`." }) }),
+      answer: ownedSale,
+      faults: ["NOT_CHARGED", "PAYMENTS_UNAVAILABLE"],
+    },
+    async ({ caller: key, params: { code, id }, body: { vend } }) => {
+      const machine = await owned(code, key);
+      await attendant.apply("id", id, { kind: "givenBack", vend }, { from: machine.id });
+      const after = await datedSale(read, machine.id, id);
+      if (after === undefined) throw new Fault("FORBIDDEN");
+      if (!after.sale.vends.some((one) => one.vend === vend && one.outcome === "loss"))
+        throw new Fault("NOT_CHARGED", "vend: the customer does not pay for it, or the sale still goes on");
+      return ownedSaleView(after, await itemsOf(read, machine.id));
     },
   );
 

@@ -6,7 +6,17 @@ import { checkWords } from "./check-words.js";
 import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
-import { isInDoubt, isVended, sessionEnds, wasPaid, type Note, type Sale, type SaleState } from "./sale.js";
+import {
+  isInDoubt,
+  isReturnable,
+  isVended,
+  sessionEnds,
+  wasPaid,
+  type Note,
+  type Sale,
+  type SaleState,
+  type Vend,
+} from "./sale.js";
 import type { DatedSale } from "./sales.js";
 import type { MachineState, MachineView, PublicState, SaleView } from "./shown.js";
 import { moneyText, sentence, type Source } from "./words.js";
@@ -115,13 +125,16 @@ const namesOf =
   (number: number): string =>
     items.find(({ item }) => item === number)?.name ?? `Item ${number}`;
 
-const vendedOf = (sale: Sale, nameOf: (item: number) => string): SaleView["vended"] =>
-  sale.vends.filter(isVended).map((vend) => ({
-    item: vend.item,
-    name: nameOf(vend.item),
-    price: fromMinor(vend.priceMinor, sale.currency),
-    inDoubt: isInDoubt(sale, vend),
-  }));
+type NameOf = (item: number) => string;
+const productOf = ({ currency }: Sale, { item, priceMinor }: Vend, nameOf: NameOf) => ({
+  item,
+  name: nameOf(item),
+  price: fromMinor(priceMinor, currency),
+});
+const vendedOf = (sale: Sale, nameOf: NameOf): SaleView["vended"] =>
+  sale.vends
+    .filter(isVended)
+    .map((vend) => ({ ...productOf(sale, vend, nameOf), inDoubt: isInDoubt(sale, vend) }));
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 
@@ -145,6 +158,7 @@ export function ownedMachineView(machine: Machine, state: MachineState, doubtful
 
 /** A sale as its machine's owner sees it. */
 export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[]): OwnedSale {
+  const nameOf = namesOf(items);
   return {
     id: sale.id,
     at: isoOf(atMs),
@@ -152,8 +166,11 @@ export function ownedSaleView({ sale, atMs }: DatedSale, items: readonly Item[])
     credit: fromMinor(sale.creditMinor, sale.currency),
     paid: wasPaid(sale),
     ...(sale.paymentRequestId === null ? {} : { paymentRequestId: sale.paymentRequestId }),
-    vended: vendedOf(sale, namesOf(items)),
+    vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
+    returnable: sale.vends
+      .filter((vend) => isReturnable(sale, vend))
+      .map((one) => ({ vend: one.vend, ...productOf(sale, one, nameOf) })),
     flags: sale.flags,
   };
 }

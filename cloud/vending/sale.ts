@@ -20,7 +20,7 @@ const vend = z.strictObject({
   priceMinor: z.int(),
   /**
    * assumed: reset after the approval, which the standard counts as sold. presumed: nobody knows and the wallet's cap is
-   * used up. loss: it fell after the customer had been refunded; the merchant's, never a new charge.
+   * used up. loss: it fell after the customer had been refunded, or its price was given back; the merchant's, never a new charge.
    */
   outcome: z.enum(["approved", "succeeded", "assumed", "failed", "unknown", "presumed", "loss"]),
 });
@@ -137,6 +137,8 @@ export type Event =
     }
   /** What has gone back of this payment so far, by the platform's own account of it. */
   | { readonly kind: "refundsFound"; readonly refundedMinor: number; readonly nowMs: number }
+  /** The machine's owner gives back what a vend cost. */
+  | { readonly kind: "givenBack"; readonly vend: number; readonly nowMs: number }
   /** The machine's own count leaves one answer for a vend in doubt. */
   | { readonly kind: "audited"; readonly vend: number; readonly fell: boolean; readonly nowMs: number }
   /** The machine has a new journal: the one this sale was opened by will never be heard again. */
@@ -311,6 +313,8 @@ function decide(s: Sale, event: Event, policy: Policy): Step {
         { code: "refunded", minor: refundedMinor - s.refundedMinor },
       ]);
     }
+    case "givenBack":
+      return givenBack(s, event);
     case "audited":
       return audited(s, event);
     case "journalReplaced":
@@ -475,6 +479,24 @@ export const isInDoubt = ({ state }: Sale, { outcome }: Vend): boolean =>
   (state === "unknown" || state === "settling" || state === "settled") &&
   ["assumed", "unknown", "presumed", "approved"].includes(outcome);
 
+/** Whether its owner may give back what this vend cost: it was charged for, or may yet be, and the machine has let go of the sale. */
+export const isReturnable = ({ state }: Sale, vend: Vend): boolean =>
+  state === "unknown"
+    ? isVended(vend) || vend.outcome === "unknown"
+    : (state === "settling" || state === "settled") && isVended(vend);
+
+/** Whether it fell or not, the customer does not pay for it any more: whatever is heard of it later. */
+function givenBack(s: Sale, { vend: number, nowMs }: Extract<Event, { kind: "givenBack" }>): Step {
+  const known = s.vends.find((one) => one.vend === number);
+  if (known === undefined || !isReturnable(s, known)) return same(s);
+  const vends = s.vends.map((one): Vend => (one === known ? { ...one, outcome: "loss" } : one));
+  const next = flag({ ...s, vends, lossMinor: s.lossMinor + known.priceMinor }, "givenBack");
+  const note = { code: "givenBack", item: known.item, minor: known.priceMinor };
+  if (s.state === "unknown" && !vends.some(({ outcome }) => outcome === "unknown"))
+    return settle(next, nowMs, [note]);
+  return correct(next, nowMs, note);
+}
+
 /** What the machine has counted: it may give back, and close a doubt, and never charges. */
 function audited(s: Sale, { vend: number, fell, nowMs }: Extract<Event, { kind: "audited" }>): Step {
   const known = s.vends.find((one) => one.vend === number);
@@ -502,7 +524,7 @@ function audited(s: Sale, { vend: number, fell, nowMs }: Extract<Event, { kind: 
   return [unflag(to("failed"), "unknownRefunded"), [note("auditRight")]];
 }
 
-/** A vend that was charged for turns out to have failed: one more refund, under a reference of its own. */
+/** A vend that was charged for is charged no more: one more refund, under a reference of its own. */
 function correct(s: Sale, nowMs: number, note: Note): Step {
   return s.state === "settled" ? settle(s, nowMs, [note]) : [s, [note]]; // a refund under way ends in a settle of its own
 }
@@ -588,6 +610,10 @@ const same = (s: Sale): Step => [s, []];
 /** The reference of the refund that is due: the sale's id, so that a retry can never refund twice; a correction has its own. */
 export const refundReference = ({ id, refunds }: Sale): string =>
   refunds === 0 ? id : `${id}-${refunds + 1}`;
+
+/** Refunds after the money was decided: somebody may have given the same back by hand, which is looked for first. */
+export const isCorrection = ({ flags }: Sale): boolean =>
+  flags.includes("auditRefunded") || flags.includes("givenBack");
 
 /** What this sale owes to others right now. Saying it twice does no harm; not saying it would. */
 export type Owed =

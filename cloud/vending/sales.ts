@@ -114,6 +114,17 @@ const dated = (row: Pick<Row, "doc" | "payment_request"> & { readonly created_ms
   paymentRequest: row.payment_request,
 });
 
+/** A machine's own sale. */
+export async function datedSale(db: Reader, machineId: string, id: string): Promise<DatedSale | undefined> {
+  const row = await db
+    .selectFrom("sale")
+    .select(DATED)
+    .where("id", "=", id)
+    .where("machine_id", "=", machineId)
+    .executeTakeFirst();
+  return row === undefined ? undefined : dated(row);
+}
+
 /** A machine's sales, newest first: a page of them, and one more. What was refused before anything was to be paid is none. */
 export async function salesOf(
   db: Reader,

@@ -95,7 +95,7 @@ export function makeVending(parts: VendingParts): Vending {
           experimental: true,
         });
         customerRoutes(endpoints, { ...parts, desk, attendant, payments });
-        ownerRoutes(endpoints, { ...owner, clock });
+        ownerRoutes(endpoints, { ...owner, clock, attendant });
         configRoutes(endpoints, { ...owner, configs });
         notificationRoutes(documented, { ...parts, attendant });
       });

@@ -50,6 +50,7 @@ const en: Readonly<Record<string, Sentence>> = {
   refunding: ({ money, source }) =>
     source === "productCode" ? "Giving your code back." : `Refunding ${money}.`,
   refunded: ({ money, source }) => isBack[source](money),
+  givenBack: ({ item }) => `The operator does not charge you for ${item}.`,
   refundRefused: () => "The refund was not accepted. It is tried again by itself.",
   settled: () => "All settled.",
   auditFailed: ({ item }) =>

@@ -34,8 +34,9 @@ export interface Api {
   newPatronCode(wallet: Wallet): Promise<Answer<PatronCode>>;
   /** What a machine that has scanned one of them asks to be paid. */
   scannedRequest(wallet: Wallet): Promise<Answer<PaymentRequest | undefined>>;
-  /** Whatever else may be read with a key of the caller's own. */
+  /** Whatever else may be read, or done, with a key of the caller's own. */
   read<T>(reader: Reader<T>, path: string, key: string): Promise<Answer<T>>;
+  post<T>(reader: Reader<T>, path: string, key: string, body: Body): Promise<Answer<T>>;
   /** The cloud's clock, judged by its last answer. A phone's own may be minutes wrong. */
   nowMs(): number;
 }
@@ -45,9 +46,10 @@ const SILENT_MS = 5_000; // a watched sale's stream beats every second
 const page = fields({ items: list(transaction) });
 const anything: Reader<void> = () => undefined;
 
+type Body = Readonly<Record<string, unknown>>;
 type Call = {
   readonly path: string;
-  readonly body?: Readonly<Record<string, unknown>>;
+  readonly body?: Body;
   readonly key?: string | undefined;
 };
 
@@ -143,6 +145,7 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
     scannedRequest: ({ apiKey }) =>
       call(scannedRequest, { path: "/api/me/patron-code-payment-request", key: apiKey }),
     read: (reader, path, key) => call(reader, { path, key }),
+    post: (reader, path, key, body) => call(reader, { path, key, body }),
     nowMs: () => clock() + aheadMs,
   };
 }

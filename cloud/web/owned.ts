@@ -44,6 +44,7 @@ export const ownedSale = fields({
   paid: flag,
   vended,
   refunded: money,
+  returnable: list(fields({ vend: whole, name: text, price: money })),
   paymentRequestId: maybe(text),
   flags: list(text),
 });
@@ -89,6 +90,15 @@ export const salesOf = (
   code: string,
   count: number,
 ): Promise<Answer<Listed<OwnedSale>>> => pages(api, key, `${MACHINES}/${code}/sales`, ownedSale, count);
+
+/** Gives back what a vend cost. However often it is said, it is done once. */
+export const giveBack = (
+  api: Api,
+  key: string,
+  code: string,
+  { saleId, vend }: { readonly saleId: string; readonly vend: number },
+): Promise<Answer<OwnedSale>> =>
+  api.post(ownedSale, `${MACHINES}/${code}/sales/${saleId}/refund`, key, { vend });
 
 export const detailOf = (api: Api, key: string, code: string): Promise<Answer<MachineDetail>> =>
   api.read(machineDetail, `${MACHINES}/${code}/state`, key);

@@ -2,12 +2,13 @@
  * What an owner sees of their machines: whether each sells and why not, how its box is, what it sold.
  *
  * Promises  the key is in this tab's memory and in the header of each question, and nowhere else: never in an address.
- * Never     changes anything.
+ * Never     changes anything but by GiveBack.
  */
 import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Answer } from "./api.js";
 import { useApp } from "./app.js";
+import { GiveBack } from "./give-back.js";
 import { isNothing } from "./money-text.js";
 import { Notice } from "./notice.js";
 import { detailOf, machinesOf, salesOf, type OwnedMachine, type OwnedSale, type Telemetry } from "./owned.js";
@@ -146,10 +147,12 @@ function State({ words, machine }: { readonly words: OwnerWords; readonly machin
 function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: string }): VNode {
   const { api, dayAndTime } = useApp();
   const [pages, setPages] = useState(1);
-  const [machine, refusal] = useAsked(() => detailOf(api, apiKey, code), [api, apiKey, code]);
-  const [sales] = useAsked(() => salesOf(api, apiKey, code, pages), [api, apiKey, code, pages]);
+  const [changes, setChanges] = useState(0);
+  const [machine, refusal] = useAsked(() => detailOf(api, apiKey, code), [api, apiKey, code, changes]);
+  const [sales] = useAsked(() => salesOf(api, apiKey, code, pages), [api, apiKey, code, pages, changes]);
   useKeyRefused(refusal, onRefused);
   const { state, reason = "", heardAt } = machine ?? {};
+  const listed = { words, apiKey, code, onChanged: () => setChanges(changes + 1) };
   return (
     <>
       <a class="owner-back" href="/owner">
@@ -174,13 +177,13 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
               <p class="hint">{words.heard(dayAndTime(heardAt))}</p>
             )}
           </header>
-          <Doubts words={words} code={code} sales={machine.doubts} />
+          <Doubts {...listed} sales={machine.doubts} />
           <div class="owner-columns">
             <Box words={words} machine={machine} />
             <section aria-labelledby="sales">
               <h2 id="sales">{words.sales.heading}</h2>
               {sales?.items.length === 0 && <p class="hint">{words.sales.none}</p>}
-              <Sales words={words} code={code} sales={sales?.items ?? []} />
+              <Sales {...listed} sales={sales?.items ?? []} />
               {sales?.more === true && <More words={words} onMore={() => setPages(pages + 1)} />}
             </section>
           </div>
@@ -192,12 +195,15 @@ function Detail({ words, apiKey, onRefused, code }: Inside & { readonly code: st
 
 type SalesProps = {
   readonly words: OwnerWords;
+  readonly apiKey: string;
   readonly code: string;
   readonly sales: readonly OwnedSale[];
+  readonly onChanged: () => void;
 };
 
 /** What a person should look at while it lasts, by what is the matter. */
-function Doubts({ words, code, sales }: SalesProps): VNode {
+function Doubts({ sales, ...listed }: SalesProps): VNode {
+  const { words } = listed;
   const isUnknown = ({ state }: OwnedSale): boolean => state === "unknown";
   const kinds = [
     { id: "doubts", title: words.doubts, hint: words.doubtsHint, of: sales.filter(isUnknown) },
@@ -212,7 +218,7 @@ function Doubts({ words, code, sales }: SalesProps): VNode {
             <div>
               <h2 id={id}>{title}</h2>
               <p>{hint}</p>
-              <Sales words={words} code={code} sales={of} />
+              <Sales {...listed} sales={of} />
             </div>
           </section>
         ))}
@@ -271,11 +277,11 @@ function figures(words: OwnerWords, telemetry: Telemetry): readonly (readonly [s
   ];
 }
 
-function Sales({ words, code, sales }: SalesProps): VNode {
+function Sales({ words, apiKey, code, sales, onChanged }: SalesProps): VNode {
   const { money, dayAndTime } = useApp();
   return (
     <ul class="owned-sales">
-      {sales.map(({ id, at, state, credit, paid, paymentRequestId, vended, refunded, flags }) => (
+      {sales.map(({ id, at, state, credit, paid, paymentRequestId, vended, refunded, returnable, flags }) => (
         <li key={id}>
           <span class="what">
             <strong>
@@ -301,6 +307,16 @@ function Sales({ words, code, sales }: SalesProps): VNode {
             </span>
             {!isNothing(refunded) && <span class="hint">{words.sales.refunded(money(refunded))}</span>}
           </span>
+          {returnable.length > 0 && (
+            <div class="returns">
+              {returnable.map((product) => (
+                <GiveBack
+                  key={product.vend}
+                  {...{ words, apiKey, code, product, saleId: id, onDone: onChanged }}
+                />
+              ))}
+            </div>
+          )}
         </li>
       ))}
     </ul>

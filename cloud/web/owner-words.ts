@@ -43,6 +43,7 @@ const flags: Readonly<Record<string, string>> = {
   unknownRefunded: "Nobody knew whether it came out: refunded",
   unknownKept: "Nobody knew whether it came out: kept, the customer had several of these",
   dark: "The machine was silent for too long: refunded",
+  givenBack: "You gave back what it cost",
   lateVend: "It came out after the refund: your loss",
   journalReplaced: "The machine has a new memory card",
   amountMismatch: "Another amount was paid than was asked for",
@@ -126,7 +127,7 @@ export const english = {
   },
   doubtful: (count: number) => (count === 1 ? "1 sale to look at" : `${count} sales to look at`),
   doubts: "Nobody knows yet whether this came out",
-  doubtsHint: "Each is decided by your policy, or earlier when the machine says it.",
+  doubtsHint: "Each is decided by your policy, or earlier when the machine says it, or by you.",
   owing: "Owed to the customer, and the refund is refused",
   owingHint: "It is tried again every minute, and goes back as soon as it is accepted.",
   sales: {
@@ -138,6 +139,15 @@ export const english = {
     refunded: (money: string) => `${money} back`,
     reference: (id: string) => `Reference ${id}`,
     request: (id: string) => `Payment request ${id}`,
+  },
+  giveBack: {
+    offer: (money: string, name: string) => `Give ${money} back for ${name}`,
+    sure: (money: string) =>
+      `The customer gets ${money} back, to where it was paid from. It cannot be taken back again.`,
+    yes: "Give it back",
+    no: "Keep it",
+    notCharged: "The customer does not pay for it any more.",
+    refused: "That did not work. Try again.",
   },
   saleState: (state: SaleState): string => saleStates[state],
   flag: (code: string): string => own(flags, code) ?? code,

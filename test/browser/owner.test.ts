@@ -101,6 +101,29 @@ test.runIf(hasChromium).each([
   },
 );
 
+test.runIf(hasChromium)("the owner gives back what a product cost, after a second thought", async () => {
+  const sale = await rig.begun("400");
+  await rig.select(11);
+  await rig.reaches(sale.id, "settled");
+  const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+  await page.goto(`${rig.file.cloudUrl}/owner/SNACK1`);
+  await page.getByLabel("API key").fill(rig.file.keys.owner);
+  await page.getByRole("button", { name: "Show my machines" }).click();
+  const listed = page.getByRole("listitem").filter({ hasText: sale.id });
+  const offer = listed.getByRole("button", { name: "Give NZ$2.50 back for Salted crisps" });
+  await offer.click();
+  await listed.getByRole("button", { name: "Keep it" }).click();
+  await offer.click();
+  await picture(page, "owner-give-back-360");
+  expect(await isWide(page)).toBe(false);
+  await listed.getByRole("button", { name: "Give it back" }).click();
+  await listed.getByText("NZ$4.00 back").waitFor();
+  await listed.getByText("You gave back what it cost").waitFor();
+  expect(await listed.getByRole("button").count()).toBe(0);
+  expect(await rig.sale(sale.id)).toMatchObject({ refunded: { amount: "400" }, vended: [] });
+  await page.close();
+});
+
 test.runIf(hasChromium)("another tab knows nothing of the key", async () => {
   const tabs = await browser.newContext();
   const page = await tabs.newPage();

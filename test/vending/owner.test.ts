@@ -137,6 +137,37 @@ test("sales are there newest first, a page at a time, and the one nobody can vou
   expect(await state()).toMatchObject({ doubts: [newest] });
 });
 
+test("what a vend cost goes back by its owner's word, once, and by nobody else's", async () => {
+  const { items } = (await get(`${URL}/${CODE}/sales`)).body as { readonly items: { readonly id: string }[] };
+  const [doubt, sale] = items.map(({ id }) => id);
+  const give = (id: string | undefined, vend = 1, key = cloud.merchant.ownerKey) =>
+    cloud.call("POST", `${URL}/${CODE}/sales/${id ?? ""}/refund`, { vend }, key);
+  for (const key of [stranger, cloud.wallet.apiKey]) expect((await give(sale, 1, key)).status).toBe(403);
+  const notCharged = { status: 403, body: { message: "NOT_CHARGED" } };
+  expect(await give(sale, 2)).toMatchObject(notCharged);
+  expect(await give("none")).toMatchObject({ status: 403, body: { message: "Forbidden" } });
+  const elsewhere = `${URL}/MACHINE-2/sales/${sale ?? ""}/refund`;
+  expect(await cloud.call("POST", elsewhere, { vend: 1 }, cloud.merchant.ownerKey)).toMatchObject({
+    status: 403,
+    body: { message: "Forbidden" },
+  });
+
+  const all = { amount: "400", currency: "NZD" };
+  const before = await cloud.balance();
+  for (const id of [sale, doubt]) {
+    const asked = await Promise.all([give(id), give(id)]);
+    for (const answer of asked)
+      expect(answer).toMatchObject({ status: 200, body: { id, vended: [], flags: ["givenBack"] } });
+    await cloud.reaches(id ?? "", "settled");
+    expect(await give(id)).toMatchObject({
+      status: 200,
+      body: { state: "settled", refunded: all, returnable: [] },
+    });
+  }
+  expect(await state()).toMatchObject({ doubtful: 0, doubts: [] });
+  expect(await cloud.balance()).toBe(before + 250 + 400);
+});
+
 test("what nobody paid is not said to be paid, and what was paid and given back is", async () => {
   const sales = async (): Promise<unknown> =>
     (await get(`${URL}/${CODE}/sales?paginationLimit=1`)).body["items"];

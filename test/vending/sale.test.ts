@@ -90,6 +90,7 @@ const late = line({
 const lateFailure = line({ kind: "failed", grantId, vend: 1, item: 11, priceMinor: 250, late: true });
 const fell: Untimed = { kind: "audited", vend: 1, fell: true };
 const jammed: Untimed = { kind: "audited", vend: 1, fell: false };
+const givenBack: Untimed = { kind: "givenBack", vend: 1 };
 const tick: Untimed = { kind: "tick", unknownRefunds: 0 };
 const refunded = (reference = "s"): Untimed => ({ kind: "refunded", reference });
 const toVend: readonly Untimed[] = [...toPayment, paid, accepted, opened, approved];
@@ -134,6 +135,15 @@ const endings: readonly [name: string, events: readonly Untimed[], state: Sale["
   ["a vend that nobody doubts is not touched by a count", [...toVend, succeeded, closed, refunded(), jammed], "settled",  0],
   ["nor one that still goes on",                        [...toVend, jammed],                                  "vending",  0],
   ["nor one that there was not",                        [...toVend, unknown, closed, { ...jammed, vend: 2 }], "unknown",  0],
+  ["given back by the owner, it goes back once",        [...toVend, succeeded, closed, refunded(), givenBack, givenBack, refunded("s-2"), givenBack], "settled", 0],
+  ["given back by the owner, only what it cost goes",   [...toVend, succeeded, closed, refunded(), givenBack], "settling", 250],
+  ["given back while the rest is going back",           [...toVend, succeeded, closed, givenBack, refunded()], "settling", 250],
+  ["given back while nobody knows: all goes back",      [...toVend, unknown, closed, givenBack],              "settling", 400],
+  ["given back, and then a failure is heard",           [...toVend, unknown, closed, givenBack, refunded(), lateFailure], "settled", 0],
+  ["given back, and by hand as well",                   [...toVend, succeeded, closed, refunded(), givenBack, { kind: "refundsFound", refundedMinor: 400 }], "settled", 0],
+  ["what jammed is not given back once more",           [...toVend, failed, closed, refunded(), givenBack],   "settled",  0],
+  ["nor what still goes on",                            [...toVend, givenBack],                               "vending",  0],
+  ["nor what was not vended",                           [...toVend, succeeded, closed, refunded(), { ...givenBack, vend: 2 }], "settled", 0],
   ["nobody pays",                                       [...toPayment, { kind: "requestExpired" }],           "expired",  0],
 ];
 for (const [name, events, state, refundDueMinor] of endings) {
@@ -177,6 +187,26 @@ test("a dark machine's approval, refunded whole, is the merchant's loss if it wa
   expect(dark).toMatchObject({ state: "settled", refundedMinor: 400, vends: [{ outcome: "approved" }] });
   expect(then(dark, 100_000_001, fell)).toMatchObject({ state: "settled", lossMinor: 250 });
   expect(then(dark, 100_000_001, jammed)).toMatchObject({ state: "settled", lossMinor: 0 });
+});
+
+test("what the owner gave back is their loss, whatever is heard of it later", () => {
+  const before = then(play(...toVend, unknown, closed), 2_000_000, givenBack, refunded());
+  const given = { state: "settled", refundedMinor: 400, lossMinor: 250, flags: ["givenBack"] };
+  expect(before).toMatchObject(given);
+  for (const news of [late, lateFailure, fell, jammed, tick])
+    expect(then(before, 2_000_001, news)).toMatchObject(given);
+});
+
+test("of two that nobody knows of, the one that is given back leaves the other in doubt", () => {
+  const second = { grantId, vend: 2, item: 12, priceMinor: 100 };
+  const two = play(
+    ...[...toVend, unknown, line({ kind: "approved", ...second })],
+    ...[line({ kind: "unknown", ...second, reason: "boot" }), closed],
+  );
+  const one = then(two, 1_000_000, givenBack);
+  expect(one).toMatchObject({ state: "unknown", vends: [{ outcome: "loss" }, { outcome: "unknown" }] });
+  const counted = then(one, 1_000_001, { kind: "audited", vend: 2, fell: true });
+  expect(counted).toMatchObject({ state: "settling", refundDueMinor: 300 });
 });
 
 test("a selection taken back before anybody could be shown what to pay is over at once", () => {
