@@ -25,6 +25,8 @@ import SQLite from "better-sqlite3";
 import { readConfiguration, readConfigurationFile } from "../broker/protocol/configuration.js";
 import { decimalToMinor } from "../broker/protocol/money.js";
 import { systemClock as clock } from "../broker/protocol/system.js";
+import { peekKept } from "../controller/config/kept-file.js";
+import { overruled } from "../controller/config/settings.js";
 import { configuration, type Configuration } from "../controller/configuration.js";
 import { holdDirectory, LINE_LOCK } from "../controller/directory-lock.js";
 import {
@@ -103,7 +105,7 @@ export async function doctor(argv: readonly string[], io: Io, input: Input): Pro
     for (const problem of "problems" in call ? call.problems : []) io.err(`scanvend doctor: ${problem}`);
     return 2;
   }
-  const { settings, answered } = call;
+  const { settings, dataDir, answered } = call;
   const say = options.json ? (line: string) => io.err(line) : (line: string) => io.out(line);
   using person = personAt(input, answered, options.waitMs, clock, say);
   try {
@@ -111,7 +113,7 @@ export async function doctor(argv: readonly string[], io: Io, input: Input): Pro
     const isHealthy = !findings.some(({ isFault }) => isFault);
     if (options.json) io.out(JSON.stringify({ healthy: isHealthy, findings, answers }));
     else for (const line of findings.flatMap(findingWords)) io.out(line);
-    const isWritten = await write(options, settings, changeFor(answers, settings, seen), person);
+    const isWritten = await write(options, { settings, dataDir }, changeFor(answers, settings, seen), person);
     return isHealthy && isWritten ? 0 : 1;
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
@@ -372,7 +374,7 @@ const findingWords = ({ isFault, says, cure }: Finding): readonly string[] => [
 /** False when it should have been written and was not. */
 async function write(
   { config, yes }: Options,
-  settings: Configuration,
+  { settings, dataDir }: Pick<Call, "settings" | "dataDir">,
   change: Change,
   person: Person,
 ): Promise<boolean> {
@@ -399,6 +401,12 @@ async function write(
     return false;
   }
   person.say("Written.");
+  const afar = peekKept(dataDir)?.applied;
+  const over = afar ? overruled(checked.value, afar) : [];
+  if (afar && over.length > 0)
+    person.say(
+      `But version ${afar.version}, set from afar, stands over it: ${over.join(", ")}. Set it anew there.`,
+    );
   return true;
 }
 

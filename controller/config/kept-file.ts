@@ -33,12 +33,17 @@ export function readKept(
 ): { readonly kept: Kept; readonly setAside?: string } {
   const path = place(dataDir);
   if (!existsSync(path)) return { kept: NOTHING_KEPT };
-  const text = readFileSync(path, "utf8"); // a disk that cannot be read is not a damaged file
-  const parsed = kept.safeParse(parse(text));
-  if (parsed.success) return { kept: parsed.data };
+  const known = peekKept(dataDir); // throws where the disk cannot be read: that is no damaged file
+  if (known !== undefined) return { kept: known };
   const setAside = `${path}.damaged-${newId}`;
   renameSync(path, setAside);
   return { kept: NOTHING_KEPT, setAside };
+}
+
+/** The same for who may change nothing: undefined where there is none, or one that cannot be read. */
+export function peekKept(dataDir: string): Kept | undefined {
+  const path = place(dataDir);
+  return existsSync(path) ? kept.safeParse(parse(readFileSync(path, "utf8"))).data : undefined;
 }
 
 export const writeKept = (dataDir: string, value: Kept): void =>

@@ -1,4 +1,5 @@
 /** What the machine goes by: its own file, and in the place of some of it what came from afar. Pure. */
+import { isDeepStrictEqual } from "node:util";
 import {
   firstProblem,
   machineConfiguration,
@@ -56,6 +57,17 @@ function wiringOf(
     adapterSettings: { ...own.adapterSettings, ...adapterSettings },
     reader: { ...own.reader, ...Object.fromEntries(given) },
   };
+}
+
+/** What is set from afar in the place of what the machine's file says of its wiring: `reader.alwaysIdle`, … */
+export function overruled(own: Configuration, from: MachineConfiguration): readonly string[] {
+  const wiring = wiringOf(own, from);
+  return (["adapterSettings", "reader"] as const).flatMap((group) => {
+    const said: Readonly<Record<string, unknown>> = own[group];
+    return Object.entries(wiring[group])
+      .filter(([key, value]) => key in said && !isDeepStrictEqual(value, said[key]))
+      .map(([key]) => `${group}.${key}`);
+  });
 }
 
 /** Whether a configuration may be used on this machine, and if not, which part of it is why. */

@@ -367,9 +367,20 @@ test("a box that tells the machine of its reader by itself: its country, scale a
 test("choosing first is not offered any more to a machine that does not do it", async () => {
   await machineOn({ kind: "mdb-hex", ...carrier });
   configure("mdb-hex", { reader: { level: 3, alwaysIdle: true } });
-  const { out } = await visit(["--json", "--yes", "--wait", "20", "--skip", "items,zero,patience"]);
+  // And somebody has set it from afar.
+  const applied = { version: 4, currency: "NZD", items: [], texts: {}, limits: {}, readyWithinMs: 60_000 };
+  const kept = {
+    newest: 4,
+    trial: null,
+    refused: null,
+    applied: { ...applied, reader: { alwaysIdle: true } },
+  };
+  mkdirSync(join(dir, "data"));
+  writeFileSync(join(dir, "data", "configuration.json"), JSON.stringify(kept));
+  const { out, err } = await visit(["--json", "--yes", "--wait", "20", "--skip", "items,zero,patience"]);
   expect(codes(out)).toEqual(["level", "alwaysIdle"]);
   expect(written()).toMatchObject({ reader: { level: 3, alwaysIdle: false }, facts: { alwaysIdle: false } });
+  expect(err).toContain("version 4, set from afar, stands over it: reader.alwaysIdle.");
 });
 
 test("the answers come from a file; what is missing in it, or wrong, is said before the line is opened", async () => {
