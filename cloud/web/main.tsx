@@ -19,8 +19,7 @@ const api = makeApi(
   (input, init) => fetch(input, init),
   () => Date.now(),
 );
-const timeText = makeTimeText(locale);
-const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const { time, dayAndTime } = makeTimeText(locale);
 
 /** 128 bits of chance. `crypto.randomUUID` is not there on plain http, where these pages may be, too. */
 const randomKey = (): string =>
@@ -38,8 +37,8 @@ render(
       memory,
       attempts: makeAttempts(memory, randomKey),
       money: (money) => moneyText(money, locale),
-      time: (at) => timeText(at, api.nowMs()),
-      dayAndTime: (at) => dayAndTime.format(new Date(at)),
+      time: (at) => time(at, api.nowMs()),
+      dayAndTime,
       tabMemory: makeMemory(() => window.sessionStorage),
     }}
   />,

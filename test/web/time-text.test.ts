@@ -15,5 +15,5 @@ const table: readonly [at: string, timeZone: string, text: RegExp][] = [
 ];
 
 test.each(table)("%s in %s", (at, timeZone, text) =>
-  expect(makeTimeText("en-NZ", timeZone)(at, NOW)).toMatch(text),
+  expect(makeTimeText("en-NZ", timeZone).time(at, NOW)).toMatch(text),
 );
