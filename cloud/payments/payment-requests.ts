@@ -36,9 +36,11 @@ import { providerOf, type AssetProvider } from "./provider.js";
 import {
   checkLineItems,
   checkRedirect,
+  returnTo,
   sumOf,
   type ConfirmForm,
   type CreateForm,
+  type Details,
   type PayForm,
   type RefundForm,
 } from "./request-form.js";
@@ -230,6 +232,20 @@ export class PaymentRequests {
     const view = this.#view(row);
     if (statusAt(row, view.nowMs) !== "new") throw new Fault("FORBIDDEN");
     return renderSummary(row, readOptions(row), view);
+  }
+
+  /**
+   * For anyone: where the payer's browser goes back to, now that it is paid, or as long as it is not. Raises FORBIDDEN, also where
+   * the merchant has named no address.
+   */
+  async wayBack(id: string): Promise<object> {
+    const row = await findRequest(this.#parts.store.read, id);
+    if (row === undefined) throw new Fault("FORBIDDEN");
+    const { redirectPaidUrl, redirectCancelUrl } = JSON.parse(row.details) as Details; // written by create alone
+    if (redirectPaidUrl === undefined && redirectCancelUrl === undefined) throw new Fault("FORBIDDEN");
+    const status = statusAt(row, this.#view(row).nowMs);
+    const url = status === "paid" ? redirectPaidUrl : redirectCancelUrl;
+    return { status, ...(url === undefined ? {} : { url: returnTo(url, id) }) };
   }
 
   /** Newest first. Raises FORBIDDEN. */

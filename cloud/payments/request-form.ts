@@ -144,6 +144,14 @@ export function checkLineItems(lines: LineItems | undefined, totals: readonly (s
     throw new Fault("LINE_ITEMS_SUM_CHECK_FAILED", `the line items' prices add up to ${sum}`);
 }
 
+/** A merchant's own address with the request named in its query, and the rest of it as it was. */
+export function returnTo(url: string, requestId: string): string {
+  const to = new URL(url);
+  const query = to.search === "" ? "?" : `${to.search}&`;
+  to.search = `${query}paymentRequestId=${requestId}`;
+  return to.href;
+}
+
 /** Raises REDIRECT_URL_INVALID unless the URL starts with an allowed one: same origin, and a path under its path. */
 export function checkRedirect(url: string | undefined, allowed: readonly string[]): void {
   if (url === undefined) return;

@@ -7,8 +7,26 @@
  */
 import { refusalOf, type Refusal } from "./refusal.js";
 import { fields, list, Unreadable, type Reader } from "./shape.js";
-import { asset, machine, patronCode, paymentRequest, sale, scannedRequest, transaction } from "./wire.js";
-import type { Asset, Machine, Money, PatronCode, PaymentRequest, Sale, Transaction } from "./wire.js";
+import {
+  asset,
+  machine,
+  patronCode,
+  paymentRequest,
+  sale,
+  scannedRequest,
+  transaction,
+  wayBack,
+} from "./wire.js";
+import type {
+  Asset,
+  Machine,
+  Money,
+  PatronCode,
+  PaymentRequest,
+  Sale,
+  Transaction,
+  WayBack,
+} from "./wire.js";
 import type { Wallet } from "./wallet.js";
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
@@ -27,6 +45,8 @@ export interface Api {
   watchSale(id: string, listener: SaleListener, signal: AbortSignal): void;
   cancelSale(id: string): Promise<Answer<Sale>>;
   paymentRequest(id: string, wallet: Wallet | undefined): Promise<Answer<PaymentRequest>>;
+  /** Refused where the merchant has named no address. */
+  wayBack(id: string): Promise<Answer<WayBack>>;
   pay(id: string, assetType: string, wallet: Wallet, idempotencyKey: string): Promise<Answer<void>>;
   asset(wallet: Wallet): Promise<Answer<Asset>>;
   transactions(wallet: Wallet): Promise<Answer<readonly Transaction[]>>;
@@ -128,6 +148,7 @@ export function makeApi(fetchAnswer: typeof fetch, clock: () => number): Api {
       }
       return call(paymentRequest, { path: `${requests}/${id}/summary` });
     },
+    wayBack: (id) => call(wayBack, { path: `${requests}/${id}/return` }),
     pay: (id, assetType, wallet, idempotencyKey) =>
       call(anything, {
         path: `${requests}/${id}/pay`,

@@ -1,7 +1,8 @@
 /**
  * A payment request's own page: what the QR on a display, or on another phone, opens.
  *
- * Who has paid for a sale at a machine goes on to the sale: what came out, and what came back, is told there.
+ * Who has paid for a sale at a machine goes on to the sale: what came out, and what came back, is told there. Who was sent here by a
+ * shop goes back to it.
  */
 import type { VNode } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
@@ -12,7 +13,7 @@ import { Notice } from "./notice.js";
 import { PayPanel } from "./pay-panel.js";
 import { poll } from "./poll.js";
 import { isWord } from "./route.js";
-import type { PaymentRequest, RequestStatus, Sale } from "./wire.js";
+import type { PaymentRequest, RequestStatus, Sale, WayBack } from "./wire.js";
 
 const ASK_MS = 2_000;
 
@@ -20,6 +21,7 @@ export function PayPage({ requestId }: { readonly requestId: string }): VNode {
   const { words, money } = useApp();
   const { request, refused, markPaid } = useRequest(requestId);
   useSaleOf(request);
+  const back = useWayBack(requestId);
 
   if (request === undefined) {
     if (refused === undefined) {
@@ -52,6 +54,11 @@ export function PayPage({ requestId }: { readonly requestId: string }): VNode {
         </dl>
       )}
       {status === "new" ? <PayPanel request={request} onPaid={markPaid} /> : <Ended status={status} />}
+      {back !== undefined && (
+        <a class="secondary" href={back}>
+          {words.pay.back(merchantName)}
+        </a>
+      )}
     </>
   );
 }
@@ -84,6 +91,26 @@ function useSaleOf(request: PaymentRequest | undefined): void {
     poll(() => api.sale(saleId), ASK_MS, onAnswer, ended.signal);
     return () => ended.abort();
   }, [api, saleId]);
+}
+
+/** The way back to the shop that sent the browser here, which is taken as soon as nothing is to be paid any more. */
+function useWayBack(id: string): string | undefined {
+  const { api } = useApp();
+  const [url, setUrl] = useState<string>();
+
+  useEffect(() => {
+    const ended = new AbortController();
+    const onAnswer = (answer: Answer<WayBack>): void => {
+      if (answer.ok) setUrl(answer.value.url);
+      if (answer.ok && answer.value.status !== "new") {
+        ended.abort();
+        if (answer.value.url !== undefined) location.replace(answer.value.url);
+      } else if (!answer.ok && answer.certain) ended.abort(); // nobody was sent here
+    };
+    poll(() => api.wayBack(id), ASK_MS, onAnswer, ended.signal);
+    return () => ended.abort();
+  }, [api, id]);
+  return url;
 }
 
 type Followed = {

@@ -53,6 +53,10 @@ export const paymentRequest = fields({
 });
 export type PaymentRequest = Shape<typeof paymentRequest>;
 
+/** Where the merchant wants the browser back, and whether the request is paid. */
+export const wayBack = fields({ status: oneOf(...requestStatuses), url: maybe(text) });
+export type WayBack = Shape<typeof wayBack>;
+
 export const vended = list(fields({ item: whole, name: text, price: money, inDoubt: flag }));
 
 export const sale = fields({

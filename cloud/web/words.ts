@@ -261,6 +261,7 @@ export const english = {
         "This payment is paid, called off or too old, or it never existed. Nothing more can be charged.",
     },
     loading: "Finding the payment",
+    back: (merchant: string | undefined) => `Back to ${merchant ?? "the shop"}`,
     lines: "What it is for",
   },
 

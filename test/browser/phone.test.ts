@@ -1,4 +1,6 @@
 /** What can come between a customer's phone and the machine, in a real browser. Needs Debian's chromium; says so where there is none. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import jsQR from "jsqr";
 import { PNG } from "pngjs";
 import type { Browser, Page } from "playwright-core";
@@ -7,6 +9,7 @@ import { z } from "zod";
 import { hasChromium, openChromium } from "./chromium.js";
 import { Rig } from "../rig/rig.js";
 
+const made = z.looseObject({ id: z.string() });
 const SHOP = "shop.test"; // a name of its own, without TLS: no secure context
 let rig: Rig;
 let browser: Browser;
@@ -212,5 +215,40 @@ test.runIf(hasChromium)(
     await page.getByText("Choose an item or an amount").waitFor();
     expect(await rig.machineState()).toBe("ready");
     await page.close();
+  },
+);
+
+test.runIf(hasChromium)(
+  "a shop that sent the browser to pay gets it back, with what was to be paid",
+  async () => {
+    const shop = createServer((_request, response) => response.end("<title>shop</title>thank you"));
+    await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
+    const { port } = shop.address() as AddressInfo; // TCP: an AddressInfo
+    const back = `http://127.0.0.1:${port}/back`;
+    const { owner } = rig.file.keys;
+    const known = await rig.api("GET", `/api/merchant-configs/${rig.file.configId}`, undefined, owner);
+    const { merchantId, paymentOptions } = known.body as { merchantId: string; paymentOptions: object[] };
+    const path = `/api/merchants/${merchantId}/configs`;
+    const config = { paymentOptions, allowedRedirectUrls: [back] };
+    const { id: configId } = made.parse((await rig.api("POST", path, config, owner)).body);
+    const asked = { configId, value: { amount: "100", currency: "NZD" } };
+    const urls = { redirectPaidUrl: `${back}/paid`, redirectCancelUrl: `${back}/no` };
+    const { id } = made.parse(
+      (await rig.api("POST", "/api/payment-requests", { ...asked, ...urls }, owner)).body,
+    );
+
+    const [payer, stranger] = [await scan(0), await browser.newPage()];
+    for (const page of [payer, stranger]) {
+      await page.goto(`${rig.file.cloudUrl}/pay/${id}`);
+      const link = page.getByRole("link", { name: /^Back to / });
+      expect(await link.getAttribute("href")).toBe(`${back}/no?paymentRequestId=${id}`);
+    }
+    await press(payer, "Pay $1.00 from wallet");
+    for (const page of [payer, stranger]) {
+      await page.waitForURL(`${back}/paid?paymentRequestId=${id}`);
+      await page.close();
+    }
+    shop.closeAllConnections();
+    shop.close();
   },
 );

@@ -65,6 +65,23 @@ describe("creating", () => {
     expect(await read(String(body["id"]))).toEqual(body);
   });
 
+  test("sends the payer's browser back with its id, to where its merchant says, by whether it is paid", async () => {
+    const [paid, no] = ["https://shop.example/return/yes?order=7%20a#top", "https://shop.example/return/no"];
+    const way = async (id: string) => platform.get("", `/api/payment-requests/${id}/return`);
+    const id = await platform.request("1", { redirectPaidUrl: paid, redirectCancelUrl: no });
+    expect((await way(id)).body).toEqual({ status: "new", url: `${no}?paymentRequestId=${id}` });
+    await platform.pay(id);
+    expect((await way(id)).body).toEqual({
+      status: "paid",
+      url: `https://shop.example/return/yes?order=7%20a&paymentRequestId=${id}#top`,
+    });
+    const off = await platform.request("1", { redirectPaidUrl: paid });
+    await platform.post(platform.merchant.terminalKey, `/api/payment-requests/${off}/void`, {});
+    expect((await way(off)).body).toEqual({ status: "cancelled" });
+    for (const other of [await platform.request("1"), "none"])
+      expect(await way(other)).toMatchObject({ status: 403, body: { message: "Forbidden" } });
+  });
+
   test("keeps and returns every optional field", async () => {
     const optional = {
       barcode: "9990001234567890",

@@ -105,6 +105,7 @@ const matrix: Readonly<Record<string, Row>> = {
   "POST /api/payment-requests":                                      ["1 1 0 1", () => ({ path: "/api/payment-requests", body: { configId: platform.merchant.configId, value: nzd("1") } })],
   "GET /api/payment-requests/{id}":                                  ["1 1 1 1", async () => ({ path: `/api/payment-requests/${await platform.request("1")}` })],
   "GET /api/payment-requests/{id}/summary":                          ["*",       async () => ({ path: `/api/payment-requests/${await platform.request("1")}/summary` })],
+  "GET /api/payment-requests/{id}/return":                          ["*",       async () => ({ path: `/api/payment-requests/${await platform.request("1", { redirectPaidUrl: "https://shop.example/return/a" })}/return` })],
   "GET /api/payment-requests/external-ref/{externalRef}":            ["1 1 0 0", () => ({ path: `/api/payment-requests/external-ref/r?merchantAccountId=${own()}` })],
   "GET /api/payment-requests/short-code/{shortCode}":                ["1 1 0 0", async () => ({ path: `/api/payment-requests/short-code/${await shortCode()}` })],
   "POST /api/payment-requests/{id}/pay":                             ["1 1 1 0", async ({ accountId }) => ({ path: `/api/payment-requests/${await platform.request("1")}/pay`, body: { assetType: ASSET_TYPE, assetId: wallets.get(accountId), idempotencyKey: "k" } })],

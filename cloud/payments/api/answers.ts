@@ -47,6 +47,15 @@ const summaryFields = {
   expiresAt: timestamp,
 };
 export const requestSummary = z.looseObject(summaryFields).meta({ id: "PaymentRequestSummary" });
+export const wayBack = z
+  .object({
+    status: summaryFields.status,
+    url: z
+      .string()
+      .optional()
+      .meta({ description: "Of the merchant, with `paymentRequestId` in its query." }),
+  })
+  .meta({ id: "PaymentRequestReturn" });
 export const paymentRequest = z
   .looseObject({
     ...summaryFields,

@@ -5,7 +5,7 @@ import type { Caller } from "../api-key.js";
 import { numberedPageQuery, pageQuery } from "../../http/page.js";
 import type { PaymentRequests } from "../payment-requests.js";
 import { confirmForm, createForm, payForm, refundForm, text } from "../request-form.js";
-import { activity, pageOf, paymentRequest, requestSummary } from "./answers.js";
+import { activity, pageOf, paymentRequest, requestSummary, wayBack } from "./answers.js";
 
 const byId = z.object({ id: z.string() });
 const tag = "Payment requests";
@@ -55,6 +55,20 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
       faults: ["FORBIDDEN"],
     },
     ({ params }) => requests.summary(params.id),
+  );
+  open(
+    {
+      method: "GET",
+      url: `${url}/:id/return`,
+      name: "getPaymentRequestReturn",
+      says: "Where the payer's browser goes back to: to `redirectPaidUrl` when it is paid, to `redirectCancelUrl` otherwise.",
+      tag,
+      params: byId,
+      answer: wayBack,
+      faults: ["FORBIDDEN"],
+      experimental: true,
+    },
+    ({ params }) => requests.wayBack(params.id),
   );
   keyed(
     {
