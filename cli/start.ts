@@ -237,6 +237,7 @@ function configure(
     publicUrl: at.cloudUrl,
     databaseUrl: `file:${join(data, "cloud.db")}`,
     webDir: web("cloud"),
+    framedBy: [`http://*:${ports.sim}`], // the machine's page shows the customer's beside it, under whatever name it was opened
     mqttUrl: at.mqttUrl,
   });
   const secrets = file("cloud-secrets.json", {

@@ -6,7 +6,8 @@
  *           switched; whatever happens, `{root}/current` leads to a whole release.
  * Crash     the next call (or `--recover`) goes on from `update.json`: it finishes what works and undoes the rest.
  */
-import { createReadStream, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -184,7 +185,7 @@ class Update {
   async #unpack(from: string, running: string | undefined, keys: Keys): Promise<Manifest> {
     this.#say("unpacking", from);
     let said = 0;
-    const source = /^https?:\/\//.test(from) ? download(from) : createReadStream(from);
+    const source = /^https?:\/\//.test(from) ? download(from) : (await open(from)).createReadStream();
     const manifest = await unpack(source, {
       into: this.#layout.incoming,
       keys,

@@ -45,8 +45,8 @@ export const cloudConfiguration = z.strictObject({
   // payments
   /** Off, endpoints and fields that may still change are not there. */
   experimental: z.enum(["on", "off"]).default("on"),
-  /** Where webhooks may go: to any address, or only to public ones. On the internet it must be "public". */
-  webhookTargets: z.enum(["any", "public"]).default("any"),
+  /** Where webhooks may go: to any address, or only to public ones; left out, as `targetPolicy` has it. */
+  webhookTargets: z.enum(["any", "public"]).optional(),
 
   /** How often an account may ask, where it was given no other number. Counted in each process by itself. */
   requestsPerMinute: z.int().positive().default(200),
@@ -65,6 +65,10 @@ export const cloudConfiguration = z.strictObject({
   paymentsUrl: url.optional(),
   /** Where the platform's webhooks reach us; left out, our own public address. */
   vendingUrl: url.optional(),
+  /** Whose pages may show the customers' pages within their own, as a content security policy names them. */
+  framedBy: z
+    .array(z.string().regex(/^https?:\/\/[A-Za-z0-9.*[\]:-]+$/, "must be an origin, as https://shop.example"))
+    .default([]),
   /** How many may watch sales at once in this process: from one address, and in all. Past them pages ask instead. */
   streamsPerAddress: z.int().positive().default(200),
   streams: z.int().positive().default(2_000),
@@ -90,6 +94,13 @@ export const cloudConfiguration = z.strictObject({
   unknownRefundCap: z.int().nonnegative().default(3),
 });
 export type CloudConfiguration = z.infer<typeof cloudConfiguration>;
+
+/** Whoever is reached by https is on the internet, where nobody else may look around our network through us. */
+export const targetPolicy = ({
+  webhookTargets,
+  publicUrl,
+}: Pick<CloudConfiguration, "webhookTargets" | "publicUrl">): "any" | "public" =>
+  webhookTargets ?? (publicUrl.startsWith("https:") ? "public" : "any");
 
 /** Secrets come by their own file and print as `[secret]`. */
 export const cloudSecrets = z.strictObject({

@@ -2,17 +2,20 @@
 import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { FastifyInstance } from "fastify";
 import { connect } from "mqtt";
 import { pino } from "pino";
 import type { z } from "zod";
 import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import { readConfigurationFile, Secret, type Configured } from "../broker/protocol/configuration.js";
 import { newId } from "../broker/protocol/id.js";
+import { cannotListen } from "../broker/protocol/listening.js";
 import {
   cloudConfiguration,
   cloudSecrets,
   ENVIRONMENT,
   SECRET_ENVIRONMENT,
+  targetPolicy,
   type CloudConfiguration,
   type CloudSecrets,
 } from "./configuration.js";
@@ -70,8 +73,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`scanvend cloud cannot start:\n  databaseUrl: ${storeFailure(store)}\n`);
     return 2;
   }
-  await serve(store, configuration.value, secrets.value);
-  return 0;
+  return serve(store, configuration.value, secrets.value);
 }
 
 export async function openedStore(configuration: CloudConfiguration): Promise<Store | StoreFailed> {
@@ -125,7 +127,12 @@ function missing(
   );
 }
 
-async function serve(store: Store, configuration: CloudConfiguration, secrets: CloudSecrets): Promise<void> {
+/** Until it is told to end. Answers the exit status. */
+async function serve(
+  store: Store,
+  configuration: CloudConfiguration,
+  secrets: CloudSecrets,
+): Promise<number> {
   const log = pino({ name: "cloud" });
   const app = await makeServer(log, () => newId(clock.nowMs(), random), configuration.trustedProxies);
   const { publicUrl, openRequestsPerMinute } = configuration;
@@ -139,7 +146,11 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         experimental: configuration.experimental === "on",
         requestsPerMinute: configuration.requestsPerMinute,
         log,
-        targets: new WebhookTargets(configuration.webhookTargets, (host) => lookup(host, { all: true })),
+        targets: new WebhookTargets(
+          targetPolicy(configuration),
+          (host) => lookup(host, { all: true }),
+          webhookUrl(configuration.vendingUrl ?? publicUrl),
+        ),
         uplink: uplinkOf(configuration, secrets),
       })
     : undefined;
@@ -186,8 +197,13 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
   await payments?.routes(app, counts);
   vending?.routes(app, counts);
   if (configuration.webDir !== undefined)
-    await pages(app, configuration.webDir, publicUrl, counts.admitStranger);
-  await app.listen({ host: configuration.host, port: configuration.port });
+    await pages(app, { ...configuration, webDir: configuration.webDir }, counts.admitStranger);
+  const problem = await listening(app, configuration);
+  if (problem !== undefined) {
+    process.stderr.write(`scanvend cloud cannot start:\n  ${problem}\n`);
+    await store.close();
+    return 2;
+  }
   await payments?.start();
   await vending?.start();
   log.info({ publicUrl, services: configuration.services }, "serving");
@@ -199,6 +215,20 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
   await vending?.close();
   await payments?.close();
   await store.close();
+  return 0;
+}
+
+/** Why nobody can be served there, if so. */
+async function listening(
+  app: FastifyInstance,
+  { host, port }: CloudConfiguration,
+): Promise<string | undefined> {
+  try {
+    await app.listen({ host, port });
+    return undefined;
+  } catch (error) {
+    return cannotListen(error, host, port);
+  }
 }
 
 function uplinkOf(

@@ -10,22 +10,29 @@ import { qrSvg } from "./qr.js";
 const named = z.object({ name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) });
 const atBarcode = z.object({ barcode: z.string().regex(/^[0-9]{16}$/, "must be 16 digits") });
 
-/** Scripts, styles and pictures of our own and nothing else; nothing inline. (The rig's page frames these, so framing is allowed.) */
-const PAGE_HEADERS = {
+/** Scripts, styles and pictures of our own and nothing else; nothing inline. Shown within nobody's pages but those. */
+const headersFor = (framedBy: readonly string[]): Readonly<Record<string, string>> => ({
   "cache-control": "no-cache",
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+    `frame-ancestors ${framedBy.length === 0 ? "'none'" : framedBy.join(" ")}`,
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
+});
+export type PageSettings = {
+  readonly webDir: string;
+  readonly publicUrl: string;
+  /** Whose pages may show the customers' pages within their own. */
+  readonly framedBy: readonly string[];
 };
 
 /** `/m/{code}`, `/pay/{id}`, `/wallet` and `/owner`, each the same single-page app; the QR codes that lead to the first two, and that of a wallet's barcode. */
 export async function pages(
   app: FastifyInstance,
-  webDir: string,
-  publicUrl: string,
+  { webDir, publicUrl, framedBy }: PageSettings,
   admitStranger: Count,
 ): Promise<void> {
+  const [customers, owners] = [headersFor(framedBy), headersFor([])];
   await app.register(fastifyStatic, {
     root: webDir,
     index: false,
@@ -36,7 +43,7 @@ export async function pages(
   for (const place of ["m", "pay"] as const) {
     app.get(`/${place}/:name`, async (request, reply) => {
       read(named, request.params);
-      return reply.headers(PAGE_HEADERS).sendFile("index.html");
+      return reply.headers(customers).sendFile("index.html");
     });
     app.get(`/${place}/:name/qr.svg`, { onRequest: admitStranger }, async (request, reply) => {
       const { name } = read(named, request.params);
@@ -47,11 +54,11 @@ export async function pages(
     const { barcode } = read(atBarcode, request.params);
     return reply.type("image/svg+xml").send(await qrSvg(barcode)); // the digits alone, as a scanner says them
   });
-  for (const place of ["/wallet", "/owner"])
-    app.get(place, async (_request, reply) => reply.headers(PAGE_HEADERS).sendFile("index.html"));
+  app.get("/wallet", async (_request, reply) => reply.headers(customers).sendFile("index.html"));
+  app.get("/owner", async (_request, reply) => reply.headers(owners).sendFile("index.html"));
   app.get("/owner/:name", async (request, reply) => {
     read(named, request.params);
-    return reply.headers(PAGE_HEADERS).sendFile("index.html");
+    return reply.headers(owners).sendFile("index.html");
   });
   app.get("/", () => {
     throw new Fault("NOT_FOUND", "open a machine's page: /m/{code}");

@@ -74,13 +74,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const settings = read.value;
   mkdirSync(settings.dataDir, { recursive: true });
-  if (call.identify) {
-    const identity = hasIdentity(settings.dataDir)
-      ? readIdentity(settings.dataDir)
-      : createIdentity(settings.dataDir, settings.machineId, random);
-    process.stdout.write(`${JSON.stringify(publicHalf(identity))}\n`);
-    return 0;
-  }
+  if (call.identify && !hasIdentity(settings.dataDir))
+    createIdentity(settings.dataDir, settings.machineId, random);
   if (!hasIdentity(settings.dataDir)) {
     process.stderr.write(
       `scanvend controller: no identity in ${settings.dataDir}: make one with --identify\n`,
@@ -90,9 +85,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   const identity = readIdentity(settings.dataDir);
   if (identity.machineId !== settings.machineId) {
     process.stderr.write(
-      `scanvend controller: machineId: the identity in dataDir is ${identity.machineId}'s\n`,
+      `scanvend controller: machineId: the identity in ${settings.dataDir} is ${identity.machineId}'s: ` +
+        `put that back, or name another dataDir for a machine of its own\n`,
     );
     return 2;
+  }
+  if (call.identify) {
+    process.stdout.write(`${JSON.stringify(publicHalf(identity))}\n`);
+    return 0;
   }
   using line = holdDirectory(settings.dataDir, LINE_LOCK, ENDS_WITHIN_MS);
   if (!line.ok) {

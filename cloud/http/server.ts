@@ -72,6 +72,10 @@ export async function makeServer(
   await app.register(fastifySSE);
   app.addHook("onSend", (request, reply, _payload, done) => {
     reply.header("x-request-id", request.id);
+    reply.header("x-content-type-options", "nosniff");
+    // A key's secret, or an owner's sales, is for who asked: no cache between keeps it.
+    if (request.url.startsWith("/api/") && !reply.hasHeader("cache-control"))
+      reply.header("cache-control", "no-store");
     done();
   });
   app.setErrorHandler(async (error, request, reply) => {

@@ -3,7 +3,7 @@
  *
  * Promises  with "public", nothing is sent but to a public address on a port that web servers use: looked at when an address
  *           is saved, and again at each connection, which then goes to the very addresses that were looked at. A name
- *           that points elsewhere in between gains nothing.
+ *           that points elsewhere in between gains nothing. Our own vending backend is where its operator says it is.
  * Never     reads an answer's body: its status is all there is.
  * Bounded   by the signal: whoever sends decides how long to wait.
  */
@@ -29,10 +29,13 @@ const PUBLIC_PORTS: readonly string[] = ["", "80", "443", "8080", "8443"]; // no
 export class WebhookTargets {
   readonly #policy: TargetPolicy;
   readonly #resolve: Resolve;
+  readonly #own: string | undefined;
 
-  constructor(policy: TargetPolicy, resolve: Resolve) {
+  /** `own`: the one address that is not looked at. */
+  constructor(policy: TargetPolicy, resolve: Resolve, own?: string) {
     this.#policy = policy;
     this.#resolve = resolve;
+    this.#own = own;
   }
 
   /** Why nothing may be sent there, for people; `undefined` when it may. `url` is an http(s) address. */
@@ -66,9 +69,9 @@ export class WebhookTargets {
     }
   }
 
-  async #find({ hostname, port }: URL): Promise<Found> {
+  async #find({ hostname, port, href }: URL): Promise<Found> {
     const host = hostname.replace(/^\[(.*)\]$/, "$1");
-    const isPublic = this.#policy === "public";
+    const isPublic = this.#policy === "public" && href !== this.#own;
     if (isPublic && !PUBLIC_PORTS.includes(port))
       return { ok: false, refusal: "its port is not 80, 443, 8080 or 8443" };
     const family = isIP(host);

@@ -8,6 +8,7 @@
  * Bounded   by `maxGroup` writers a commit and `maxWaiting` writers in line.
  * Crash     whatever was not committed was never answered; what was committed is there.
  */
+import { closeSync, openSync } from "node:fs";
 import SQLite from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect, type Migration, type SqliteDatabase } from "kysely";
 import { gathering } from "./gathering.js";
@@ -31,8 +32,9 @@ type Answer = { readonly isFailed: boolean; readonly tell: () => void };
 /** What both connections remember of the file, at most: an index that is not remembered is read again with every payment. */
 const CACHE_KIB = 64 * 1024;
 
-/** Opens (and, when new, makes) the database and brings it to the newest migration. */
+/** Opens (and, when new, makes) the database and brings it to the newest migration. Private keys are in it: a new one is its owner's alone. */
 export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions): Promise<Store> {
+  if (path !== ":memory:") makePrivately(path); // SQLite's own name for no file at all
   const raw = new SQLite(path);
   raw.pragma("journal_mode = WAL");
   raw.pragma("synchronous = FULL");
@@ -62,6 +64,15 @@ export async function openSqlite({ path, maxGroup, maxWaiting }: SqliteOptions):
       await tx.destroy();
     },
   };
+}
+
+/** What is there keeps its mode. SQLite gives its log and its shared memory the same. */
+function makePrivately(path: string): void {
+  try {
+    closeSync(openSync(path, "a", 0o600));
+  } catch (cause) {
+    throw new StoreFailed(`${path} cannot be opened`, { cause });
+  }
 }
 
 type Prepare = (text: string) => SQLite.Statement;

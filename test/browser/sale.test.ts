@@ -86,6 +86,18 @@ test.runIf(hasChromium)(
   },
 );
 
+test.runIf(hasChromium)("nobody else's page shows ours within its own", async () => {
+  const { port } = new URL(rig.file.simulatorUrl); // whose page shows the customer's, as above
+  const framers = [
+    [`m/${rig.code}`, `http://*:${port}`],
+    ["owner", "'none'"],
+  ] as const;
+  for (const [place, framer] of framers) {
+    const { headers } = await fetch(`${rig.file.cloudUrl}/${place}`);
+    expect(headers.get("content-security-policy")).toContain(`; frame-ancestors ${framer}`);
+  }
+});
+
 test.runIf(hasChromium)("a machine's page shows the check words that its label has printed", async () => {
   const out = join(rig.dir, "label.pdf");
   const argv = [program, "label", "--rig", "--data", join(rig.dir, "data"), "--out", out, "--json"];

@@ -1,6 +1,7 @@
 /** Every process's front door: help, and a wrong configuration refused whole (exit 2, every problem at once). */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -78,6 +79,39 @@ test("scanvend cloud says in a sentence that its database is out of reach, and k
   expect(stderr).toContain("databaseUrl: the database cannot be reached");
   expect(stderr).not.toContain("opensesame");
   expect(stderr.split("\n")).toHaveLength(3);
+});
+
+test("scanvend cloud says which port is taken, and by which key it is named", async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  const { port } = taken.address() as AddressInfo; // TCP: an AddressInfo
+  const databaseUrl = `file:${join(dir, "taken.db")}`;
+  const configuration = { services: ["payments"], publicUrl: "http://127.0.0.1:1", databaseUrl, port };
+  const { status, stderr } = run("cloud", "--config", file(configuration));
+  taken.close();
+  expect(status).toBe(2);
+  expect(stderr).toContain(`port: ${port} of 127.0.0.1 is taken by another program`);
+  expect(stderr.split("\n")).toHaveLength(3);
+});
+
+test("scanvend controller does not hand out another machine's identity", () => {
+  const at = {
+    serial: "tcp://127.0.0.1:1",
+    mqttUrl: "mqtt://127.0.0.1",
+    currency: "NZD",
+    dataDir: join(dir, "box"),
+  };
+  const key = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
+  const own = { ...at, cloudKeys: [{ kid: "k", publicKey: key }] };
+  const identify = (machineId: string) =>
+    run("controller", "--config", file({ ...own, machineId }), "--identify");
+  expect(identify("m-17").status).toBe(0);
+  expect(identify("m-18")).toMatchObject({
+    status: 2,
+    stdout: "",
+    stderr: expect.stringMatching(/machineId: the identity in .*box is m-17's: put that back/) as string,
+  });
+  expect(identify("m-17").status).toBe(0);
 });
 
 test("scanvend start names every wrong option", () => {

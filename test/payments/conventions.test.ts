@@ -48,6 +48,10 @@ describe("a request", () => {
       await post("{"),
     ];
     const ids = answers.map(({ headers }) => headers.get("x-request-id"));
+    for (const { headers } of answers) {
+      expect(headers.get("cache-control")).toBe("no-store");
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+    }
     expect(new Set(ids).size).toBe(4);
     for (const id of ids) expect(id).toMatch(/^[0-9A-Za-z]{25}$/);
   });

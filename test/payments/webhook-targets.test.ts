@@ -2,6 +2,7 @@
 import { createServer as createTcp, type AddressInfo, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { targetPolicy } from "../../cloud/configuration.js";
 import { isPublicAddress } from "../../cloud/payments/public-address.js";
 import { webhookUrl } from "../../cloud/payments/webhook-form.js";
 import { WebhookTargets, type Address, type Resolve } from "../../cloud/payments/webhook-targets.js";
@@ -63,6 +64,22 @@ describe("with public targets", () => {
   test.each(PUBLIC)("http://%s is accepted", async (host) => {
     expect(await publicOnly.refusal(`http://${host}/hook`)).toBeUndefined();
   });
+
+  test("the vending backend of one's own is where its operator says, to the letter", async () => {
+    const own = "http://127.0.0.1:8080/api/vending/webhooks/payments";
+    const targets = new WebhookTargets("public", resolve, own);
+    expect(await targets.refusal(own)).toBeUndefined();
+    for (const near of [`${own}?a`, own.replace("payments", ""), own.replace("8080", "80")])
+      expect(await targets.refusal(near)).toBe("its host is not on the public internet");
+  });
+
+  // prettier-ignore
+  test.each([
+    [undefined, "https://pay.example", "public"], [undefined, "http://192.168.1.5:8080", "any"],
+    ["any", "https://pay.example", "any"], ["public", "http://127.0.0.1:8080", "public"],
+  ] as const)("%s at %s is %s", (webhookTargets, publicUrl, policy) =>
+    expect(targetPolicy({ webhookTargets, publicUrl })).toBe(policy),
+  );
 
   test("a name nobody knows is refused, and a failure of our own is not hidden as one", async () => {
     expect(await publicOnly.refusal("https://nowhere.example/")).toBe("its host is not known");

@@ -1,5 +1,5 @@
 /** What only the SQLite store promises: writers share commits and nothing else, and what is answered is in the file. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
@@ -144,6 +144,12 @@ test("every commit reaches the disk: WAL with synchronous=FULL, and foreign keys
   expect(await pragma("journal_mode")).toEqual({ journal_mode: "wal" });
   expect(await pragma("synchronous")).toEqual({ synchronous: 2 });
   expect(await pragma("foreign_keys")).toEqual({ foreign_keys: 1 });
+});
+
+test("a new database is its owner's alone, and one that cannot be made is said to be", async () => {
+  for (const suffix of ["", "-wal", "-shm"]) expect(statSync(`${path}${suffix}`).mode & 0o777).toBe(0o600);
+  const nowhere = openSqlite({ path: join(path, "x", "cloud.db"), maxGroup: 1, maxWaiting: 1 });
+  await expect(nowhere).rejects.toThrow("cannot be opened");
 });
 
 test("a database that cannot keep its word is refused at the start", async () => {

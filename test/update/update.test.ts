@@ -149,6 +149,9 @@ test("what is older, running already, unsigned or cut short changes nothing, and
   const cut = await box.start([short, "--allow-downgrade"]);
   expect(cut).toMatchObject({ status: 1 });
   expect(cut.stderr).toContain("Nothing was changed");
+  const mistyped = await box.start([join(box.dir, "short.tgz")]);
+  expect(mistyped).toMatchObject({ status: 1 });
+  expect(mistyped.stderr).toMatch(/no such file.*short\.tgz.*\. Nothing was changed/);
   expect((await box.start([join(box.dir, "nowhere.tar.gz")])).stderr).toContain("ENOENT");
   expect(existsSync(join(box.root, ".incoming"))).toBe(false);
   await box.sells("1.2.0");
