@@ -74,6 +74,10 @@ export const cloudConfiguration = z.strictObject({
   reserveMs: ms.default(3_000),
   /** How long the payment platform may take to make a payment request. */
   requestMs: ms.default(10_000),
+  /** How long a phone's sale keeps its machine unpaid when somebody else asks for it. */
+  heldUnpaidMs: ms.default(45_000),
+  /** How many holds of one machine in a row one address may let come to nothing before it has to wait. */
+  unpaidHolds: z.int().positive().default(3),
   /** How long a customer may take to pay. The machine's reservation is half a minute longer, and a day at most. */
   expirySeconds: z.int().min(10).max(86_370).default(120),
   /** How long a paid sale waits for its machine before everything goes back. */

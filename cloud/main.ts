@@ -161,6 +161,7 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
           expirySeconds: configuration.expirySeconds,
         },
         streams: { perAddress: configuration.streamsPerAddress, inAll: configuration.streams },
+        unpaidHolds: configuration.unpaidHolds,
         connect: () =>
           connect(configuration.mqttUrl, {
             protocolVersion: 4,

@@ -18,6 +18,7 @@ const policy = {
   againMs: 100,
   reserveMs: 1_000,
   requestMs: 5_000,
+  heldUnpaidMs: 45_000,
   grantMs: 20_000,
   darkAfterMs: 86_400_000,
   unknownAfterMs: 900_000,
