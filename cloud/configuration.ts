@@ -68,6 +68,9 @@ export const cloudConfiguration = z.strictObject({
   /** How many may watch sales at once in this process: from one address, and in all. Past them pages ask instead. */
   streamsPerAddress: z.int().positive().default(200),
   streams: z.int().positive().default(2_000),
+  /** How much one machine may report: lines in a minute, and new journals in a day. */
+  reportsPerMinute: z.int().positive().default(20_000),
+  journalsPerDay: z.int().positive().default(10),
   /** How soon something owed to a machine or the platform is said again. */
   againMs: ms.default(2_000),
   /** How long a machine may take to say that it is there. */

@@ -162,6 +162,10 @@ async function serve(store: Store, configuration: CloudConfiguration, secrets: C
         },
         streams: { perAddress: configuration.streamsPerAddress, inAll: configuration.streams },
         unpaidHolds: configuration.unpaidHolds,
+        reports: {
+          perMinute: configuration.reportsPerMinute,
+          journalsPerDay: configuration.journalsPerDay,
+        },
         connect: () =>
           connect(configuration.mqttUrl, {
             protocolVersion: 4,

@@ -27,6 +27,7 @@ import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import type { ReportsAllowed } from "../../cloud/vending/report-limits.js";
 import type { StreamLimits } from "../../cloud/vending/stream-seats.js";
 import { Contract } from "../payments/contract.js";
 import { quietPort } from "../quiet-port.js";
@@ -123,6 +124,9 @@ export class Cloud implements AsyncDisposable {
     readonly openRequestsPerMinute?: number;
     readonly streams?: StreamLimits;
     readonly unpaidHolds?: number;
+    readonly reports?: ReportsAllowed;
+    /** Gets the lines of the log. */
+    readonly log?: string[];
     /** What the vending backend goes by. */
     readonly clock?: Clock;
   }): Promise<Cloud> {
@@ -186,7 +190,10 @@ export class Cloud implements AsyncDisposable {
     const relayServer = createHttp((incoming, answer) => void pass(incoming, answer, port, () => started));
     await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
 
-    const log = pino({ level: "silent" });
+    const log = pino(
+      { level: options.log === undefined ? "silent" : "warn" },
+      { write: (line) => void options.log?.push(line) },
+    );
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
     const routes: string[] = [];
     app.addHook("onRoute", ({ method, url: at }) => {
@@ -231,6 +238,7 @@ export class Cloud implements AsyncDisposable {
         expirySeconds: 120,
       },
       streams: options.streams ?? { perAddress: 100, inAll: 100 },
+      reports: options.reports ?? { perMinute: 20_000, journalsPerDay: 1_000_000 }, // one machine here, and many tests
       unpaidHolds: options.unpaidHolds ?? 1_000_000, // everybody here has one address
       connect: () =>
         connect(`mqtt://127.0.0.1:${portOf(brokerServer)}`, {
