@@ -232,6 +232,7 @@ function configure(
   const broker = file("broker.json", { port: ports.mqtt, loginsFile: file("logins.json", { logins }) });
   const cloud = file("cloud.json", {
     openRequestsPerMinute: 1_000_000, // everybody here has one address
+    unpaidHolds: 1_000_000,
     ...settings,
     port: ports.http,
     publicUrl: at.cloudUrl,

@@ -72,12 +72,19 @@ export const cloudConfiguration = z.strictObject({
   /** How many may watch sales at once in this process: from one address, and in all. Past them pages ask instead. */
   streamsPerAddress: z.int().positive().default(200),
   streams: z.int().positive().default(2_000),
+  /** How much one machine may report: lines in a minute, and new journals in a day. */
+  reportsPerMinute: z.int().positive().default(20_000),
+  journalsPerDay: z.int().positive().default(10),
   /** How soon something owed to a machine or the platform is said again. */
   againMs: ms.default(2_000),
   /** How long a machine may take to say that it is there. */
   reserveMs: ms.default(3_000),
   /** How long the payment platform may take to make a payment request. */
   requestMs: ms.default(10_000),
+  /** How long a phone's sale keeps its machine unpaid when somebody else asks for it. */
+  heldUnpaidMs: ms.default(45_000),
+  /** How many holds of one machine in a row one address may let come to nothing before it has to wait. */
+  unpaidHolds: z.int().positive().default(3),
   /** How long a customer may take to pay. The machine's reservation is half a minute longer, and a day at most. */
   expirySeconds: z.int().min(10).max(86_370).default(120),
   /** How long a paid sale waits for its machine before everything goes back. */

@@ -172,6 +172,11 @@ async function serve(
           expirySeconds: configuration.expirySeconds,
         },
         streams: { perAddress: configuration.streamsPerAddress, inAll: configuration.streams },
+        unpaidHolds: configuration.unpaidHolds,
+        reports: {
+          perMinute: configuration.reportsPerMinute,
+          journalsPerDay: configuration.journalsPerDay,
+        },
         connect: () =>
           connect(configuration.mqttUrl, {
             protocolVersion: 4,

@@ -3,18 +3,18 @@
  *
  * Promises  what needs no key is counted by address, whatever key came with it, all of it that this process serves together.
  *           An IPv6 address counts as its network of 64 bits, which one host may have to itself.
- * Bounded   by COUNTED of those who ask in each count, the one that asked longest ago forgotten first.
+ * Bounded   in those who ask by the tally of each count.
  * Crash     the counts are this process's own: they begin again with it, and of several each counts for itself.
  */
 import rateLimit, { type FastifyRateLimitStore } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Fault } from "./fault.js";
+import { Tally } from "./tally.js";
 
 /** A clock that nobody sets. */
 type Clock = { readonly monoMs: () => number };
 
 const MINUTE_MS = 60_000;
-const COUNTED = 10_000;
 
 /** Counts one request, and answers as whose. Raises RATE_LIMIT_EXCEEDED. */
 export type Count = (request: FastifyRequest) => Promise<string>;
@@ -50,29 +50,22 @@ export async function makeRequestCounts(
   return { count, admitStranger: count({ max: openRequestsPerMinute }) };
 }
 
-/** Counts within minutes of this process's own clock. */
+/** A tally, as the plugin wants it. */
 class Minutes implements FastifyRateLimitStore {
   readonly #clock: Clock;
-  readonly #counts = new Map<string, { current: number; readonly sinceMs: number }>();
+  readonly #tally: Tally;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#tally = new Tally(clock, MINUTE_MS);
   }
 
   incr(
     key: string,
     callback: (error: Error | null, result: { readonly current: number; readonly ttl: number }) => void,
   ): void {
-    const nowMs = this.#clock.monoMs();
-    const known = this.#counts.get(key);
-    const isOver = known === undefined || known.sinceMs + MINUTE_MS <= nowMs;
-    const count = isOver ? { current: 0, sinceMs: nowMs } : known;
-    count.current += 1;
-    this.#counts.delete(key); // to the end of the line
-    this.#counts.set(key, count);
-    if (this.#counts.size > COUNTED)
-      for (const oldest of this.#counts.keys()) if (this.#counts.delete(oldest)) break;
-    callback(null, { current: count.current, ttl: count.sinceMs + MINUTE_MS - nowMs });
+    const { count: current, leftMs: ttl } = this.#tally.add(key);
+    callback(null, { current, ttl });
   }
 
   child(): Minutes {

@@ -14,6 +14,7 @@ import { open, seal, type KeyOf, type Message, type Signer } from "../../broker/
 import type { Body } from "../../broker/protocol/messages.js";
 import { ReplayWindow } from "../../broker/protocol/replay-window.js";
 import { RETAINED, topicOf, UP, type Down } from "../../broker/protocol/topics.js";
+import { isPowerOfTwo } from "../http/tally.js";
 import type { Log } from "./log.js";
 
 export type Heard = { readonly kid: string; readonly n: number; readonly message: Message };
@@ -73,8 +74,7 @@ export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: 
   function refuse(topic: string, refusal: string, at: string): void {
     const count = (refused.get(refusal) ?? 0) + 1;
     refused.set(refusal, count);
-    if ((count & (count - 1)) === 0)
-      log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
+    if (isPowerOfTwo(count)) log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
   }
 
   return {

@@ -12,7 +12,8 @@ import { itemsOf, machineBy, machineState } from "./machines.js";
 import { paymentRequest as asKept, type PaymentRequest, type PaymentsClient } from "./payments-client.js";
 import { machineView, saleView } from "./render.js";
 import { RequestLooks } from "./request-looks.js";
-import { isHeld, keepPaymentRequest, storyOf, type StoredSale } from "./sales.js";
+import { mayBeTakenOver } from "./sale.js";
+import { holderOf, keepPaymentRequest, saleBy, storyOf, type StoredSale } from "./sales.js";
 import * as shown from "./shown.js";
 import { StreamSeats, type StreamLimits } from "./stream-seats.js";
 
@@ -65,7 +66,7 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
     },
     async ({ params }) => {
       const machine = await desk.machine(params.code);
-      const held = await isHeld(store.read, machine.id);
+      const held = await isBusy(machine.id);
       return machineView(
         machine,
         machineState(machine, held, clock.nowMs()),
@@ -95,9 +96,9 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
         "PAYMENTS_UNAVAILABLE",
       ],
     },
-    async ({ params, body: { credit, idempotencyKey } }) => {
+    async ({ caller: address, params, body: { credit, idempotencyKey } }) => {
       const asked = typeof credit === "string" ? { amount: credit } : credit;
-      return view(await desk.start(params.code, { ...asked, idempotencyKey }));
+      return view(await desk.start(params.code, { ...asked, idempotencyKey, address }));
     },
   );
 
@@ -188,6 +189,13 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
       });
     },
   );
+
+  /** Whether somebody who asked for it now would be told no. */
+  async function isBusy(machineId: string): Promise<boolean> {
+    const holder = await holderOf(store.read, machineId);
+    const held = holder === undefined ? undefined : await saleBy(store.read, "id", holder);
+    return held !== undefined && !mayBeTakenOver(held.sale, clock.nowMs(), parts.terms.policy);
+  }
 
   /** A sale as its customer sees it. */
   async function view(stored: StoredSale): Promise<shown.SaleView> {

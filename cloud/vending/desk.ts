@@ -2,18 +2,19 @@
  * The sales desk: what a customer's request does, from asking the machine to the answer the page gets.
  *
  * Promises  nothing is charged before the machine has said yes to this very sale; one customer a machine; the same
- *           idempotency key is one sale, and one answer.
+ *           idempotency key is one sale, and one answer. Whoever holds a machine and does not pay makes room for the next.
  * Crash     a sale half made is taken up by the attendant; the customer's retry under its key finds it.
  */
 import type { Clock, Random } from "../../broker/protocol/clock.js";
 import { newId } from "../../broker/protocol/id.js";
 import { toMinor } from "../../broker/protocol/money.js";
 import { Fault } from "../http/fault.js";
-import type { Store } from "../store/store.js";
+import type { Store, Tx } from "../store/store.js";
 import type { Attendant, Terms } from "./attendant.js";
 import { machineBy, machineState, type Machine } from "./machines.js";
-import { begin, isFinal, type Product, type Refusal, type Sale } from "./sale.js";
-import { insertSale, saleBy, saleByKey, type StoredSale } from "./sales.js";
+import { begin, holdsMachine, isFinal, type Product, type Refusal, type Sale } from "./sale.js";
+import { holderOf, insertSale, isHeld, saleBy, saleByKey, type Change, type StoredSale } from "./sales.js";
+import type { UnpaidHolds } from "./unpaid-holds.js";
 
 export type DeskParts = {
   readonly store: Store;
@@ -21,12 +22,15 @@ export type DeskParts = {
   readonly random: Random;
   readonly attendant: Attendant;
   readonly terms: Terms;
+  readonly unpaidHolds: UnpaidHolds;
 };
 export type Asked = {
   readonly amount: string;
   /** Left out, it is the machine's. */
   readonly currency?: string;
   readonly idempotencyKey: string;
+  /** Where a phone asks from, which may be anywhere; whoever stands at the machine and asks there has none. */
+  readonly address?: string;
   /** What was held to the machine's own scanner. */
   readonly barcode?: string;
   /** What was chosen at the machine, and has exactly this price. */
@@ -49,7 +53,7 @@ export class Desk {
   /**
    * Starts a sale and answers when its payment request is there.
    * Faults: FORBIDDEN (no such machine), MALFORMED (currency), CREDIT_OUT_OF_RANGE, IDEMPOTENT_OPERATION_FAILED,
-   * MACHINE_OFFLINE, MACHINE_BUSY, MACHINE_OUT_OF_SERVICE, PAYMENTS_UNAVAILABLE.
+   * MACHINE_OFFLINE, MACHINE_BUSY, MACHINE_OUT_OF_SERVICE, PAYMENTS_UNAVAILABLE; of an address RATE_LIMIT_EXCEEDED.
    */
   async start(code: string, asked: Asked): Promise<StoredSale> {
     return this.startAt(await this.machine(code), asked);
@@ -117,6 +121,7 @@ export class Desk {
       );
     // Of what the last status said only "offline" is taken at its word; the rest the machine is about to be asked.
     if (machineState(machine, false, clock.nowMs()) === "offline") throw new Fault("MACHINE_OFFLINE");
+    const unpaid = await this.#unpaidBefore(machine, asked);
     const nowMs = clock.nowMs();
     const fresh = begin(
       {
@@ -132,14 +137,45 @@ export class Desk {
       },
       nowMs,
     );
-    const claimed = await store.write(async (tx) => {
-      if (await insertSale(tx, fresh, idempotencyKey, nowMs, terms.policy)) return fresh;
+    const insert = (tx: Tx): Promise<boolean> => insertSale(tx, fresh, idempotencyKey, nowMs, terms.policy);
+    type Claimed = { readonly sale: Sale; readonly takenOver?: Change | undefined };
+    const { sale, takenOver } = await store.write(async (tx): Promise<Claimed> => {
+      if (await insert(tx)) return { sale: fresh };
       const raced = await saleByKey(tx, machine.id, idempotencyKey);
-      if (raced === undefined) throw new Fault("MACHINE_BUSY");
-      return sameContent(raced.sale, creditMinor);
+      if (raced !== undefined) return { sale: sameContent(raced.sale, creditMinor) };
+      const change = await this.#takeOver(tx, machine);
+      if (!(await insert(tx))) throw new Fault("MACHINE_BUSY"); // of several who take it over one has it
+      return { sale: fresh, takenOver: change };
     });
-    if (claimed === fresh) attendant.changed({ sale: fresh, changed: true }, "tick");
-    return claimed.id;
+    if (takenOver !== undefined) attendant.changed(takenOver, "takeoverAsked");
+    if (sale !== fresh) return sale.id;
+    attendant.changed({ sale: fresh, changed: true }, "tick");
+    if (asked.address !== undefined)
+      this.#parts.unpaidHolds.add(
+        { address: asked.address, machineId: machine.id },
+        { saleId: fresh.id, before: unpaid },
+      );
+    return sale.id;
+  }
+
+  /** How many holds of the phone that asks have come to nothing. Faults: RATE_LIMIT_EXCEEDED, MACHINE_BUSY. */
+  async #unpaidBefore({ id: machineId }: Machine, { address }: Asked): Promise<number> {
+    const { store, clock, unpaidHolds } = this.#parts;
+    if (address === undefined) return 0;
+    const { unpaid, waitMs: retryAfterMs } = await unpaidHolds.of({ address, machineId }, clock.nowMs());
+    if (retryAfterMs === 0) return unpaid;
+    if (await isHeld(store.read, machineId)) throw new Fault("MACHINE_BUSY"); // and takes nothing over
+    const reason = "this machine was held several times in a row from this address, and nobody paid";
+    throw new Fault("RATE_LIMIT_EXCEEDED", reason, { retryAfterMs });
+  }
+
+  /** Asks whoever holds the machine to make room. Faults: MACHINE_BUSY. */
+  async #takeOver(tx: Tx, { id }: Machine): Promise<Change | undefined> {
+    const holder = await holderOf(tx, id);
+    if (holder === undefined) return undefined; // gone in this moment
+    const change = await this.#parts.attendant.applyIn(tx, "id", holder, { kind: "takeoverAsked" });
+    if (change !== undefined && holdsMachine(change.sale)) throw new Fault("MACHINE_BUSY");
+    return change;
   }
 
   /** The sale once it is as asked, or as it is when its own deadlines have passed. */

@@ -3,12 +3,13 @@
  *
  * Promises  a journal's line is committed once, in order, without gaps, in one transaction with what it changes; whatever
  *           else comes is answered with how far that journal has been heard, so that the machine goes on from there.
+ * Bounded   by what one machine may have written (report-limits.ts): of a journal that is one too many, nothing has been heard.
  * Never     says `heard` before the commit: until then the machine keeps the line.
  * Crash     an unanswered line comes again.
  */
 import type { Clock } from "../../broker/protocol/clock.js";
 import { journalLine, type Body, type JournalLine } from "../../broker/protocol/messages.js";
-import { forUpdate } from "../store/locks.js";
+import { forUpdate, lockName } from "../store/locks.js";
 import type { Store, Tx } from "../store/store.js";
 import type { Attendant } from "./attendant.js";
 import { auditedVends, settleByAudit, type AuditedVend } from "./audit.js";
@@ -16,6 +17,7 @@ import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
 import { followConfig, type MachineConfigs } from "./machine-configs.js";
 import { keepStatus } from "./machines.js";
+import type { ReportLimits } from "./report-limits.js";
 import { holderOf, salesOfGrants, type Change } from "./sales.js";
 import { countResult, forgetFailures, offerAgain } from "./suspects.js";
 
@@ -25,7 +27,16 @@ export type JournalsParts = {
   readonly attendant: Attendant;
   readonly configs: MachineConfigs;
   readonly bus: () => Bus;
+  readonly limits: ReportLimits;
   readonly log: Log;
+};
+const DAY_MS = 86_400_000;
+
+type Reported = {
+  readonly upTo: number;
+  readonly changes: readonly Change[];
+  /** It is a new journal, and one too many. */
+  readonly isRefused?: boolean;
 };
 
 export class Journals {
@@ -84,11 +95,19 @@ export class Journals {
   }
 
   async #report(machine: string, { journal, entry, line }: Body["report"]): Promise<void> {
-    const { store, clock, attendant, log } = this.#parts;
-    const { upTo, changes } = await store.write(async (tx) => {
-      const from = await lockUpTo(tx, machine, journal, entry);
-      if (entry !== from + 1) return { upTo: from, changes: [] };
+    const { store, clock, attendant, limits } = this.#parts;
+    if (!limits.admits(machine)) return;
+    const { upTo, changes, isRefused } = await store.write(async (tx): Promise<Reported> => {
       const atMs = clock.nowMs();
+      const known = await lockUpTo(tx, machine, journal);
+      if (
+        known === undefined &&
+        entry === 1 &&
+        (await newJournals(tx, machine, atMs)) >= limits.journalsPerDay
+      )
+        return { upTo: 0, changes: [], isRefused: true };
+      const from = known ?? (entry === 1 ? await beginJournal(tx, machine, journal) : 0);
+      if (entry !== from + 1) return { upTo: from, changes: [] };
       await tx
         .insertInto("machine_report")
         .values({ machine_id: machine, journal, entry, at_ms: atMs, line: JSON.stringify(line) })
@@ -112,7 +131,8 @@ export class Journals {
       return { upTo: entry, changes: change === undefined ? [] : [change] };
     }, `${machine} ${journal}`);
     if (line.kind === "alarm" && upTo === entry)
-      log.warn({ machine, code: line.code, detail: line.detail }, "alarm");
+      limits.say({ machine, code: line.code, detail: line.detail });
+    if (isRefused === true) limits.journalRefused(machine);
     for (const change of changes) attendant.changed(change, line.kind === "audit" ? "audited" : "line");
     this.#sayHeard(machine, { journal, upTo });
   }
@@ -183,22 +203,42 @@ async function vendsBetween(
   return auditedVends(approved, sales);
 }
 
-/** How far a journal has been heard. Its row is held until the transaction ends, and made for its first line. */
-async function lockUpTo(tx: Tx, machine: string, journal: string, entry: number): Promise<number> {
-  const find = () =>
-    tx
-      .selectFrom("machine_journal")
-      .select("up_to")
-      .where("machine_id", "=", machine)
-      .where("journal", "=", journal)
-      .$call(forUpdate(tx))
-      .executeTakeFirst();
-  const known = await find();
-  if (known !== undefined || entry !== 1) return known?.up_to ?? 0;
+/** How far a journal has been heard, if it ever was. Its row is held until the transaction ends. */
+async function lockUpTo(tx: Tx, machine: string, journal: string): Promise<number | undefined> {
+  const row = await tx
+    .selectFrom("machine_journal")
+    .select("up_to")
+    .where("machine_id", "=", machine)
+    .where("journal", "=", journal)
+    .$call(forUpdate(tx))
+    .executeTakeFirst();
+  return row?.up_to;
+}
+
+/** Makes a journal's row, unless another has made it meanwhile, and holds it. */
+async function beginJournal(tx: Tx, machine: string, journal: string): Promise<number> {
   await tx
     .insertInto("machine_journal")
     .values({ machine_id: machine, journal, up_to: 0 })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  return (await find())?.up_to ?? 0;
+  return (await lockUpTo(tx, machine, journal)) ?? 0;
+}
+
+/** How many of a machine's journals began within a day. Until the transaction ends no other begins. */
+async function newJournals(tx: Tx, machine: string, nowMs: number): Promise<number> {
+  await lockName(tx, `journals of ${machine}`);
+  const row = await tx
+    .selectFrom("machine_journal as known")
+    .innerJoin("machine_report as first", (join) =>
+      join
+        .onRef("first.machine_id", "=", "known.machine_id")
+        .onRef("first.journal", "=", "known.journal")
+        .on("first.entry", "=", 1),
+    )
+    .select((eb) => eb.fn.countAll<number | string>().as("count"))
+    .where("known.machine_id", "=", machine)
+    .where("first.at_ms", ">", nowMs - DAY_MS)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
 }

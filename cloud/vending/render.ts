@@ -7,6 +7,7 @@ import type { Item, Machine } from "./machines.js";
 import type { OwnedMachine, OwnedSale } from "./owned.js";
 import type { PaymentRequest } from "./payments-client.js";
 import {
+  wasTakenOver,
   isInDoubt,
   isReturnable,
   isVended,
@@ -78,6 +79,7 @@ export function saleView(
     paymentRequest,
     vended: vendedOf(sale, nameOf),
     refunded: fromMinor(sale.refundedMinor, sale.currency),
+    takenOver: wasTakenOver(sale),
     ...(sale.refundRefusal === null ? {} : { owed: fromMinor(sale.refundDueMinor, sale.currency) }),
     ...sessionOf(sale, terms),
     timeline: story.map(({ atMs, code, item, minor }) => ({

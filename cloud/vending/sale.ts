@@ -118,6 +118,8 @@ export type Event =
   /** The payment request was voided; `refundedMinor` is what had been paid in the meantime and went back. */
   | { readonly kind: "requestVoided"; readonly refundedMinor: number; readonly nowMs: number }
   | { readonly kind: "cancelAsked"; readonly nowMs: number }
+  /** Somebody else asks for the machine. */
+  | { readonly kind: "takeoverAsked"; readonly nowMs: number }
   | {
       readonly kind: "line";
       readonly journal: string;
@@ -165,6 +167,7 @@ export type Policy = {
   readonly againMs: number;
   readonly reserveMs: number;
   readonly requestMs: number;
+  readonly heldUnpaidMs: number;
   readonly grantMs: number;
   readonly darkAfterMs: number;
   readonly unknownAfterMs: number;
@@ -243,6 +246,18 @@ export function sessionEnds(
 /** While one of these, the machine serves this customer and no other. */
 export const holdsMachine = ({ state, letsGo }: Sale): boolean =>
   !letsGo && ["reserving", "requesting", "awaitingPayment", "paid", "open", "vending"].includes(state);
+/** Begun by a phone, which may be anywhere, and unpaid for so long that whoever else asks for the machine has it. */
+export const mayBeTakenOver = (
+  { state, sinceMs, barcode, selection, byVoucher }: Sale,
+  nowMs: number,
+  { heldUnpaidMs }: Pick<Policy, "heldUnpaidMs">,
+): boolean =>
+  state === "awaitingPayment" &&
+  barcode === null &&
+  selection === null &&
+  !byVoucher &&
+  nowMs - sinceMs >= heldUnpaidMs;
+export const wasTakenOver = ({ flags }: Sale): boolean => flags.includes("takenOver");
 export const isFinal = ({ state }: Sale): boolean =>
   ["refused", "settled", "cancelled", "expired"].includes(state);
 
@@ -292,6 +307,10 @@ function decide(s: Sale, event: Event, policy: Policy): Step {
       ];
     case "cancelAsked":
       return cancel(s, event.nowMs);
+    case "takeoverAsked": // what was paid meanwhile, the void under way gives back
+      return mayBeTakenOver(s, event.nowMs, policy)
+        ? [flag(enter(s, "cancelling", event.nowMs), "takenOver"), [{ code: "takenOver" }]]
+        : same(s);
     case "line":
       return heard(s, event);
     case "voidRefused": // it was paid, and it is too late for a void: a refund has no window

@@ -30,7 +30,9 @@ import { ownerRoutes } from "./owner-routes.js";
 import { makePaymentsClient } from "./payments-client.js";
 import { keyText, provisionBusKey } from "./provision.js";
 import { published } from "./published.js";
+import { ReportLimits, type ReportsAllowed } from "./report-limits.js";
 import type { StreamLimits } from "./stream-seats.js";
+import { UnpaidHolds } from "./unpaid-holds.js";
 
 export type VendingParts = {
   readonly store: Store;
@@ -45,6 +47,10 @@ export type VendingParts = {
   readonly terms: Terms;
   /** How many may watch sales at once. */
   readonly streams: StreamLimits;
+  /** How many holds of one machine in a row one address may let come to nothing before it has to wait. */
+  readonly unpaidHolds: number;
+  /** What one machine may report. */
+  readonly reports: ReportsAllowed;
   /** Opens the connection to the broker; the client reconnects by itself. */
   readonly connect: () => MqttClient;
 };
@@ -65,8 +71,10 @@ export function makeVending(parts: VendingParts): Vending {
   let bus: Bus = { up: false, say: () => Promise.resolve(), close: () => Promise.resolve() }; // until the start
   const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
   const configs = new MachineConfigs({ store, clock, bus: () => bus, log });
-  const journals = new Journals({ store, clock, attendant, configs, bus: () => bus, log });
-  const desk = new Desk({ store, clock, random, attendant, terms });
+  const limits = new ReportLimits(parts.reports, clock, log);
+  const journals = new Journals({ store, clock, attendant, configs, bus: () => bus, limits, log });
+  const unpaidHolds = new UnpaidHolds(store.read, parts.unpaidHolds);
+  const desk = new Desk({ store, clock, random, attendant, terms, unpaidHolds });
   const counter = new Counter({ store, desk, attendant, bus: () => bus, log });
   let stopKeys: () => void = () => undefined;
 

@@ -10,7 +10,7 @@ export const machineCode = z.string().min(1).max(64).meta({ description: "As on 
 
 export const machineStates = z.enum(["ready", "busy", "offline", "outOfService"]).meta({
   description:
-    "`ready` and `busy` sell; `offline` has not been heard for three minutes, or has said goodbye.",
+    "`ready` and `busy` sell; `busy` is one that serves somebody else, or waits for their payment; `offline` has not been heard for three minutes, or has said goodbye.",
 });
 export type MachineState = z.infer<typeof machineStates>;
 
@@ -74,6 +74,10 @@ export const saleView = z
     }),
     vended: vendedItems,
     refunded: sum,
+    takenOver: z.boolean().meta({
+      description:
+        "It was given up because nobody had paid for it in time and somebody else asked for the machine.",
+    }),
     owed: money.optional().meta({
       description:
         "What could not be given back so far: the payment platform refuses it, and is asked again and again.",

@@ -21,6 +21,8 @@ const isBack: Readonly<Record<Source, (money: string) => string>> = {
 const en: Readonly<Record<string, Sentence>> = {
   awaitingPayment: ({ money }) => `The machine is reserved for you. Waiting for a payment of ${money}.`,
   cancelAsked: () => "You asked to cancel.",
+  takenOver: () =>
+    "Nobody had paid for some time, so somebody else who asked for the machine was let go first.",
   cancelled: () => "Cancelled. Nothing is owed.",
   expired: () => "Nobody paid in time. Nothing is owed.",
   paid: ({ money }) => `Payment of ${money} received. Sending the credit to the machine.`,

@@ -47,6 +47,7 @@ const flags: Readonly<Record<string, string>> = {
   lateVend: "It came out after the refund: your loss",
   journalReplaced: "The machine has a new memory card",
   amountMismatch: "Another amount was paid than was asked for",
+  takenOver: "Nobody had paid, and somebody else wanted the machine",
   latePayment: "Paid after it was over: refunded",
   refundedByHand: "Some of it was refunded by hand",
   overspent: "The machine gave out more than was paid for",

@@ -156,14 +156,20 @@ function Headline({ sale, isSilent }: HeadlineProps): VNode {
 type Heading = Said & { readonly look: SaleState | "doubt"; readonly icon: IconName };
 
 function headlineOf({ sale, isSilent }: HeadlineProps, { words, money, dayAndTime }: App): Heading {
-  const { id, state, vended, owed, session } = sale;
+  const { id, state, vended, takenOver, owed, session } = sale;
   const doubt = (said: Said): Heading => ({ ...said, look: "doubt", icon: "question" });
   if (isSilent && session !== undefined) return doubt(words.sale.silent(dayAndTime(session.givenUpBy)));
   if (owed !== undefined) return doubt(words.sale.owed(money(owed), id));
   if (state === "settled" && vended.some(({ inDoubt }) => inDoubt)) return doubt(words.sale.inDoubt(id));
   const { settled } = words.sale;
   const { title, detail } =
-    state !== "settled" ? words.sale.state(state) : vended.length > 0 ? settled.vended : settled.nothing;
+    takenOver === true && isOver(sale)
+      ? words.sale.takenOver
+      : state !== "settled"
+        ? words.sale.state(state)
+        : vended.length > 0
+          ? settled.vended
+          : settled.nothing;
   const isBack = isOver(sale) && refundOf(sale) !== undefined;
   return {
     title,

@@ -67,6 +67,7 @@ export const sale = fields({
   paymentRequest: maybe(paymentRequest),
   vended,
   refunded: maybe(money),
+  takenOver: maybe(flag),
   owed: maybe(money),
   session: maybe(fields({ overBy: instant, givenUpBy: instant, stopAsked: flag })),
   timeline: list(fields({ at: instant, text })),

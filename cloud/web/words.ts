@@ -130,9 +130,9 @@ const refusal: Record<RefusalCode, Said> = {
     detail: "You have not been charged. Please use another machine.",
   },
   RATE_LIMIT_EXCEEDED: {
-    title: "Very busy right now",
+    title: "Please wait a little",
     detail:
-      "Many people are asking at once, and nothing was lost. Give it a minute; if nothing happens, try again.",
+      "Many people ask at once, or this machine was held again and again and nobody paid. Nothing was lost. Give it a few minutes; if nothing happens, try again.",
   },
   BUSY: { title: "Very busy right now", detail: "Try again in a few seconds." },
   "Missing authentication": {
@@ -178,6 +178,11 @@ export const english = {
       title: "Counted as given out",
       detail: `Nobody could see whether it came out. If nothing did, tell the operator this reference: ${id}`,
     }),
+    takenOver: {
+      title: "Somebody else went first",
+      detail:
+        "You had not paid yet, and somebody else asked for the machine. Nothing was charged. Start again when they are done.",
+    },
     refunded: (amount: string) => `${amount} refunded`,
     refundedDetail: "It is back where you paid from.",
     charged: "You paid",

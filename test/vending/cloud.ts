@@ -27,6 +27,7 @@ import type { Store } from "../../cloud/store/store.js";
 import type { Terms } from "../../cloud/vending/attendant.js";
 import { provisionBusKey, provisionMachine } from "../../cloud/vending/provision.js";
 import { makeVending, type Vending } from "../../cloud/vending/service.js";
+import type { ReportsAllowed } from "../../cloud/vending/report-limits.js";
 import type { StreamLimits } from "../../cloud/vending/stream-seats.js";
 import { Contract } from "../payments/contract.js";
 import { quietPort } from "../quiet-port.js";
@@ -122,6 +123,10 @@ export class Cloud implements AsyncDisposable {
     readonly terms?: Partial<Terms["policy"]>;
     readonly openRequestsPerMinute?: number;
     readonly streams?: StreamLimits;
+    readonly unpaidHolds?: number;
+    readonly reports?: ReportsAllowed;
+    /** Gets the lines of the log. */
+    readonly log?: string[];
     /** What the vending backend goes by. */
     readonly clock?: Clock;
   }): Promise<Cloud> {
@@ -185,7 +190,10 @@ export class Cloud implements AsyncDisposable {
     const relayServer = createHttp((incoming, answer) => void pass(incoming, answer, port, () => started));
     await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
 
-    const log = pino({ level: "silent" });
+    const log = pino(
+      { level: options.log === undefined ? "silent" : "warn" },
+      { write: (line) => void options.log?.push(line) },
+    );
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
     const routes: string[] = [];
     app.addHook("onRoute", ({ method, url: at }) => {
@@ -218,6 +226,7 @@ export class Cloud implements AsyncDisposable {
           againMs: 100,
           reserveMs: 20_000,
           requestMs: 20_000,
+          heldUnpaidMs: 600_000,
           grantMs: 20_000,
           darkAfterMs: 86_400_000,
           unknownAfterMs: 900_000,
@@ -229,6 +238,8 @@ export class Cloud implements AsyncDisposable {
         expirySeconds: 120,
       },
       streams: options.streams ?? { perAddress: 100, inAll: 100 },
+      reports: options.reports ?? { perMinute: 20_000, journalsPerDay: 1_000_000 }, // one machine here, and many tests
+      unpaidHolds: options.unpaidHolds ?? 1_000_000, // everybody here has one address
       connect: () =>
         connect(`mqtt://127.0.0.1:${portOf(brokerServer)}`, {
           protocolVersion: 4,
@@ -319,8 +330,8 @@ export class Cloud implements AsyncDisposable {
     if (fault !== undefined) throw new Error(`not as published: ${fault}`);
     return { status, body: answer };
   }
-  ask(key: string): ReturnType<Cloud["call"]> {
-    return this.call("POST", `/api/vending/machines/${MACHINE.toUpperCase()}/sales`, {
+  ask(key: string, machine = MACHINE): ReturnType<Cloud["call"]> {
+    return this.call("POST", `/api/vending/machines/${machine.toUpperCase()}/sales`, {
       credit: { amount: "400", currency: "NZD" },
       idempotencyKey: key,
     });
@@ -529,13 +540,18 @@ export class Machine implements AsyncDisposable {
   async heard(journal: string, upTo: number): Promise<void> {
     while ((await this.upTo(journal)) < upTo);
   }
-  /** Plays a machine that says yes to the next sale asked for under this key. */
-  async sale(key: string): Promise<{ readonly id: string; readonly paymentRequestId: string }> {
-    const asked = this.#cloud.ask(key);
+  /** To the next sale that it is asked about, and answers which. */
+  async saysYes(): Promise<string> {
     // What was said again before the last answer was heard is not about this one.
     const { reservationId } = await this.next("reserve", (one) => !this.#answered.has(one.reservationId));
     this.#answered.add(reservationId);
     await this.say("reserved", { reservationId, ok: true });
+    return reservationId;
+  }
+  /** Plays a machine that says yes to the next sale asked for under this key. */
+  async sale(key: string): Promise<{ readonly id: string; readonly paymentRequestId: string }> {
+    const asked = this.#cloud.ask(key, this.#id);
+    await this.saysYes();
     const { status, body } = await asked;
     if (status !== 200) throw new Error(JSON.stringify(body));
     return { id: String(body["id"]), paymentRequestId: (body["paymentRequest"] as { id: string }).id };

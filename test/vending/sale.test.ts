@@ -11,6 +11,7 @@ import {
   refundReference,
   step,
   type Event,
+  type NewSale,
   type Policy,
   type Sale,
 } from "../../cloud/vending/sale.js";
@@ -19,6 +20,7 @@ const policy: Policy = {
   againMs: 2_000,
   reserveMs: 3_000,
   requestMs: 10_000,
+  heldUnpaidMs: 45_000,
   grantMs: 20_000,
   darkAfterMs: 86_400_000,
   unknownAfterMs: 900_000,
@@ -208,6 +210,56 @@ test("of two that nobody knows of, the one that is given back leaves the other i
   const counted = then(one, 1_000_001, { kind: "audited", vend: 2, fell: true });
   expect(counted).toMatchObject({ state: "settling", refundDueMinor: 300 });
 });
+
+/** Somebody else asks for the machine so long after the sale began to wait for its payment. */
+const takeover = (sale: Sale, afterMs: number) =>
+  step(sale, { kind: "takeoverAsked", nowMs: sale.sinceMs + afterMs }, policy);
+
+test("a phone's sale that nobody has paid for long enough makes room for whoever else asks, and says so", () => {
+  const waiting = play(...toPayment);
+  expect(takeover(waiting, policy.heldUnpaidMs - 1)).toEqual([waiting, []]);
+  const [sale, notes] = takeover(waiting, policy.heldUnpaidMs);
+  expect(sale).toMatchObject({ state: "cancelling", flags: ["takenOver"] });
+  expect(notes).toEqual([{ code: "takenOver" }]);
+  expect(holdsMachine(sale)).toBe(false);
+  expect(owed(sale)).toEqual([{ kind: "voidRequest" }]);
+});
+
+test("what is paid in the moment of a takeover is given back, and what was paid before it is not taken over", () => {
+  const [letGo] = takeover(play(...toPayment), policy.heldUnpaidMs);
+  const back = then(letGo, 60_000, paid, { kind: "requestVoided", refundedMinor: 400 });
+  expect(back).toMatchObject({ state: "cancelled", refundedMinor: 400 });
+  expect(then(letGo, 60_000, { kind: "voidRefused" })).toMatchObject({
+    state: "settling",
+    refundDueMinor: 400,
+  });
+  for (const events of [
+    [paid],
+    [paid, accepted],
+    toVend.slice(2),
+    [paid, { kind: "cancelAsked" } as const],
+  ]) {
+    const sale = play(...toPayment, ...events);
+    expect(takeover(sale, 10 * policy.heldUnpaidMs), sale.state).toEqual([sale, []]);
+  }
+});
+
+// prettier-ignore
+const atMachine: readonly [name: string, what: Partial<NewSale>][] = [
+  ["a selection", { selection: { requestId: "q", item: 11, forMs: 45_000 } }],
+  ["a barcode",   { barcode: "1234" }],
+  ["a voucher",   { voucher: "1234" }],
+];
+for (const [name, what] of atMachine)
+  test(`${name} at the machine itself gives way to nobody`, () => {
+    const fresh = begin(
+      { id: "s", machineId: "m", creditMinor: 250, currency: "NZD", grantId: "g", ...what },
+      0,
+    );
+    const waiting = then(fresh, 1_000, ...toPayment);
+    expect(waiting.state).toBe("awaitingPayment");
+    expect(takeover(waiting, 10 * policy.heldUnpaidMs)).toEqual([waiting, []]);
+  });
 
 test("a selection taken back before anybody could be shown what to pay is over at once", () => {
   const selection = { requestId: "q", item: 11, forMs: 45_000 };

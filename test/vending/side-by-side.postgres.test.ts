@@ -9,6 +9,7 @@ import type { Bus } from "../../cloud/vending/bus.js";
 import { Journals } from "../../cloud/vending/journals.js";
 import { MachineConfigs } from "../../cloud/vending/machine-configs.js";
 import { makePaymentsClient } from "../../cloud/vending/payments-client.js";
+import { ReportLimits } from "../../cloud/vending/report-limits.js";
 import { begin, type Sale } from "../../cloud/vending/sale.js";
 import { insertSale, lockUnknownRefunds, saleByKey } from "../../cloud/vending/sales.js";
 import { openTestStore } from "../store/database.js";
@@ -18,6 +19,7 @@ const policy = {
   againMs: 100,
   reserveMs: 1_000,
   requestMs: 5_000,
+  heldUnpaidMs: 45_000,
   grantMs: 20_000,
   darkAfterMs: 86_400_000,
   unknownAfterMs: 900_000,
@@ -107,7 +109,8 @@ test("a journal that two processes hear is committed line by line, each once, an
     const terms = { policy, sessionMs: 1, goMs: 1, expirySeconds: 1 };
     const attendant = new Attendant({ store, clock, payments, bus: () => bus, terms, log });
     const configs = new MachineConfigs({ store, clock, bus: () => bus, log });
-    return new Journals({ store, clock, attendant, configs, bus: () => bus, log });
+    const limits = new ReportLimits({ perMinute: 10_000, journalsPerDay: 10 }, clock, log);
+    return new Journals({ store, clock, attendant, configs, bus: () => bus, limits, log });
   });
   // A machine says again what was not heard, and both hear all of it.
   let n = 0;

@@ -1,0 +1,36 @@
+/**
+ * How often each of many has come within a window of time.
+ *
+ * Bounded   by COUNTED of them, the one that came longest ago forgotten first.
+ */
+type Clock = { readonly monoMs: () => number };
+
+const COUNTED = 10_000;
+
+export class Tally {
+  readonly #clock: Clock;
+  readonly #windowMs: number;
+  readonly #counts = new Map<string, { count: number; readonly sinceMs: number }>();
+
+  constructor(clock: Clock, windowMs: number) {
+    this.#clock = clock;
+    this.#windowMs = windowMs;
+  }
+
+  /** Counts one more, and answers how many there were in its window, and how long that still lasts. */
+  add(name: string): { readonly count: number; readonly leftMs: number } {
+    const nowMs = this.#clock.monoMs();
+    const known = this.#counts.get(name);
+    const isOver = known === undefined || known.sinceMs + this.#windowMs <= nowMs;
+    const counted = isOver ? { count: 0, sinceMs: nowMs } : known;
+    counted.count += 1;
+    this.#counts.delete(name); // to the end of the line
+    this.#counts.set(name, counted);
+    if (this.#counts.size > COUNTED)
+      for (const oldest of this.#counts.keys()) if (this.#counts.delete(oldest)) break;
+    return { count: counted.count, leftMs: counted.sinceMs + this.#windowMs - nowMs };
+  }
+}
+
+/** When something that comes again and again is said aloud: the first time, and then ever more seldom. */
+export const isPowerOfTwo = (count: number): boolean => (count & (count - 1)) === 0;
