@@ -8,7 +8,7 @@ import { readConfiguration } from "../broker/protocol/configuration.js";
 import { systemClock, systemRandom } from "../broker/protocol/system.js";
 import { configuration } from "../controller/configuration.js";
 import { createIdentity, publicHalf, readIdentity } from "../controller/identity.js";
-import { Box, fitsUnit, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
+import { Box, fitsUnit, programText, rulesText, SERVICES, unitText, usersText } from "./install/box.js";
 import { completed, problemsIn, readKey, wrongIn, type Content } from "./install/questions.js";
 import {
   command,
@@ -105,6 +105,7 @@ export async function install(argv: readonly string[], io: Io, input: Input): Pr
     directory(box.at(box.dataDir), 0o700),
     file(box.at(box.configFile), configured.text),
     ...releaseSteps(box, values.from, version),
+    file(box.at(box.program), programText(box, values.node), 0o755),
     file(box.at(box.rules), rulesText()),
     ...(releaseKeys === undefined ? [] : [file(box.at(box.releaseKeysFile), releaseKeys)]),
     ...SERVICES.map((name) => file(box.at(box.unit(name)), unitText(name, box.root, values.node))),
@@ -133,7 +134,9 @@ export function uninstall(argv: readonly string[], io: Io): number {
   const steps: readonly Step[] = [
     ...(isImage || !isThere ? [] : [command(["systemctl", "disable", "--now", ...SERVICES])]),
     ...SERVICES.flatMap((name) => [box.wanted(name), box.unit(name)]).map((path) => removal(box.at(path))),
-    ...[box.rules, box.users, box.current, join(box.root, "releases")].map((path) => removal(box.at(path))),
+    ...[box.program, box.rules, box.users, box.current, join(box.root, "releases")].map((path) =>
+      removal(box.at(path)),
+    ),
     ...(isImage ? [] : [command(["systemctl", "daemon-reload"])]),
   ];
   const status = take(steps, "uninstall", values["dry-run"], io);

@@ -26,6 +26,7 @@ export class Box {
   readonly releaseKeysFile = "/etc/scanvend/release-keys.json";
   readonly rules = "/etc/udev/rules.d/60-scanvend.rules";
   readonly users = "/etc/sysusers.d/scanvend.conf";
+  readonly program = "/usr/local/bin/scanvend";
 
   get current(): string {
     return join(this.root, "current");
@@ -47,6 +48,9 @@ export class Box {
 
 export const unitText = (service: Service, root: string, node: string): string =>
   packaged(`systemd/${service}`).replaceAll(SHIPPED_ROOT, root).replaceAll(SHIPPED_NODE, node);
+/** `scanvend` at a prompt is the release that runs, whichever that is. */
+export const programText = (box: Box, node: string): string =>
+  `#!/bin/sh\nexec ${node} ${box.current}/dist/cli.js "$@"\n`;
 /** In a unit it stands for itself: systemd reads a blank, a quote, `%`, `$` and `\` as something else. */
 export const fitsUnit = (path: string): boolean => /^[0-9A-Za-z/._@:+-]+$/.test(path);
 export const rulesText = (): string => packaged("udev/60-scanvend.rules");

@@ -35,13 +35,13 @@ export const directory = (path: string, mode: number): Step => ({
   act: () => void mkdirSync(path, { recursive: true, mode }),
 });
 
-export const file = (path: string, text: string): Step => ({
+export const file = (path: string, text: string, mode = 0o644): Step => ({
   words: `write ${path}`,
   isDone: () => existsSync(path) && readFileSync(path, "utf8") === text,
   act: () => {
     mkdirSync(dirname(path), { recursive: true });
     const draft = `${path}.new`;
-    const fd = openSync(draft, "w", 0o644);
+    const fd = openSync(draft, "w", mode);
     writeSync(fd, text);
     fsyncSync(fd);
     closeSync(fd);

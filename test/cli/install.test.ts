@@ -68,6 +68,9 @@ test("everything is in its place, and nothing is changed by installing it again"
     expect(existsSync(join(box, `etc/systemd/system/multi-user.target.wants/scanvend-${name}.service`))).toBe(
       true,
     );
+  const program = "usr/local/bin/scanvend";
+  expect(read(program)).toBe('#!/bin/sh\nexec /usr/bin/node /opt/scanvend/current/dist/cli.js "$@"\n');
+  expect(statSync(join(box, program)).mode & 0o777).toBe(0o755);
   expect(read("etc/udev/rules.d/60-scanvend.rules")).toContain('GROUP="dialout"');
   expect(read("etc/sysusers.d/scanvend.conf")).toContain("u scanvend ");
   const before = picture();
@@ -102,7 +105,7 @@ test("an image holds no key: each box makes its own", () => {
 test("a dry run says every step and takes none", () => {
   const { status, lines } = install(...FLAGS, "--dry-run");
   expect([status, existsSync(box)]).toEqual([0, false]);
-  expect(lines).toHaveLength(10);
+  expect(lines).toHaveLength(11);
   expect(lines.filter((line) => !line.startsWith("would  "))).toEqual([]);
 });
 
@@ -281,6 +284,7 @@ test("taken away, the configuration, the key and the journal are kept", () => {
   expect(read("var/lib/scanvend/journal.db")).toBe("journal");
   expect(existsSync(join(box, "etc/scanvend/controller.json"))).toBe(true);
   expect(existsSync(join(box, "etc/systemd/system/scanvend-controller.service"))).toBe(false);
-  expect(existsSync(join(box, "opt/scanvend/current"))).toBe(false);
+  for (const path of ["opt/scanvend/current", "usr/local/bin/scanvend"])
+    expect(existsSync(join(box, path))).toBe(false);
   expect(scanvend("uninstall").status).toBe(0);
 });
