@@ -13,6 +13,7 @@ export type Asking = {
   readonly request: number;
   readonly scaled: number;
   readonly item: number;
+  readonly cameFirst: boolean; // asked for without a session (Always Idle): no sale of ours holds the one it leaves
   /** `void`: the machine broke the order, and gets no answer but the one that says so. */
   readonly answer: "awaited" | "approving" | "sent" | "taken" | "denied" | "void";
   readonly answerByMs: number;
@@ -144,6 +145,9 @@ export const isVend = (phase: Phase): phase is Asking =>
   phase.kind === "vend" || phase.kind === "negativeVend";
 export const answered = (phase: Phase, answer: Asking["answer"]): phase is Asking =>
   "answer" in phase && phase.answer === answer;
+/** A vend that may have been given out: its approval has left. */
+export const isApproved = (phase: Phase): boolean =>
+  isVend(phase) && (phase.answer === "sent" || phase.answer === "taken");
 export const isAnswerDue = ({ answer }: Asking): boolean =>
   answer === "awaited" || answer === "approving" || answer === "void";
 export const isWaiting = (delivery: post.Delivery): boolean =>

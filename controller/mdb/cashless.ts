@@ -35,6 +35,7 @@ import {
   fresh,
   ignored,
   isAnswerDue,
+  isApproved,
   isVend,
   isWaiting,
   lower,
@@ -296,7 +297,7 @@ export function cashless(setup: CashlessSetup): {
       return [next, [...effects, ...more]];
     }
     const isOpen = phase.kind === "sessionIdle" && !state.isEnding;
-    return isOpen || selectsFirst ? asked(state, what, nowMs) : violated(state);
+    return isOpen || selectsFirst ? asked(state, what, nowMs, selectsFirst) : violated(state);
   }
 
   function onRequestAgain(state: Cashless, phase: Asking, what: What, nowMs: number): Out {
@@ -313,10 +314,16 @@ export function cashless(setup: CashlessSetup): {
     return hasHeard ? asked(idle(state, nowMs), what, nowMs) : violated(state);
   }
 
-  function asked(before: Cashless, what: What, nowMs: number): Out {
+  function asked(before: Cashless, what: What, nowMs: number, cameFirst = false): Out {
     const state = dropping(before, ...ANSWERS, "revalueLimit"); // they would answer this request
     const request = state.requests + 1;
-    const asking: Asking = { ...what, request, answer: "awaited", answerByMs: nowMs + answerMs };
+    const asking: Asking = {
+      ...what,
+      request,
+      cameFirst,
+      answer: "awaited",
+      answerByMs: nowMs + answerMs,
+    };
     const next = { ...state, phase: asking, requests: request, isUnsettled: false };
     if (state.closing !== undefined || !isPossible(state, what)) return [denied(next, asking), []];
     return [next, [say(tellOf(asking))]];
@@ -347,8 +354,7 @@ export function cashless(setup: CashlessSetup): {
 
   function onResult(state: Cashless, kind: "vendSucceeded" | "vendFailed", nowMs: number): Out {
     const { phase } = state;
-    if (isVend(phase) && (phase.answer === "sent" || phase.answer === "taken"))
-      return [idle(state, nowMs), [say({ kind })]];
+    if (isApproved(phase)) return [idle(state, nowMs), [say({ kind })]];
     if (state.isUnsettled) return [{ ...state, isUnsettled: false }, [say({ kind })]];
     if (!("answer" in phase)) return ignored(state, kind); // said twice
     if (kind === "vendSucceeded" || !isVend(phase)) return violated(state);
@@ -366,8 +372,8 @@ export function cashless(setup: CashlessSetup): {
     const isOpening = state.openByMs !== undefined && post.hasLeft(state.delivery, "beginSession");
     if ((phase.kind === "enabled" && !isOpening) || phase.kind === "disabled")
       return [owing(state, { kind: "endSession" }), []]; // our ACK to the last one was lost
-    const isApproved = isVend(phase) && (phase.answer === "sent" || phase.answer === "taken");
-    const silent = state.closing !== undefined && !isApproved;
+    const isUnsettled = isApproved(phase);
+    const silent = state.closing !== undefined && !isUnsettled;
     const next = dropping(state, "beginSession", "sessionCancelRequest", ...ANSWERS);
     return [
       owing(
@@ -377,7 +383,7 @@ export function cashless(setup: CashlessSetup): {
           openByMs: undefined,
           closing: undefined,
           isEnding: true,
-          isUnsettled: isApproved || state.isUnsettled,
+          isUnsettled: isUnsettled || state.isUnsettled,
         },
         { kind: "endSession" },
       ),
@@ -499,9 +505,12 @@ export function cashless(setup: CashlessSetup): {
 
   /** Into Session Idle. */
   function idle(state: Cashless, nowMs: number): Cashless {
+    const { phase } = state;
     const next: Cashless = { ...dropping(state, ...ANSWERS), phase: { kind: "sessionIdle" } };
-    if (next.closing === undefined) return next;
-    const closing = { ...next.closing, againMs: nowMs + CLOSE_AGAIN_MS };
+    // Whatever the machine opened around a selection goes with it; what was approved is the sale's, which closes it.
+    const isNobodys = "answer" in phase && phase.cameFirst && !isApproved(phase);
+    if (next.closing === undefined && !isNobodys) return next;
+    const closing = { tries: 0, ...next.closing, againMs: nowMs + CLOSE_AGAIN_MS };
     return owing({ ...next, closing }, { kind: "sessionCancelRequest" });
   }
 
