@@ -17,6 +17,7 @@ export type Asking = {
   /** `void`: the machine broke the order, and gets no answer but the one that says so. */
   readonly answer: "awaited" | "approving" | "sent" | "taken" | "denied" | "void";
   readonly answerByMs: number;
+  readonly resultByMs: number; // once it was approved, the machine may be silent until then
 };
 export type What = Pick<Asking, "kind" | "scaled" | "item">;
 export type Phase = { readonly kind: "inactive" | "disabled" | "enabled" | "sessionIdle" } | Asking;
@@ -72,11 +73,15 @@ export type CashlessEffect =
   | { readonly kind: "ignored"; readonly state: string; readonly event: string };
 export type Out = readonly [Cashless, readonly CashlessEffect[]];
 
+/** The machine's silence: a product takes its time, and an adapter that carries blocks hands on no polls meanwhile. */
+export const silentByMs = ({ phase, quietByMs }: Cashless): number =>
+  isVend(phase) && isApproved(phase) ? Math.max(quietByMs, phase.resultByMs) : quietByMs;
+
 export function dueMs(state: Cashless): number | undefined {
-  const { phase, closing, openByMs, quietByMs } = state;
+  const { phase, closing, openByMs } = state;
   const answer = "answer" in phase && isAnswerDue(phase) ? phase.answerByMs : Infinity;
   const close = closing !== undefined && phase.kind === "sessionIdle" ? closing.againMs : Infinity;
-  const first = Math.min(quietByMs, openByMs ?? Infinity, answer, close);
+  const first = Math.min(silentByMs(state), openByMs ?? Infinity, answer, close);
   return first === Infinity ? undefined : first;
 }
 

@@ -43,6 +43,7 @@ import {
   owing,
   say,
   send,
+  silentByMs,
   tellOf,
   withdrawing,
 } from "./cashless-state.js";
@@ -56,6 +57,7 @@ export const ANSWER_MS = 45_000; // machines give up after a minute, whatever th
 export const CLOSE_AGAIN_MS = 5_000;
 export const CLOSE_TRIES = 12;
 export const QUIET_MS = 300_000; // ten times 30 s, which is longer than any vend leaves us unpolled
+export const LATE_MS = 60_000; // a vend that the sale gave up on may still end
 /** A sale for cash is told again when our ACK was lost; nobody buys the same twice as quickly. */
 export const CASH_AGAIN_MS = 5_000;
 
@@ -77,6 +79,7 @@ export function cashless(setup: CashlessSetup): {
   };
   const waitsSeconds = Math.min(setup.responseSeconds, setup.patienceSeconds ?? Infinity);
   const answerMs = Math.min(waitsSeconds * 900, ANSWER_MS);
+  const resultMs = Math.max(QUIET_MS, setup.vendResultMs + LATE_MS);
   return { initial: fresh(0, Infinity), step, dueMs, contextOf };
 
   function step(state: Cashless, event: CashlessEvent): Out {
@@ -323,6 +326,7 @@ export function cashless(setup: CashlessSetup): {
       cameFirst,
       answer: "awaited",
       answerByMs: nowMs + answerMs,
+      resultByMs: nowMs + answerMs + resultMs,
     };
     const next = { ...state, phase: asking, requests: request, isUnsettled: false };
     if (state.closing !== undefined || !isPossible(state, what)) return [denied(next, asking), []];
@@ -425,6 +429,8 @@ export function cashless(setup: CashlessSetup): {
     const next = {
       ...fresh(state.requests, byMachine ? nowMs + QUIET_MS : Infinity),
       cashSale: state.cashSale,
+      // Our own reset tells nothing of the vend: the machine may still say what became of it.
+      isUnsettled: !byMachine && (isApproved(phase) || state.isUnsettled),
     };
     if (state.openByMs !== undefined) return [next, notOpened(state)[1]];
     if (phase.kind !== "sessionIdle" && !("answer" in phase)) return [next, []];
@@ -472,7 +478,7 @@ export function cashless(setup: CashlessSetup): {
 
   function due(state: Cashless, nowMs: number): Out {
     const { phase, closing } = state;
-    if (nowMs >= state.quietByMs) return reset(state, nowMs, false);
+    if (nowMs >= silentByMs(state)) return reset(state, nowMs, false);
     // A machine that takes no session while it has us enabled is not there, or believes something else of us.
     if (state.openByMs !== undefined && nowMs >= state.openByMs) return reset(state, nowMs, false);
     if ("answer" in phase && isAnswerDue(phase) && nowMs >= phase.answerByMs)

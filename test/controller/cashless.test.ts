@@ -657,9 +657,30 @@ const rules: readonly [name: string, given: Given | "cold", script: string][] = 
   [
     "a machine that is no longer heard has to set us up again; an approved vend is nobody's to know",
     { first: APPROVED },
-    `wait 299999 ->
+    `wait 326999 ->
      wait 1 -> sessionEnded, mdb inactive
      12 -> 00`,
+  ],
+  [
+    "a product may take as long as we were told, with nothing heard of the machine meanwhile",
+    { first: APPROVED, changes: { vendResultMs: 600_000 } },
+    `wait 600000 ->
+     13 02 00 05 -> ACK, vendSucceeded, mdb session
+     wait 299999 ->
+     wait 1 -> sessionEnded, mdb inactive`,
+  ],
+  [
+    "what became of a vend may be said after we made the machine set us up again, once",
+    { first: [...APPROVED, "wait 327000"] },
+    `13 03 -> ACK, vendFailed
+     13 03 -> ACK, (vendFailed)`,
+  ],
+  [
+    "and so may what became of one that was unknown before",
+    { first: [...APPROVED, "13 04", "12", "ack", "open 500", "12", "wait 5000"] },
+    `12 -> 00
+     ack ->
+     13 02 00 05 -> ACK, vendSucceeded`,
   ],
 ];
 
