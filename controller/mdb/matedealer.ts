@@ -26,7 +26,7 @@ export const STOP_TRIES = 10;
 export const LATE_TRIES = 180; // three minutes: a vend that we gave up on may still end
 export const MOST_MINOR = 32_767; // its whole numbers have 16 bits and a sign
 
-type Vend = { readonly request: number; readonly priceMinor: number };
+type Vend = { readonly request: number; readonly priceMinor: number; readonly item: number };
 type Phase =
   | { readonly kind: "down" | "ready" | "session" }
   | { readonly kind: "settling"; readonly dueMs: number }
@@ -40,7 +40,7 @@ type Phase =
   | { readonly kind: "requested"; readonly vend: Vend }
   | { readonly kind: "answering"; readonly vend: Vend; readonly isDrained: boolean; readonly dueMs: number }
   /** `isDoubtful`: a line since then may have been the result, or shows that there was one. */
-  | { readonly kind: "approved"; readonly isDoubtful: boolean }
+  | { readonly kind: "approved"; readonly vend: Vend; readonly isDoubtful: boolean }
   | {
       readonly kind: "stopping";
       readonly isPending: boolean; // a request waits for its denial
@@ -144,7 +144,7 @@ function onDue(link: MateDealerLink, nowMs: number): readonly [MateDealerLink, r
       // A timer that is late may ring before the line is read: one more turn, so that what is there is heard first.
       if (!phase.isDrained) return [{ ...link, phase: { ...phase, isDrained: true, dueMs: nowMs } }, []];
       return [
-        { ...link, phase: { kind: "approved", isDoubtful: false } },
+        { ...link, phase: { kind: "approved", vend: phase.vend, isDoubtful: false } },
         [send({ kind: "approve", amountMinor: phase.vend.priceMinor })],
       ];
     case "stopping": {
@@ -229,11 +229,17 @@ function onLine(phase: Phase, line: Line, request: number, nowMs: number): Out {
   }
 }
 
-function whileAsked(phase: Phase, line: Line, request: number, nowMs: number): Out | undefined {
+function whileAsked(
+  phase: Extract<Phase, { kind: "requested" | "answering" }>,
+  line: Line,
+  request: number,
+  nowMs: number,
+): Out | undefined {
   const cancelled = say({ kind: "vendCancelled" });
   // A failure without an approval is the machine giving up on our answer: it, too, has vended nothing.
   if (line.kind === "cancelled" || line.kind === "failed") return [{ kind: "session" }, [cancelled]];
-  if (line.kind === "vend") return requested(line, request, [cancelled]);
+  if (line.kind === "vend")
+    return isSame(line, phase.vend) ? undefined : requested(line, request, [cancelled]);
   if (line.kind === "state" && line.state === "session") return [{ kind: "session" }, [cancelled]];
   if (line.kind === "state" && line.state === "inactive")
     return [waiting("inactive", nowMs), [cancelled, say({ kind: "reset" })]];
@@ -259,6 +265,9 @@ function whileApproved(
       if (phase.isDoubtful) return [stopping(nowMs, false, false), [unknown]];
       return [{ kind: "session" }, [say({ kind: line.kind === "failed" ? "vendFailed" : "vendCancelled" })]];
     case "vend":
+      // Said again, our ACK lost; or the same once more, after a result that was lost: what comes next tells.
+      if (isSame(line, phase.vend) && !phase.isDoubtful)
+        return [{ ...phase, isDoubtful: true }, ignored(phase, line.kind)];
       return [stopping(nowMs, true, true), [unknown]]; // the result of the one before was lost on the way
     case "state":
       // Counts as sold (7.4.7), unless a result may have been said that we could not read.
@@ -304,11 +313,14 @@ function requested(
   saying: readonly DriverEffect[],
 ): Out {
   return [
-    { kind: "requested", vend: { request, priceMinor } },
+    { kind: "requested", vend: { request, priceMinor, item } },
     [...saying, say({ kind: "vendRequested", request, item, priceMinor })],
   ];
 }
 
+/** The machine says a request again when our ACK to it was lost. */
+const isSame = (line: Extract<Line, { kind: "vend" }>, vend: Vend): boolean =>
+  line.priceMinor === vend.priceMinor && line.item === vend.item;
 const restarting = (nowMs: number) => ({
   phase: { kind: "settling", dueMs: nowMs + SETTLE_MS } as const,
   asked: 0,
