@@ -14,6 +14,7 @@ import type { Log } from "../log.js";
 import { anyLines, bytesOut, type Framing } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
+import { onPage } from "./code-page.js";
 import { escpos } from "./escpos.js";
 import {
   dueMs,
@@ -53,7 +54,9 @@ type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : neve
 const CLEAR = "\f";
 
 /** A display of text has no QR code: whoever has a phone may still type the address. */
-const textOf = ({ text, qr }: Shown): string => `${CLEAR}${text}${qr === undefined ? "" : `\r\n${qr}`}`;
+const textOf = ({ text, qr }: Shown): string =>
+  `${CLEAR}${lettersOf(text)}${qr === undefined ? "" : `\r\n${lettersOf(qr)}`}`;
+const lettersOf = (text: string): string => Buffer.from(onPage(text)).toString("latin1");
 
 export class Devices {
   readonly #options: DevicesOptions;

@@ -78,6 +78,31 @@ test.each([
   }
 });
 
+test("a display is sent letters of its code page alone: no letter becomes a command", async () => {
+  await using display = await Wire.open();
+  const devices = new Devices(
+    {
+      scanner: undefined,
+      keypad: undefined,
+      display: { newLink: display.link, columns: undefined },
+      screen: undefined,
+      machineDisplay: undefined,
+      wrapping: { prefix: "", suffix: "" },
+      words: { ...WORDS, idle: "Čaj ě 2 € café \u0085☃" },
+      backOff: { firstMs: 10, maxMs: 100 },
+      clock,
+      random,
+      log: quiet,
+    },
+    () => true,
+  );
+  try {
+    await expect.poll(() => display.sent).toBe("\fCaj e 2 \u0080 caf\u00e9 ??\n");
+  } finally {
+    devices.close();
+  }
+});
+
 test("a printer keeps quiet about what nobody is to act on, in whatever words the machine was given", async () => {
   await using keypad = await Wire.open();
   await using display = await Wire.open();
