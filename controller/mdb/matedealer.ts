@@ -28,7 +28,9 @@ export const MOST_MINOR = 32_767; // its whole numbers have 16 bits and a sign
 
 type Vend = { readonly request: number; readonly priceMinor: number; readonly item: number };
 type Phase =
-  | { readonly kind: "down" | "ready" | "session" }
+  | { readonly kind: "down" | "ready" }
+  /** `isVending`: the last answer said so, though no request was heard. */
+  | { readonly kind: "session"; readonly isVending?: boolean }
   | { readonly kind: "settling"; readonly dueMs: number }
   | {
       readonly kind: "waiting";
@@ -215,6 +217,12 @@ function onLine(phase: Phase, line: Line, request: number, nowMs: number): Out {
       if (line.kind === "vend") return requested(line, request, []);
       if (line.kind === "state" && line.state === "inactive")
         return [waiting("inactive", nowMs), [say({ kind: "reset" })]];
+      if (line.kind === "state" && line.state === "session") return [{ kind: "session" }, []];
+      // The request's line was lost: nobody can be asked about it, and the machine waits for its answer.
+      if (line.kind === "state" && line.state === "vend")
+        return phase.isVending === true
+          ? [{ kind: "session" }, [send({ kind: "deny" })]]
+          : [{ kind: "session", isVending: true }, ignored(phase, line.kind)];
       return over(phase, line, nowMs) ?? stray(phase, line) ?? nothing;
     case "requested":
     case "answering":
@@ -224,7 +232,9 @@ function onLine(phase: Phase, line: Line, request: number, nowMs: number): Out {
     case "stopping":
       if (line.kind === "state" && line.state === "enabled") return [{ kind: "ready" }, []];
       if (line.kind === "state" && isOut(line.state)) return [waiting(line.state, nowMs), []];
-      if (line.kind === "vend") return [{ ...phase, isPending: true, isVending: true, dueMs: nowMs }, []];
+      // A request, or one whose line was lost; what we approved is not denied.
+      if (line.kind === "vend" || (line.kind === "state" && line.state === "vend" && !phase.isVending))
+        return [{ ...phase, isPending: true, isVending: true, dueMs: nowMs }, []];
       return stray(phase, line) ?? nothing;
   }
 }

@@ -1,7 +1,7 @@
 /** The MateDealer's lines and what the driver makes of them, where the simulated adapter does not lead. */
 import { describe, expect, test } from "vitest";
 import type { DriverEvent, Said } from "../../controller/mdb/driver.js";
-import { mateDealer, SETTLE_MS, type MateDealerLink } from "../../controller/mdb/matedealer.js";
+import { mateDealer, SETTLE_MS, STOP_MS, type MateDealerLink } from "../../controller/mdb/matedealer.js";
 import { parseLine, type Line } from "../../controller/mdb/matedealer-line.js";
 
 // prettier-ignore
@@ -119,6 +119,38 @@ test("a request whose ACK was lost is asked about once, and approved once", () =
   expect(line.words).toBe("opened vendRequested");
   line.hear("vend-success 11");
   expect(line.words).toBe("opened vendRequested vendSucceeded");
+});
+
+test("a request whose line was lost is denied, and the session goes on", () => {
+  const line = inSession();
+  line.hear("State: VEND", "State: SESSION IDLE", "State: VEND");
+  expect(line.sent).not.toContain("deny-vend");
+  line.hear("mdb-state", "State: VEND");
+  expect(line.sent.at(-1)).toBe("deny-vend");
+  line.hear("State: SESSION IDLE", "vend-request 250 11");
+  expect(line.words).toBe("opened vendRequested");
+});
+
+test("a session that is closed with such a request in it ends without a restart of the adapter", () => {
+  const line = inSession();
+  line.take({ kind: "ask", ask: { kind: "closeSession" } });
+  line.pass(0);
+  line.hear("State: VEND");
+  line.pass(0);
+  expect(line.sent.slice(-2)).toEqual(["deny-vend", "cancel-session"]);
+  line.hear("State: VEND");
+  line.pass(0);
+  line.hear("State: ENABLED");
+  expect(line.sent.filter((text) => /^(deny|reset)/.test(text))).toEqual(["deny-vend"]);
+});
+
+test("an approved vend is not denied when its session is to be closed", () => {
+  const line = approved();
+  line.take({ kind: "ask", ask: { kind: "closeSession" } });
+  line.pass(0);
+  line.hear("State: VEND");
+  line.pass(STOP_MS);
+  expect(line.sent).not.toContain("deny-vend");
 });
 
 test("a request for something else takes the place of one that waits", () => {
