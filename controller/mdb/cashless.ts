@@ -318,7 +318,8 @@ export function cashless(setup: CashlessSetup): {
   }
 
   function asked(before: Cashless, what: What, nowMs: number, cameFirst = false): Out {
-    const state = dropping(before, ...ANSWERS, "revalueLimit"); // they would answer this request
+    // They would answer this request; and no text for the display holds up its answer.
+    const state = dropping(before, ...ANSWERS, "revalueLimit", "displayRequest");
     const request = state.requests + 1;
     const asking: Asking = {
       ...what,

@@ -152,6 +152,28 @@ test("a poll that is handed on, a broken block and another device's are passed o
   expect(bench.ask({ kind: "openSession", amountMinor: 400 })).toEqual(["> 030190"]);
 });
 
+test.each([
+  ["does not acknowledge", []],
+  ["refuses", ["FF"]],
+])("a text for the display that the machine %s holds up no session", (_, answers) => {
+  const bench = enabled();
+  expect(bench.ask({ kind: "display", text: "Pay now" })[0]).toMatch(/^> 02/);
+  bench.ask({ kind: "openSession", amountMinor: 400 });
+  expect([...bench.hears(...answers), ...bench.pass(AGAIN_MS)]).toContain("> 030190");
+  expect(bench.hears("00")).toEqual(["! opened", "! session"]);
+});
+
+test("nor an approval, which waits for the line as any other", () => {
+  const bench = enabled({ level: 3, features: ["alwaysIdle"] });
+  bench.hears("14 00", "11 00 03 10 01 01", "00", "11 01 FF FF 00 00", "17 04 00 00 00 20", "14 01");
+  bench.ask({ kind: "display", text: "Pay now" });
+  bench.pass(AGAIN_MS - 1);
+  expect(bench.hears("13 00 00 FA 00 07")).toEqual(["! vendRequested 250", "! vend"]);
+  bench.ask({ kind: "approve", request: 1 });
+  expect(bench.pass(DRAIN_MS - 1)).toEqual([]);
+  expect(bench.pass(1)).toEqual(["> 0500FA"]);
+});
+
 test("the second cashless device answers to its own address", () => {
   const bench = inSession({ device: 2 });
   expect(bench.hears("13 00 00 FA 00 07")).toEqual([]);
