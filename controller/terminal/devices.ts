@@ -178,7 +178,7 @@ export class Devices {
     for (const effect of effects) {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
-        this.#show(effect.shown);
+        this.#show(effect.shown, event.kind);
         this.#showOnScreens(effect.shown, effect.shown.text === next.words.idle);
       } else if (!this.#ask({ requestId: effect.requestId, kind: effect.about, value: effect.value }))
         this.unsent(effect.requestId);
@@ -190,7 +190,7 @@ export class Devices {
     this.#options.machineDisplay?.(shown, isIdle);
   }
 
-  #show(shown: Shown): void {
+  #show(shown: Shown, about: TerminalEvent["kind"]): void {
     const columns = this.#options.display?.columns;
     if (columns === undefined) {
       this.#display?.write(textOf(shown));
@@ -198,7 +198,7 @@ export class Devices {
     }
     // What nobody is to act on is not printed: paper is not a screen.
     const { idle, asking } = this.#state.words;
-    if (shown.text === idle || shown.text === asking) return;
+    if (about === "vending" || shown.text === idle || shown.text === asking) return;
     this.#display?.write(Buffer.from(escpos(shown, columns)).toString("latin1"));
   }
 

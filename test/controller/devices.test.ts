@@ -126,6 +126,8 @@ test("a printer keeps quiet about what nobody is to act on, in whatever words th
   try {
     await expect.poll(() => keypad.socket !== undefined && display.socket !== undefined).toBe(true);
     devices.say({ ...WORDS, idle: "Haere mai", asking: "Taihoa" });
+    devices.vending("Cola");
+    devices.vended("Cola", "succeeded");
     keypad.socket?.write("1234 5678\r\n");
     await expect.poll(() => asked.length).toBe(1);
     devices.answered({ requestId: asked[0]?.requestId ?? "", show: "No such voucher" });
