@@ -31,11 +31,13 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
   const { limits = {}, texts = {}, items = [] } = from ?? {};
   const { maxVends, selectionMs = own.selectionMs } = limits;
   const { patienceSeconds = Infinity, itemNumbers } = own.facts;
+  const wiring = wiringOf(own, from ?? {});
+  const toldSeconds = CARRIES.includes(own.driver) ? wiring.reader.responseSeconds : Infinity;
   return {
     terms: {
       currency: own.currency,
       vendResultMs: limits.vendResultMs ?? own.vendResultMs,
-      selectionMs: Math.min(selectionMs, patienceSeconds * SELECTION_PER_SECOND_MS),
+      selectionMs: Math.min(selectionMs, Math.min(patienceSeconds, toldSeconds) * SELECTION_PER_SECOND_MS),
       suspendAfter: limits.suspendAfter ?? own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },
@@ -43,7 +45,7 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
     statusEveryMs: limits.statusEveryMs ?? own.statusEveryMs,
     words: { ...WORDS, ...texts } as Words, // from JSON: a key that is there has a text
     items,
-    wiring: wiringOf(own, from ?? {}),
+    wiring,
     itemNumbers,
   };
 }

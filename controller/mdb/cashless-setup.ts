@@ -16,6 +16,8 @@ export type CashlessSetup = {
   readonly responseSeconds: number;
   /** How long it really waits, where that was measured. */
   readonly patienceSeconds?: number | undefined;
+  /** How long a product may take. */
+  readonly vendResultMs: number;
   readonly options: readonly ("refund" | "multivend" | "display" | "cashSale")[];
   readonly features: readonly Feature[];
   readonly identity: {

@@ -13,9 +13,11 @@ export type Asking = {
   readonly request: number;
   readonly scaled: number;
   readonly item: number;
+  readonly cameFirst: boolean; // asked for without a session (Always Idle): no sale of ours holds the one it leaves
   /** `void`: the machine broke the order, and gets no answer but the one that says so. */
   readonly answer: "awaited" | "approving" | "sent" | "taken" | "denied" | "void";
   readonly answerByMs: number;
+  readonly resultByMs: number; // once it was approved, the machine may be silent until then
 };
 export type What = Pick<Asking, "kind" | "scaled" | "item">;
 export type Phase = { readonly kind: "inactive" | "disabled" | "enabled" | "sessionIdle" } | Asking;
@@ -71,11 +73,15 @@ export type CashlessEffect =
   | { readonly kind: "ignored"; readonly state: string; readonly event: string };
 export type Out = readonly [Cashless, readonly CashlessEffect[]];
 
+/** The machine's silence: a product takes its time, and an adapter that carries blocks hands on no polls meanwhile. */
+export const silentByMs = ({ phase, quietByMs }: Cashless): number =>
+  isVend(phase) && isApproved(phase) ? Math.max(quietByMs, phase.resultByMs) : quietByMs;
+
 export function dueMs(state: Cashless): number | undefined {
-  const { phase, closing, openByMs, quietByMs } = state;
+  const { phase, closing, openByMs } = state;
   const answer = "answer" in phase && isAnswerDue(phase) ? phase.answerByMs : Infinity;
   const close = closing !== undefined && phase.kind === "sessionIdle" ? closing.againMs : Infinity;
-  const first = Math.min(quietByMs, openByMs ?? Infinity, answer, close);
+  const first = Math.min(silentByMs(state), openByMs ?? Infinity, answer, close);
   return first === Infinity ? undefined : first;
 }
 
@@ -144,6 +150,9 @@ export const isVend = (phase: Phase): phase is Asking =>
   phase.kind === "vend" || phase.kind === "negativeVend";
 export const answered = (phase: Phase, answer: Asking["answer"]): phase is Asking =>
   "answer" in phase && phase.answer === answer;
+/** A vend that may have been given out: its approval has left. */
+export const isApproved = (phase: Phase): boolean =>
+  isVend(phase) && (phase.answer === "sent" || phase.answer === "taken");
 export const isAnswerDue = ({ answer }: Asking): boolean =>
   answer === "awaited" || answer === "approving" || answer === "void";
 export const isWaiting = (delivery: post.Delivery): boolean =>

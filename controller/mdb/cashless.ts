@@ -35,6 +35,7 @@ import {
   fresh,
   ignored,
   isAnswerDue,
+  isApproved,
   isVend,
   isWaiting,
   lower,
@@ -42,6 +43,7 @@ import {
   owing,
   say,
   send,
+  silentByMs,
   tellOf,
   withdrawing,
 } from "./cashless-state.js";
@@ -55,6 +57,7 @@ export const ANSWER_MS = 45_000; // machines give up after a minute, whatever th
 export const CLOSE_AGAIN_MS = 5_000;
 export const CLOSE_TRIES = 12;
 export const QUIET_MS = 300_000; // ten times 30 s, which is longer than any vend leaves us unpolled
+export const LATE_MS = 60_000; // a vend that the sale gave up on may still end
 /** A sale for cash is told again when our ACK was lost; nobody buys the same twice as quickly. */
 export const CASH_AGAIN_MS = 5_000;
 
@@ -76,6 +79,7 @@ export function cashless(setup: CashlessSetup): {
   };
   const waitsSeconds = Math.min(setup.responseSeconds, setup.patienceSeconds ?? Infinity);
   const answerMs = Math.min(waitsSeconds * 900, ANSWER_MS);
+  const resultMs = Math.max(QUIET_MS, setup.vendResultMs + LATE_MS);
   return { initial: fresh(0, Infinity), step, dueMs, contextOf };
 
   function step(state: Cashless, event: CashlessEvent): Out {
@@ -296,7 +300,7 @@ export function cashless(setup: CashlessSetup): {
       return [next, [...effects, ...more]];
     }
     const isOpen = phase.kind === "sessionIdle" && !state.isEnding;
-    return isOpen || selectsFirst ? asked(state, what, nowMs) : violated(state);
+    return isOpen || selectsFirst ? asked(state, what, nowMs, selectsFirst) : violated(state);
   }
 
   function onRequestAgain(state: Cashless, phase: Asking, what: What, nowMs: number): Out {
@@ -313,10 +317,18 @@ export function cashless(setup: CashlessSetup): {
     return hasHeard ? asked(idle(state, nowMs), what, nowMs) : violated(state);
   }
 
-  function asked(before: Cashless, what: What, nowMs: number): Out {
-    const state = dropping(before, ...ANSWERS, "revalueLimit"); // they would answer this request
+  function asked(before: Cashless, what: What, nowMs: number, cameFirst = false): Out {
+    // They would answer this request; and no text for the display holds up its answer.
+    const state = dropping(before, ...ANSWERS, "revalueLimit", "displayRequest");
     const request = state.requests + 1;
-    const asking: Asking = { ...what, request, answer: "awaited", answerByMs: nowMs + answerMs };
+    const asking: Asking = {
+      ...what,
+      request,
+      cameFirst,
+      answer: "awaited",
+      answerByMs: nowMs + answerMs,
+      resultByMs: nowMs + answerMs + resultMs,
+    };
     const next = { ...state, phase: asking, requests: request, isUnsettled: false };
     if (state.closing !== undefined || !isPossible(state, what)) return [denied(next, asking), []];
     return [next, [say(tellOf(asking))]];
@@ -347,8 +359,7 @@ export function cashless(setup: CashlessSetup): {
 
   function onResult(state: Cashless, kind: "vendSucceeded" | "vendFailed", nowMs: number): Out {
     const { phase } = state;
-    if (isVend(phase) && (phase.answer === "sent" || phase.answer === "taken"))
-      return [idle(state, nowMs), [say({ kind })]];
+    if (isApproved(phase)) return [idle(state, nowMs), [say({ kind })]];
     if (state.isUnsettled) return [{ ...state, isUnsettled: false }, [say({ kind })]];
     if (!("answer" in phase)) return ignored(state, kind); // said twice
     if (kind === "vendSucceeded" || !isVend(phase)) return violated(state);
@@ -366,8 +377,8 @@ export function cashless(setup: CashlessSetup): {
     const isOpening = state.openByMs !== undefined && post.hasLeft(state.delivery, "beginSession");
     if ((phase.kind === "enabled" && !isOpening) || phase.kind === "disabled")
       return [owing(state, { kind: "endSession" }), []]; // our ACK to the last one was lost
-    const isApproved = isVend(phase) && (phase.answer === "sent" || phase.answer === "taken");
-    const silent = state.closing !== undefined && !isApproved;
+    const isUnsettled = isApproved(phase);
+    const silent = state.closing !== undefined && !isUnsettled;
     const next = dropping(state, "beginSession", "sessionCancelRequest", ...ANSWERS);
     return [
       owing(
@@ -377,7 +388,7 @@ export function cashless(setup: CashlessSetup): {
           openByMs: undefined,
           closing: undefined,
           isEnding: true,
-          isUnsettled: isApproved || state.isUnsettled,
+          isUnsettled: isUnsettled || state.isUnsettled,
         },
         { kind: "endSession" },
       ),
@@ -419,6 +430,8 @@ export function cashless(setup: CashlessSetup): {
     const next = {
       ...fresh(state.requests, byMachine ? nowMs + QUIET_MS : Infinity),
       cashSale: state.cashSale,
+      // Our own reset tells nothing of the vend: the machine may still say what became of it.
+      isUnsettled: !byMachine && (isApproved(phase) || state.isUnsettled),
     };
     if (state.openByMs !== undefined) return [next, notOpened(state)[1]];
     if (phase.kind !== "sessionIdle" && !("answer" in phase)) return [next, []];
@@ -466,7 +479,7 @@ export function cashless(setup: CashlessSetup): {
 
   function due(state: Cashless, nowMs: number): Out {
     const { phase, closing } = state;
-    if (nowMs >= state.quietByMs) return reset(state, nowMs, false);
+    if (nowMs >= silentByMs(state)) return reset(state, nowMs, false);
     // A machine that takes no session while it has us enabled is not there, or believes something else of us.
     if (state.openByMs !== undefined && nowMs >= state.openByMs) return reset(state, nowMs, false);
     if ("answer" in phase && isAnswerDue(phase) && nowMs >= phase.answerByMs)
@@ -499,9 +512,12 @@ export function cashless(setup: CashlessSetup): {
 
   /** Into Session Idle. */
   function idle(state: Cashless, nowMs: number): Cashless {
+    const { phase } = state;
     const next: Cashless = { ...dropping(state, ...ANSWERS), phase: { kind: "sessionIdle" } };
-    if (next.closing === undefined) return next;
-    const closing = { ...next.closing, againMs: nowMs + CLOSE_AGAIN_MS };
+    // Whatever the machine opened around a selection goes with it; what was approved is the sale's, which closes it.
+    const isNobodys = "answer" in phase && phase.cameFirst && !isApproved(phase);
+    if (next.closing === undefined && !isNobodys) return next;
+    const closing = { tries: 0, ...next.closing, againMs: nowMs + CLOSE_AGAIN_MS };
     return owing({ ...next, closing }, { kind: "sessionCancelRequest" });
   }
 

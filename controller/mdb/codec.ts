@@ -148,7 +148,7 @@ export function decodeCommand(block: Uint8Array, context?: Context): CommandDeco
   const address = opened.body[0] ?? 0; // a block has one
   const device = deviceAt(address);
   if (device === undefined) return bad({ kind: "unknownAddress", address });
-  const body = opened.body.slice();
+  const body = Uint8Array.from(opened.body); // a Buffer's own slice shares its bytes
   body[0] = address - (device === 2 ? SECOND : 0);
   const found = firstGood(context, (one) => readOne(commands, body, one, "whole"));
   // The kind and the fields are one row of the table.

@@ -2,6 +2,7 @@
  * What a reader still has to say, and what it has said without being heard. Pure. MDB/ICP 4.2, section 3.
  *
  * Promises  a block is said again on each later poll until it is acknowledged, byte for byte; nothing else is said meanwhile.
+ *           A text for the display alone makes room for whatever else is owed: nothing may depend on it.
  *           Several answers go into one block as far as they fit, in the order they came.
  * Bounded   by one answer of each kind: a second takes the place of one that has not left yet.
  */
@@ -52,7 +53,8 @@ export function drop(delivery: Delivery, context: Context, ...kinds: readonly Ki
 /** What a poll is answered with; `undefined` if there is nothing but an ACK. */
 export function next(delivery: Delivery, context: Context): Delivery {
   const { owed, flight } = delivery;
-  if (flight !== undefined) return { owed, flight: { ...flight, isFresh: true } };
+  const isInTheWay = owed.length > 0 && flight?.responses.every(({ kind }) => kind === "displayRequest");
+  if (flight !== undefined && isInTheWay !== true) return { owed, flight: { ...flight, isFresh: true } };
   const count = howMany(owed, context);
   if (count === 0) return delivery;
   return { owed: owed.slice(count), flight: flightOf(owed.slice(0, count), context, true) };

@@ -26,9 +26,11 @@ export const STOP_TRIES = 10;
 export const LATE_TRIES = 180; // three minutes: a vend that we gave up on may still end
 export const MOST_MINOR = 32_767; // its whole numbers have 16 bits and a sign
 
-type Vend = { readonly request: number; readonly priceMinor: number };
+type Vend = { readonly request: number; readonly priceMinor: number; readonly item: number };
 type Phase =
-  | { readonly kind: "down" | "ready" | "session" }
+  | { readonly kind: "down" | "ready" }
+  /** `isVending`: the last answer said so, though no request was heard. */
+  | { readonly kind: "session"; readonly isVending?: boolean }
   | { readonly kind: "settling"; readonly dueMs: number }
   | {
       readonly kind: "waiting";
@@ -40,7 +42,7 @@ type Phase =
   | { readonly kind: "requested"; readonly vend: Vend }
   | { readonly kind: "answering"; readonly vend: Vend; readonly isDrained: boolean; readonly dueMs: number }
   /** `isDoubtful`: a line since then may have been the result, or shows that there was one. */
-  | { readonly kind: "approved"; readonly isDoubtful: boolean }
+  | { readonly kind: "approved"; readonly vend: Vend; readonly isDoubtful: boolean }
   | {
       readonly kind: "stopping";
       readonly isPending: boolean; // a request waits for its denial
@@ -144,7 +146,7 @@ function onDue(link: MateDealerLink, nowMs: number): readonly [MateDealerLink, r
       // A timer that is late may ring before the line is read: one more turn, so that what is there is heard first.
       if (!phase.isDrained) return [{ ...link, phase: { ...phase, isDrained: true, dueMs: nowMs } }, []];
       return [
-        { ...link, phase: { kind: "approved", isDoubtful: false } },
+        { ...link, phase: { kind: "approved", vend: phase.vend, isDoubtful: false } },
         [send({ kind: "approve", amountMinor: phase.vend.priceMinor })],
       ];
     case "stopping": {
@@ -215,6 +217,12 @@ function onLine(phase: Phase, line: Line, request: number, nowMs: number): Out {
       if (line.kind === "vend") return requested(line, request, []);
       if (line.kind === "state" && line.state === "inactive")
         return [waiting("inactive", nowMs), [say({ kind: "reset" })]];
+      if (line.kind === "state" && line.state === "session") return [{ kind: "session" }, []];
+      // The request's line was lost: nobody can be asked about it, and the machine waits for its answer.
+      if (line.kind === "state" && line.state === "vend")
+        return phase.isVending === true
+          ? [{ kind: "session" }, [send({ kind: "deny" })]]
+          : [{ kind: "session", isVending: true }, ignored(phase, line.kind)];
       return over(phase, line, nowMs) ?? stray(phase, line) ?? nothing;
     case "requested":
     case "answering":
@@ -224,16 +232,24 @@ function onLine(phase: Phase, line: Line, request: number, nowMs: number): Out {
     case "stopping":
       if (line.kind === "state" && line.state === "enabled") return [{ kind: "ready" }, []];
       if (line.kind === "state" && isOut(line.state)) return [waiting(line.state, nowMs), []];
-      if (line.kind === "vend") return [{ ...phase, isPending: true, isVending: true, dueMs: nowMs }, []];
+      // A request, or one whose line was lost; what we approved is not denied.
+      if (line.kind === "vend" || (line.kind === "state" && line.state === "vend" && !phase.isVending))
+        return [{ ...phase, isPending: true, isVending: true, dueMs: nowMs }, []];
       return stray(phase, line) ?? nothing;
   }
 }
 
-function whileAsked(phase: Phase, line: Line, request: number, nowMs: number): Out | undefined {
+function whileAsked(
+  phase: Extract<Phase, { kind: "requested" | "answering" }>,
+  line: Line,
+  request: number,
+  nowMs: number,
+): Out | undefined {
   const cancelled = say({ kind: "vendCancelled" });
   // A failure without an approval is the machine giving up on our answer: it, too, has vended nothing.
   if (line.kind === "cancelled" || line.kind === "failed") return [{ kind: "session" }, [cancelled]];
-  if (line.kind === "vend") return requested(line, request, [cancelled]);
+  if (line.kind === "vend")
+    return isSame(line, phase.vend) ? undefined : requested(line, request, [cancelled]);
   if (line.kind === "state" && line.state === "session") return [{ kind: "session" }, [cancelled]];
   if (line.kind === "state" && line.state === "inactive")
     return [waiting("inactive", nowMs), [cancelled, say({ kind: "reset" })]];
@@ -259,6 +275,9 @@ function whileApproved(
       if (phase.isDoubtful) return [stopping(nowMs, false, false), [unknown]];
       return [{ kind: "session" }, [say({ kind: line.kind === "failed" ? "vendFailed" : "vendCancelled" })]];
     case "vend":
+      // Said again, our ACK lost; or the same once more, after a result that was lost: what comes next tells.
+      if (isSame(line, phase.vend) && !phase.isDoubtful)
+        return [{ ...phase, isDoubtful: true }, ignored(phase, line.kind)];
       return [stopping(nowMs, true, true), [unknown]]; // the result of the one before was lost on the way
     case "state":
       // Counts as sold (7.4.7), unless a result may have been said that we could not read.
@@ -304,11 +323,14 @@ function requested(
   saying: readonly DriverEffect[],
 ): Out {
   return [
-    { kind: "requested", vend: { request, priceMinor } },
+    { kind: "requested", vend: { request, priceMinor, item } },
     [...saying, say({ kind: "vendRequested", request, item, priceMinor })],
   ];
 }
 
+/** The machine says a request again when our ACK to it was lost. */
+const isSame = (line: Extract<Line, { kind: "vend" }>, vend: Vend): boolean =>
+  line.priceMinor === vend.priceMinor && line.item === vend.item;
 const restarting = (nowMs: number) => ({
   phase: { kind: "settling", dueMs: nowMs + SETTLE_MS } as const,
   asked: 0,

@@ -7,7 +7,7 @@ import type { RawSetup } from "./raw.js";
 const UNKNOWN = "FFFF";
 
 export function rawSetup(
-  { machineId, currency, decimals, reader, facts }: Configuration,
+  { machineId, currency, decimals, reader, facts, vendResultMs }: Configuration,
   drainMs: number,
 ): RawSetup {
   const [major = "0", minor = "0"] = VERSION.split(".");
@@ -23,6 +23,7 @@ export function rawSetup(
       decimals: reader.decimals ?? decimals,
       responseSeconds: reader.responseSeconds,
       patienceSeconds: facts.patienceSeconds,
+      vendResultMs,
       options: reader.options,
       features: reader.alwaysIdle ? ["alwaysIdle"] : [],
       identity: {

@@ -14,7 +14,14 @@
  */
 import { cashless } from "./cashless.js";
 import type { CashlessSetup } from "./cashless-setup.js";
-import { cancelledOf, mdbOf, type Cashless, type CashlessEvent, type Told } from "./cashless-state.js";
+import {
+  cancelledOf,
+  isApproved,
+  mdbOf,
+  type Cashless,
+  type CashlessEvent,
+  type Told,
+} from "./cashless-state.js";
 import { encode } from "./codec.js";
 import { isOwed } from "./delivery.js";
 import type { Ask, Driver, DriverEffect, DriverEvent, MdbState, Said } from "./driver.js";
@@ -168,7 +175,9 @@ export function raw(setup: RawSetup): Driver<RawLink> {
 
   /** With JUST RESET, upon which the machine sets us up. */
   function begun(link: RawLink): RawLink {
-    const reader = { ...device.initial, requests: link.reader.requests }; // a late answer must not meet a new request
+    const { requests, phase } = link.reader; // a late answer must not meet a new request
+    const isUnsettled = link.reader.isUnsettled || isApproved(phase); // and a late result is still heard
+    const reader = { ...device.initial, requests, isUnsettled };
     return { ...link, reader, giveAtMs: undefined, isDrained: false, enableByMs: undefined };
   }
 

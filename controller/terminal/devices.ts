@@ -14,6 +14,7 @@ import type { Log } from "../log.js";
 import { anyLines, bytesOut, type Framing } from "../serial/framing.js";
 import { SerialLine } from "../serial/serial-line.js";
 import type { SerialLink } from "../serial/serial-link.js";
+import { onPage } from "./code-page.js";
 import { escpos } from "./escpos.js";
 import {
   dueMs,
@@ -53,7 +54,9 @@ type Untimed<E> = E extends { readonly nowMs: number } ? Omit<E, "nowMs"> : neve
 const CLEAR = "\f";
 
 /** A display of text has no QR code: whoever has a phone may still type the address. */
-const textOf = ({ text, qr }: Shown): string => `${CLEAR}${text}${qr === undefined ? "" : `\r\n${qr}`}`;
+const textOf = ({ text, qr }: Shown): string =>
+  `${CLEAR}${lettersOf(text)}${qr === undefined ? "" : `\r\n${lettersOf(qr)}`}`;
+const lettersOf = (text: string): string => Buffer.from(onPage(text)).toString("latin1");
 
 export class Devices {
   readonly #options: DevicesOptions;
@@ -175,7 +178,7 @@ export class Devices {
     for (const effect of effects) {
       if (effect.kind === "show") {
         log.info(effect.shown, "display");
-        this.#show(effect.shown);
+        this.#show(effect.shown, event.kind);
         this.#showOnScreens(effect.shown, effect.shown.text === next.words.idle);
       } else if (!this.#ask({ requestId: effect.requestId, kind: effect.about, value: effect.value }))
         this.unsent(effect.requestId);
@@ -187,7 +190,7 @@ export class Devices {
     this.#options.machineDisplay?.(shown, isIdle);
   }
 
-  #show(shown: Shown): void {
+  #show(shown: Shown, about: TerminalEvent["kind"]): void {
     const columns = this.#options.display?.columns;
     if (columns === undefined) {
       this.#display?.write(textOf(shown));
@@ -195,7 +198,7 @@ export class Devices {
     }
     // What nobody is to act on is not printed: paper is not a screen.
     const { idle, asking } = this.#state.words;
-    if (shown.text === idle || shown.text === asking) return;
+    if (about === "vending" || shown.text === idle || shown.text === asking) return;
     this.#display?.write(Buffer.from(escpos(shown, columns)).toString("latin1"));
   }
 

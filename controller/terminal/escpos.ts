@@ -1,10 +1,11 @@
 /**
  * What a receipt printer is sent so that a customer reads it: ESC/POS, text and QR code. Pure.
  *
- * Promises  a text can command nothing: what the code page has no letter for is a question mark.
+ * Promises  a text can command nothing: only letters of the code page leave (code-page.ts).
  *
  * The commands are those of Epson's ESC/POS command reference, which other makers follow.
  */
+import { onPage } from "./code-page.js";
 import type { Shown } from "./terminal.js";
 
 /** A code of 200 characters at this many dots a module is still narrower than 58 mm paper. */
@@ -20,7 +21,7 @@ const QR = 0x31; // cn of every GS ( k for a QR code
 
 /** The bytes for this text and code, on paper of so many columns. */
 export function escpos({ text, qr }: Shown, columns: number): Uint8Array {
-  const lines = wrapped(text, columns).flatMap((line) => [...Array.from(line, byteOf), LINE_FEED]);
+  const lines = wrapped(text, columns).flatMap((line) => [...onPage(line), LINE_FEED]);
   const code = qr === undefined ? [] : [...qrCode(qr), LINE_FEED];
   return Uint8Array.from([...INITIALIZE, ...PAGE_WPC1252, ...CENTRED, ...lines, ...code, ...FEED]);
 }
@@ -39,13 +40,6 @@ function qrCode(holds: string): readonly number[] {
 function symbol(fn: number, ...parameters: readonly number[]): readonly number[] {
   const length = parameters.length + 2;
   return [0x1d, 0x28, 0x6b, length & 0xff, length >> 8, QR, fn, ...parameters];
-}
-
-/** Windows-1252, as far as prices and sentences need it. */
-function byteOf(letter: string): number {
-  if (letter === "€") return 0x80;
-  const code = letter.codePointAt(0) ?? 0;
-  return (code >= 0x20 && code < 0x7f) || (code >= 0xa0 && code <= 0xff) ? code : 0x3f;
 }
 
 /** Lines no longer than that, broken between words; a word that is longer is broken inside. */

@@ -13,6 +13,7 @@ export const setup: CashlessSetup = {
   scale: 1,
   decimals: 2,
   responseSeconds: 30,
+  vendResultMs: 25_000,
   options: ["multivend", "cashSale"],
   features: ["money32", "alwaysIdle"],
   identity: { manufacturer: "TST", serial: "000000000001", model: "MODEL-000001", version: "0100" },

@@ -385,8 +385,65 @@ const rules: readonly [name: string, given: Given | "cold", script: string][] = 
     `13 01 -> ACK, vendCancelled
      12 -> 06
      ack -> mdb session
-     13 04 -> ACK, sessionEnded
-     12 -> 07`,
+     13 04 -> ACK
+     12 -> 07
+     ack -> mdb enabled`,
+  ],
+  [
+    "Always Idle: after a denial the machine is asked to end the session that nobody holds, again and again",
+    { level: 3, options: ALWAYS_IDLE, first: ["13 00 00 96 00 05"] },
+    `deny 1 ->
+     12 -> 06
+     ack -> mdb session
+     12 -> 04
+     ack ->
+     wait 5000 ->
+     12 -> 04
+     ack ->
+     13 00 00 64 00 06 -> ACK, mdb vend
+     12 -> 06
+     ack -> mdb session
+     12 -> 04
+     13 04 -> ACK
+     12 -> 07
+     ack -> mdb enabled
+     13 00 00 64 00 06 -> ACK, vendRequested 3 6 100, mdb vend`,
+  ],
+  [
+    "Always Idle: so it is after a cancel, a deadline, and a machine that gives up on our answer",
+    { level: 3, options: ALWAYS_IDLE },
+    `13 00 00 96 00 05 -> ACK, vendRequested 1 5 150, mdb vend
+     13 01 -> ACK, vendCancelled
+     12 -> 06
+     ack -> mdb session
+     12 -> 04
+     13 04 -> ACK
+     12 -> 07
+     ack -> mdb enabled
+     13 00 00 96 00 05 -> ACK, vendRequested 2 5 150, mdb vend
+     wait 27000 -> vendCancelled
+     12 -> 06
+     ack -> mdb session
+     12 -> 04
+     13 04 -> ACK
+     12 -> 07
+     ack -> mdb enabled
+     13 00 00 96 00 05 -> ACK, vendRequested 3 5 150, mdb vend
+     13 03 -> ACK, vendCancelled, mdb session
+     12 -> 04`,
+  ],
+  [
+    "Always Idle: what was approved is its sale's, which may sell again in the same session",
+    { level: 3, options: ALWAYS_IDLE, first: ["13 00 00 96 00 05", "approve 1", "12", "ack"] },
+    `13 02 00 05 -> ACK, vendSucceeded, mdb session
+     12 -> ACK
+     13 00 00 64 00 06 -> ACK, vendRequested 2 6 100, mdb vend
+     deny 2 ->
+     12 -> 06
+     ack -> mdb session
+     12 -> ACK
+     close ->
+     12 -> 04`,
   ],
   [
     "Always Idle: a session may begin first all the same, and a quicker customer is in it",
@@ -600,9 +657,30 @@ const rules: readonly [name: string, given: Given | "cold", script: string][] = 
   [
     "a machine that is no longer heard has to set us up again; an approved vend is nobody's to know",
     { first: APPROVED },
-    `wait 299999 ->
+    `wait 326999 ->
      wait 1 -> sessionEnded, mdb inactive
      12 -> 00`,
+  ],
+  [
+    "a product may take as long as we were told, with nothing heard of the machine meanwhile",
+    { first: APPROVED, changes: { vendResultMs: 600_000 } },
+    `wait 600000 ->
+     13 02 00 05 -> ACK, vendSucceeded, mdb session
+     wait 299999 ->
+     wait 1 -> sessionEnded, mdb inactive`,
+  ],
+  [
+    "what became of a vend may be said after we made the machine set us up again, once",
+    { first: [...APPROVED, "wait 327000"] },
+    `13 03 -> ACK, vendFailed
+     13 03 -> ACK, (vendFailed)`,
+  ],
+  [
+    "and so may what became of one that was unknown before",
+    { first: [...APPROVED, "13 04", "12", "ack", "open 500", "12", "wait 5000"] },
+    `12 -> 00
+     ack ->
+     13 02 00 05 -> ACK, vendSucceeded`,
   ],
 ];
 
@@ -628,6 +706,22 @@ test("a reader whose wish to end a session is not heard makes the machine set it
   expect(said).toBe("sessionEnded, mdb inactive");
   expect(reader.nowMs).toBe(65_000);
   expect(reader.say("12")).toBe("00");
+});
+
+test("so does one whose denied selection left a session that the machine does not end", () => {
+  const reader = bench({
+    level: 3,
+    options: ALWAYS_IDLE,
+    first: ["13 00 00 96 00 05", "deny 1", "12", "ack"],
+  });
+  let said = "";
+  for (let asked = 0; said === "" && asked < 100; asked += 1) {
+    reader.say("12");
+    reader.say("ack");
+    said = reader.say("wait 5000");
+  }
+  expect(said).toBe("sessionEnded, mdb inactive");
+  expect(reader.nowMs).toBe(65_000);
 });
 
 test("cashless #2 answers to 60H and to nothing else", () => {

@@ -78,6 +78,31 @@ test.each([
   }
 });
 
+test("a display is sent letters of its code page alone: no letter becomes a command", async () => {
+  await using display = await Wire.open();
+  const devices = new Devices(
+    {
+      scanner: undefined,
+      keypad: undefined,
+      display: { newLink: display.link, columns: undefined },
+      screen: undefined,
+      machineDisplay: undefined,
+      wrapping: { prefix: "", suffix: "" },
+      words: { ...WORDS, idle: "Čaj ě 2 € café \u0085☃" },
+      backOff: { firstMs: 10, maxMs: 100 },
+      clock,
+      random,
+      log: quiet,
+    },
+    () => true,
+  );
+  try {
+    await expect.poll(() => display.sent).toBe("\fCaj e 2 \u0080 caf\u00e9 ??\n");
+  } finally {
+    devices.close();
+  }
+});
+
 test("a printer keeps quiet about what nobody is to act on, in whatever words the machine was given", async () => {
   await using keypad = await Wire.open();
   await using display = await Wire.open();
@@ -101,6 +126,8 @@ test("a printer keeps quiet about what nobody is to act on, in whatever words th
   try {
     await expect.poll(() => keypad.socket !== undefined && display.socket !== undefined).toBe(true);
     devices.say({ ...WORDS, idle: "Haere mai", asking: "Taihoa" });
+    devices.vending("Cola");
+    devices.vended("Cola", "succeeded");
     keypad.socket?.write("1234 5678\r\n");
     await expect.poll(() => asked.length).toBe(1);
     devices.answered({ requestId: asked[0]?.requestId ?? "", show: "No such voucher" });

@@ -14,6 +14,7 @@ const golden: readonly [name: string, shown: Shown, bytes: string][] = [
   ["a text",                   { text: "Hi" },             `${BEGIN} 48 69 0a ${END}`],
   ["a euro and an accent",     { text: "5 € café" },       `${BEGIN} 35 20 80 20 63 61 66 e9 0a ${END}`],
   ["no letter of the page",    { text: "a\u001b☃" },       `${BEGIN} 61 3f 3f 0a ${END}`],
+  ["a letter without its mark", { text: "Čě" },            `${BEGIN} 43 65 0a ${END}`],
   ["two lines",                { text: "Choose at the machine" }, `${BEGIN} ${text("Choose at the")} 0a ${text("machine")} 0a ${END}`],
   ["a QR code", { text: "Pay", qr: "https://a.nz/1" }, [
     BEGIN, "50 61 79 0a",

@@ -43,6 +43,21 @@ describe("patienceSeconds", () => {
     expect(selectionMs({ facts: { patienceSeconds: 20 } })).toBe(18_000);
     expect(selectionMs({ facts: { patienceSeconds: 60 }, selectionMs: 30_000 })).toBe(30_000);
   });
+
+  test("where the reader is ours, a selection waits no longer than it does", () => {
+    const file = own({ driver: "mdb-hex", reader: { level: 3, alwaysIdle: true } });
+    const bench = new DriverBench("mdb-hex", true);
+    bench.plug();
+    bench.pass(3_000);
+    bench.machine.select(WATER);
+    bench.heard();
+    bench.pass(settingsOf(file, null).terms.selectionMs - 1);
+    expect(bench.heard()).toBe("");
+    const afar = { version: 1, items: [], currency: "NZD", reader: { responseSeconds: 40 } };
+    const checked = check(file, afar);
+    if (!checked.ok) throw new Error(checked.at);
+    expect(settingsOf(file, checked.configuration).terms.selectionMs).toBe(36_000); // the reader's in force
+  });
 });
 
 describe("alwaysIdle", () => {

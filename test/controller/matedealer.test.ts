@@ -1,7 +1,7 @@
 /** The MateDealer's lines and what the driver makes of them, where the simulated adapter does not lead. */
 import { describe, expect, test } from "vitest";
 import type { DriverEvent, Said } from "../../controller/mdb/driver.js";
-import { mateDealer, SETTLE_MS, type MateDealerLink } from "../../controller/mdb/matedealer.js";
+import { mateDealer, SETTLE_MS, STOP_MS, type MateDealerLink } from "../../controller/mdb/matedealer.js";
 import { parseLine, type Line } from "../../controller/mdb/matedealer-line.js";
 
 // prettier-ignore
@@ -60,13 +60,18 @@ class Bench {
     return this.said.map(({ kind }) => kind).join(" ");
   }
 }
-function approved(): Bench {
+function inSession(): Bench {
   const line = new Bench();
   line.take({ kind: "connected" });
   line.pass(SETTLE_MS);
   line.hear("State: ENABLED");
   line.take({ kind: "ask", ask: { kind: "openSession", amountMinor: 400 } });
-  line.hear("State: SESSION IDLE", "vend-request 250 11");
+  line.hear("State: SESSION IDLE");
+  return line;
+}
+function approved(): Bench {
+  const line = inSession();
+  line.hear("vend-request 250 11");
   line.take({ kind: "ask", ask: { kind: "approve", request: 1 } });
   line.pass(10);
   line.pass(10);
@@ -88,6 +93,13 @@ describe("after an approval", () => {
     ["a failure", ["vend-failure"], "vendFailed"],
     ["a failure after a line nobody could read", ["vend-succ\u0080ess", "vend-failure"], "sessionEnded"],
     ["a reset after a line nobody could read", ["vend-succ\u0080ess", "State: INACTIVE"], "sessionEnded"],
+    [
+      "a request that is said again, its ACK lost, is no other",
+      ["vend-request 250 11", "vend-success 11"],
+      "vendSucceeded",
+    ],
+    ["a failure after that, which may be another's", ["vend-request 250 11", "vend-failure"], "sessionEnded"],
+    ["a request for something else: nobody knows", ["vend-request 250 12"], "sessionEnded"],
     ["the echo of the approval is no result", ["approve-vend 250", "reset"], ""],
   ])("%s", (_, texts, words) => {
     const line = approved();
@@ -96,13 +108,60 @@ describe("after an approval", () => {
   });
 });
 
-test("an approval waits for what the kernel still holds of the line, and for one more turn", () => {
-  const line = new Bench();
-  line.take({ kind: "connected" });
-  line.pass(SETTLE_MS);
-  line.hear("State: ENABLED");
-  line.take({ kind: "ask", ask: { kind: "openSession", amountMinor: 400 } });
+test("a request whose ACK was lost is asked about once, and approved once", () => {
+  const line = inSession();
+  line.hear("vend-request 250 11", "vend-request 250 11");
+  line.take({ kind: "ask", ask: { kind: "approve", request: 1 } });
+  line.hear("vend-request 250 11");
+  line.pass(10);
+  line.pass(10);
+  expect(line.sent.filter((text) => /^(approve|deny|cancel)/.test(text))).toEqual(["approve-vend 250"]);
+  expect(line.words).toBe("opened vendRequested");
+  line.hear("vend-success 11");
+  expect(line.words).toBe("opened vendRequested vendSucceeded");
+});
+
+test("a request whose line was lost is denied, and the session goes on", () => {
+  const line = inSession();
+  line.hear("State: VEND", "State: SESSION IDLE", "State: VEND");
+  expect(line.sent).not.toContain("deny-vend");
+  line.hear("mdb-state", "State: VEND");
+  expect(line.sent.at(-1)).toBe("deny-vend");
   line.hear("State: SESSION IDLE", "vend-request 250 11");
+  expect(line.words).toBe("opened vendRequested");
+});
+
+test("a session that is closed with such a request in it ends without a restart of the adapter", () => {
+  const line = inSession();
+  line.take({ kind: "ask", ask: { kind: "closeSession" } });
+  line.pass(0);
+  line.hear("State: VEND");
+  line.pass(0);
+  expect(line.sent.slice(-2)).toEqual(["deny-vend", "cancel-session"]);
+  line.hear("State: VEND");
+  line.pass(0);
+  line.hear("State: ENABLED");
+  expect(line.sent.filter((text) => /^(deny|reset)/.test(text))).toEqual(["deny-vend"]);
+});
+
+test("an approved vend is not denied when its session is to be closed", () => {
+  const line = approved();
+  line.take({ kind: "ask", ask: { kind: "closeSession" } });
+  line.pass(0);
+  line.hear("State: VEND");
+  line.pass(STOP_MS);
+  expect(line.sent).not.toContain("deny-vend");
+});
+
+test("a request for something else takes the place of one that waits", () => {
+  const line = inSession();
+  line.hear("vend-request 250 11", "vend-request 250 12");
+  expect(line.words).toBe("opened vendRequested vendCancelled vendRequested");
+});
+
+test("an approval waits for what the kernel still holds of the line, and for one more turn", () => {
+  const line = inSession();
+  line.hear("vend-request 250 11");
   line.take({ kind: "ask", ask: { kind: "approve", request: 1 } });
   line.pass(DRAIN_MS - 1);
   line.pass(1);

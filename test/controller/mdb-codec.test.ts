@@ -301,3 +301,9 @@ test("what does not fit is named, with what would", () => {
     field: "code",
   });
 });
+
+test("a block for the second cashless device is read, and left as it was", () => {
+  const block = Buffer.from("6060", "hex");
+  expect(decodeCommand(block)).toEqual({ ok: true, command: { kind: "reset", device: 2 } });
+  expect(block.toString("hex")).toBe("6060");
+});

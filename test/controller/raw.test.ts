@@ -152,6 +152,28 @@ test("a poll that is handed on, a broken block and another device's are passed o
   expect(bench.ask({ kind: "openSession", amountMinor: 400 })).toEqual(["> 030190"]);
 });
 
+test.each([
+  ["does not acknowledge", []],
+  ["refuses", ["FF"]],
+])("a text for the display that the machine %s holds up no session", (_, answers) => {
+  const bench = enabled();
+  expect(bench.ask({ kind: "display", text: "Pay now" })[0]).toMatch(/^> 02/);
+  bench.ask({ kind: "openSession", amountMinor: 400 });
+  expect([...bench.hears(...answers), ...bench.pass(AGAIN_MS)]).toContain("> 030190");
+  expect(bench.hears("00")).toEqual(["! opened", "! session"]);
+});
+
+test("nor an approval, which waits for the line as any other", () => {
+  const bench = enabled({ level: 3, features: ["alwaysIdle"] });
+  bench.hears("14 00", "11 00 03 10 01 01", "00", "11 01 FF FF 00 00", "17 04 00 00 00 20", "14 01");
+  bench.ask({ kind: "display", text: "Pay now" });
+  bench.pass(AGAIN_MS - 1);
+  expect(bench.hears("13 00 00 FA 00 07")).toEqual(["! vendRequested 250", "! vend"]);
+  bench.ask({ kind: "approve", request: 1 });
+  expect(bench.pass(DRAIN_MS - 1)).toEqual([]);
+  expect(bench.pass(1)).toEqual(["> 0500FA"]);
+});
+
 test("the second cashless device answers to its own address", () => {
   const bench = inSession({ device: 2 });
   expect(bench.hears("13 00 00 FA 00 07")).toEqual([]);
@@ -178,8 +200,39 @@ test("a vend whose machine falls silent ends, and one between sessions may be si
   bench.hears("00", "13 00 00 FA 00 07");
   bench.ask({ kind: "approve", request: 1 });
   // Whether the machine has heard the approval or not: we give it again, and our own saying it is no sign of life.
-  const heard = bench.pass(310_000).filter((word) => word !== "> 0500FA");
+  const heard = bench.pass(330_000).filter((word) => word !== "> 0500FA");
   expect(heard.slice(0, 3)).toEqual(["! sessionEnded", "! inactive", "> 00"]);
+});
+
+test("a product takes as long as it was given, though the adapter keeps the machine's polls to itself", () => {
+  const bench = inSession({ vendResultMs: 900_000 });
+  bench.hears("13 00 00 FA 00 07");
+  bench.ask({ kind: "approve", request: 1 });
+  expect(bench.pass(DRAIN_MS)).toEqual(["> 0500FA"]);
+  expect(bench.hears("00")).toEqual([]);
+  expect(bench.pass(900_000)).toEqual([]);
+  expect(bench.hears("13 02 00 07")).toEqual(["! vendSucceeded", "! session"]);
+});
+
+test.each<[string, (bench: Bench) => string[]]>([
+  [
+    "a machine that does not enable it",
+    (bench) => {
+      bench.hears("14 00", "13 04", "00");
+      return bench.pass(ENABLE_MS);
+    },
+  ],
+  ["a line that was lost in the middle of it", (bench) => bench.connected()],
+])("the reader begins anew after %s, and still hears what became of a vend", (_, begin) => {
+  const bench = inSession();
+  bench.hears("13 00 00 FA 00 07");
+  bench.ask({ kind: "approve", request: 1 });
+  bench.pass(DRAIN_MS);
+  bench.hears("00");
+  expect(begin(bench)).toContain("> 00");
+  bench.hears("00");
+  expect(bench.hears("13 03")).toEqual(["! vendFailed"]);
+  expect(bench.hears("13 03")).toEqual([]);
 });
 
 test("a machine that disables us for long is told of, and the reader begins anew at growing intervals", () => {
