@@ -4,6 +4,7 @@
  * Owns      the aedes instance and every connection to it.
  * Promises  nobody connects without a login; nobody speaks or listens outside {@link mayPublish} and
  *           {@link maySubscribe}, last wills included; a refused subscription is answered as refused (0x80).
+ *           Whose login is gone or is another by now is put out by {@link Broker.review}, and its last will is not said.
  *           A packet longer than any of ours ends its connection before it is kept ({@link PacketLimit}).
  * Never     keeps a session: every connection is a clean one. Retained messages live in memory and go with it; both ends
  *           say again what they owe, so a broker that comes back empty has lost nothing that matters.
@@ -13,7 +14,7 @@ import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client, type Connection } from "aedes";
 import { PacketLimit } from "./packet-limit.js";
 import { MAX_PAYLOAD_BYTES } from "./protocol/envelope.js";
-import { authenticate, mayPublish, maySubscribe, type Login } from "./access.js";
+import { authenticate, inForce, mayPublish, maySubscribe, type Login } from "./access.js";
 
 export interface BrokerLog {
   info(what: object, message: string): void;
@@ -22,6 +23,8 @@ export interface BrokerLog {
 export type Broker = {
   /** Takes over one accepted connection (a TCP socket with Nagle off, or a WebSocket as a stream). */
   readonly handle: (stream: Duplex) => void;
+  /** The logins have changed: ends the connections that were proved by one that is not in force any more. */
+  readonly review: () => void;
   readonly close: () => Promise<void>;
 };
 
@@ -31,9 +34,10 @@ const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 1024;
 /** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
 const RETURN_CODE = { badLogin: 5, badClientId: 2 } as const;
 
-/** `logins` is asked at every CONNECT, so a login added or taken away counts from the next connection on. */
+/** `logins` is asked at every CONNECT, and at every review. */
 export async function makeBroker(logins: () => readonly Login[], log: BrokerLog): Promise<Broker> {
-  const known = new WeakMap<Client, Login>();
+  const known = new WeakMap<Client, Login>(); // a last will is asked for after the connection is gone
+  const inside = new Set<Client>();
   const limits = new WeakMap<Connection, PacketLimit>();
   const aedes = await Aedes.createBroker({
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -47,6 +51,8 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
       const proved = authenticate(logins(), client.id, username, password);
       if (proved.ok) {
         known.set(client, proved.login);
+        inside.add(client);
+        client.conn.once("close", () => inside.delete(client));
         limits.get(client.conn)?.allow(MAX_PACKET_BYTES);
         done(null, true);
         return;
@@ -88,6 +94,16 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
       const limited = new PacketLimit(stream);
       limits.set(limited, limited);
       void aedes.handle(limited);
+    },
+    review() {
+      const isInForce = inForce(logins());
+      for (const client of inside) {
+        const login = known.get(client);
+        if (login === undefined || isInForce(login)) continue;
+        log.warn({ clientId: client.id }, "connection ended: its login is gone or has changed");
+        known.delete(client); // whatever it still says, its last will too, is nobody's
+        client.close();
+      }
     },
     close: () => new Promise((resolve) => aedes.close(() => resolve())),
   };

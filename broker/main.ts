@@ -10,6 +10,9 @@ import { makeBroker } from "./broker.js";
 import { brokerConfiguration, type BrokerConfiguration } from "./configuration.js";
 import { readConfigurationFile, type Configured } from "./protocol/configuration.js";
 
+/** How soon a login that was taken out of its file, or altered there, ends the connection it had opened. */
+const REVIEW_MS = 1_000;
+
 export const usage = `scanvend broker --config FILE
 
   The MQTT broker between machines and cloud.
@@ -46,7 +49,14 @@ function refuse(problems: readonly string[]): number {
 
 async function serve(configuration: BrokerConfiguration): Promise<void> {
   const log = pino({ name: "broker" });
-  const broker = await makeBroker(watched(configuration.loginsFile, log), log);
+  const logins = watched(configuration.loginsFile, log);
+  const broker = await makeBroker(logins, log);
+  let reviewed = logins();
+  const reviews = setInterval(() => {
+    if (logins() === reviewed) return;
+    reviewed = logins();
+    broker.review();
+  }, REVIEW_MS);
   const sockets = new Set<Socket>();
   const tcp = createServer({ noDelay: true }, (socket) => broker.handle(socket)); // Nagle costs 44 ms a message
   const servers: Server[] = [tcp];
@@ -74,6 +84,7 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
+  clearInterval(reviews);
   for (const server of servers) server.close();
   await broker.close();
   for (const socket of sockets) socket.destroy();

@@ -179,11 +179,32 @@ test("a session is not kept: what was said while a machine was away is said agai
   expect(await next).toBe("scanvend/machine-1/grant new");
 });
 
-test("a login taken away counts from the next connection on", async () => {
-  logins.push({ role: "machine", username: "machine-3", passwordSha256: hash("three") });
-  await enter("machine-3", "three");
-  logins.pop();
-  await expect(enter("machine-3", "three")).rejects.toThrow();
+test("a login taken away, or altered, ends its connection, with the last will unsaid, and no other's", async () => {
+  const cloud = await enter("cloud", "cloud", { clientId: "cloud.f" });
+  await cloud.subscribeAsync("scanvend/+/status", { qos: 1 });
+  const said: string[] = [];
+  cloud.on("message", (_topic, payload) => said.push(payload.toString()));
+  const before = [...logins];
+  for (const one of ["machine-3", "machine-4"])
+    logins.push({ role: "machine", username: one, passwordSha256: hash("once") });
+  const will = (topic: string): IClientOptions => ({
+    will: { topic, payload: Buffer.from("from the grave"), qos: 1, retain: false },
+  });
+  const taken = await enter("machine-3", "once", will("scanvend/machine-3/status"));
+  const altered = await enter("machine-4", "once", will("scanvend/machine-4/status"));
+  const other = await enter("machine-2", "two");
+  const gone = Promise.all([dropped(taken), dropped(altered)]);
+  logins.splice(before.length, 2, { role: "machine", username: "machine-4", passwordSha256: hash("anew") });
+  broker.review();
+  await gone;
+  await expect(enter("machine-3", "once")).rejects.toThrow();
+  await expect(enter("machine-4", "once")).rejects.toThrow();
+  const again = await enter("machine-4", "anew");
+  broker.review();
+  await again.publishAsync("scanvend/machine-4/status", "here", { qos: 1 });
+  await other.publishAsync("scanvend/machine-2/status", "here, too", { qos: 1 });
+  await expect.poll(() => said).toEqual(["here", "here, too"]);
+  logins.splice(before.length);
 });
 
 /** What a stranger sends, byte by byte; resolves when the broker has hung up, with how much it took. */
