@@ -13,6 +13,7 @@ import type { MqttClient } from "mqtt";
 import { open, seal, type KeyOf, type Message, type Signer } from "../../broker/protocol/envelope.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { ReplayWindow } from "../../broker/protocol/replay-window.js";
+import { Tally } from "../../broker/protocol/tally.js";
 import { RETAINED, topicOf, UP, type Down } from "../../broker/protocol/topics.js";
 import type { Log } from "./log.js";
 
@@ -36,7 +37,7 @@ export type BusParts = {
 /** A machine forgets nothing of ours by being away, so a window each is kept for as long as we run. */
 export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: BusParts): Bus {
   const windows = new Map<string, ReplayWindow>();
-  const refused = new Map<string, number>();
+  const refusals = new Tally();
   let up = false;
 
   client.on("connect", () => {
@@ -69,12 +70,9 @@ export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: 
     else hear(opened);
   });
 
-  /** Counted by kind; said aloud the first time and then at every power of two, so that a flood cannot fill the log. */
   function refuse(topic: string, refusal: string, at: string): void {
-    const count = (refused.get(refusal) ?? 0) + 1;
-    refused.set(refusal, count);
-    if ((count & (count - 1)) === 0)
-      log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
+    const count = refusals.count(refusal);
+    if (count !== undefined) log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
   }
 
   return {

@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { generate } from "mqtt-packet";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { loginsFile, type Login } from "../../broker/access.js";
 import { makeBroker, type Broker } from "../../broker/broker.js";
 
@@ -208,9 +209,9 @@ test("a login taken away, or altered, ends its connection, with the last will un
 });
 
 /** What a stranger sends, byte by byte; resolves when the broker has hung up, with how much it took. */
-const rudely = (bytes: Buffer, times: number): Promise<number> =>
+const rudely = (bytes: Buffer, times: number, at = server): Promise<number> =>
   new Promise((resolve) => {
-    const { port } = server.address() as AddressInfo; // TCP
+    const { port } = at.address() as AddressInfo; // TCP
     let taken = 0;
     const socket = connect(port, "127.0.0.1", () => {
       const more = (): void => {
@@ -220,7 +221,7 @@ const rudely = (bytes: Buffer, times: number): Promise<number> =>
       };
       more();
     });
-    socket.on("error", () => undefined);
+    socket.resume().on("error", () => undefined);
     socket.on("close", () => resolve(taken));
   });
 
@@ -239,6 +240,29 @@ test("a packet longer than any of ours ends its connection before it is kept", a
 
 test("a length that is no length ends its connection", async () => {
   await rudely(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]), 1);
+});
+
+test("refusals are counted by kind and by the name of a login, and fill no log, whatever a stranger says", async () => {
+  const lines: string[] = [];
+  const say = (what: object, message: string): void => void lines.push(JSON.stringify({ message, ...what }));
+  const other = await makeBroker(() => logins, { info: () => undefined, warn: say });
+  const door = createServer((socket) => other.handle(socket));
+  await new Promise<void>((resolve) => door.listen(0, "127.0.0.1", resolve));
+  const knock = (username: string, clientId = "x"): Promise<number> =>
+    rudely(generate({ cmd: "connect", protocolVersion: 4, clean: true, clientId, username }), 1, door);
+  for (let i = 0; i < 33; i += 1) await knock(`${"\u0001".repeat(15_000)}${i}`);
+  await rudely(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]), 1, door);
+  for (let i = 0; i < 3; i += 1) await knock("machine-1");
+  const refused = lines.map((line) => z.looseObject({ message: z.string() }).parse(JSON.parse(line)));
+  const counts = (username: string): unknown[] =>
+    refused
+      .filter((line) => line.message === "connection refused" && line["username"] === username)
+      .map((line) => line["count"]);
+  expect(counts("\u0001".repeat(64))).toEqual([1, 2, 4, 8, 16, 32]);
+  expect(counts("machine-1"), "an operator who looks for a machine finds it").toEqual([1, 2]);
+  expect(lines.join("\n").length).toBeLessThan(8 * 1024); // of half a megabyte that was sent
+  await other.close();
+  door.close();
 });
 
 test("a logins file with a name twice is refused by name", () => {
