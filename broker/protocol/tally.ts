@@ -13,4 +13,9 @@ export class Tally {
     this.#counts.set(kind, count);
     return (count & (count - 1)) === 0 ? count : undefined;
   }
+
+  /** It goes well again. */
+  clear(kind: string): void {
+    this.#counts.delete(kind);
+  }
 }

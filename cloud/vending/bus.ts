@@ -16,6 +16,7 @@ import { ReplayWindow } from "../../broker/protocol/replay-window.js";
 import { Tally } from "../../broker/protocol/tally.js";
 import { RETAINED, topicOf, UP, type Down } from "../../broker/protocol/topics.js";
 import type { Log } from "./log.js";
+import { OldNumbers } from "./old-numbers.js";
 
 export type Heard = { readonly kid: string; readonly n: number; readonly message: Message };
 export interface Bus {
@@ -38,6 +39,7 @@ export type BusParts = {
 export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: BusParts): Bus {
   const windows = new Map<string, ReplayWindow>();
   const refusals = new Tally();
+  const oldNumbers = new OldNumbers(log);
   let up = false;
 
   client.on("connect", () => {
@@ -66,8 +68,14 @@ export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: 
     }
     let window = windows.get(opened.kid);
     if (window === undefined) windows.set(opened.kid, (window = new ReplayWindow()));
-    if (!window.admit(opened.n)) refuse(topic, "replayed", String(opened.n));
-    else hear(opened);
+    const { machine } = opened.message;
+    if (!window.admit(opened.n)) {
+      refuse(topic, "replayed", String(opened.n));
+      oldNumbers.refused(machine, opened.n);
+      return;
+    }
+    oldNumbers.taken(machine);
+    hear(opened);
   });
 
   function refuse(topic: string, refusal: string, at: string): void {

@@ -124,6 +124,8 @@ export class Cloud implements AsyncDisposable {
     readonly streams?: StreamLimits;
     /** What the vending backend goes by. */
     readonly clock?: Clock;
+    /** What it logs as an error, a line of JSON each. */
+    readonly errors?: (line: string) => void;
   }): Promise<Cloud> {
     const broker = await makeBroker(
       () => [
@@ -185,7 +187,7 @@ export class Cloud implements AsyncDisposable {
     const relayServer = createHttp((incoming, answer) => void pass(incoming, answer, port, () => started));
     await new Promise<void>((resolve) => relayServer.listen(0, "127.0.0.1", resolve));
 
-    const log = pino({ level: "silent" });
+    const log = pino({ level: "error" }, { write: options.errors ?? (() => undefined) });
     const app = await makeServer(log, () => newId(clock.nowMs(), random));
     const routes: string[] = [];
     app.addHook("onRoute", ({ method, url: at }) => {
