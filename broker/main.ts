@@ -79,7 +79,13 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
   await listen(tcp, configuration.port, configuration.host);
   if (servers[1] !== undefined)
     await listen(servers[1], configuration.webSocketPort ?? 0, configuration.host);
-  log.info({ addresses: servers.map((server) => server.address() as AddressInfo) }, "listening"); // TCP servers have AddressInfo
+  const addresses = servers.map((server) => server.address() as AddressInfo); // TCP servers have AddressInfo
+  log.info({ addresses }, "listening");
+  if (!addresses.every(({ address }) => address.startsWith("127.") || address === "::1"))
+    log.warn(
+      { host: configuration.host },
+      "whoever is on the way reads the logins' passwords: this is MQTT without TLS. Listen on 127.0.0.1, and put TLS in front (docs/running.md)",
+    );
 
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());

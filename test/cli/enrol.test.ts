@@ -199,6 +199,18 @@ test("a cloud on a new database makes its key for the bus, says its public half,
   expect(await keySaid()).toBe(first);
 });
 
+test("a broker that others than this computer can reach without TLS says so at its start", async () => {
+  file("none.json", { logins: [] });
+  const [open, own] = ["0.0.0.0", "127.0.0.1"].map((host) => {
+    file(`broker-${host}.json`, { host, port: 0, webSocketPort: 0, loginsFile: at("none.json") });
+    return serve("broker", "--config", at(`broker-${host}.json`));
+  });
+  await expect.poll(() => open?.said(), WITHIN).toContain("this is MQTT without TLS");
+  await expect.poll(() => own?.said(), WITHIN).toContain('"listening"');
+  await own?.stop(); // it has said what it had to say
+  expect(own?.said()).not.toContain("without TLS");
+});
+
 test("what is wrong is named with its cure, all of it at once", () => {
   const wrong = run(
     "enrol",
