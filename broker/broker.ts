@@ -23,8 +23,8 @@ export interface BrokerLog {
   warn(what: object, message: string): void;
 }
 export type Broker = {
-  /** Takes over one accepted connection (a TCP socket with Nagle off, or a WebSocket as a stream). */
-  readonly handle: (stream: Duplex) => void;
+  /** Takes over one accepted connection (a TCP socket with Nagle off, or a WebSocket as a stream), and tells when its login is proved. */
+  readonly handle: (stream: Duplex, onLogin?: () => void) => void;
   /** The logins have changed: ends the connections that were proved by one that is not in force any more. */
   readonly review: () => void;
   readonly close: () => Promise<void>;
@@ -43,7 +43,7 @@ const shown = (said: string | undefined): string | undefined => said?.slice(0, 6
 export async function makeBroker(logins: () => readonly Login[], log: BrokerLog): Promise<Broker> {
   const known = new WeakMap<Client, Login>(); // a last will is asked for after the connection is gone
   const inside = new Set<Client>();
-  const limits = new WeakMap<Connection, PacketLimit>();
+  const atLogin = new WeakMap<Connection, () => void>();
   const refusals = new Tally();
   /** `who` is the name of a login, or nobody's. */
   const refused = (what: object, message: string, who = ""): void => {
@@ -71,7 +71,7 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
         known.set(client, proved.login);
         inside.add(client);
         client.conn.once("close", () => inside.delete(client));
-        limits.get(client.conn)?.allow(MAX_PACKET_BYTES);
+        atLogin.get(client.conn)?.();
         done(null, true);
         return;
       }
@@ -115,9 +115,12 @@ export async function makeBroker(logins: () => readonly Login[], log: BrokerLog)
   aedes.on("clientError", dropped);
   aedes.on("connectionError", dropped);
   return {
-    handle(stream) {
+    handle(stream, onLogin) {
       const limited = new PacketLimit(stream);
-      limits.set(limited, limited);
+      atLogin.set(limited, () => {
+        limited.allow(MAX_PACKET_BYTES);
+        onLogin?.();
+      });
       void aedes.handle(limited);
     },
     review() {

@@ -2,12 +2,14 @@
 import { readFileSync, statSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import { loginsFile, type Login } from "./access.js";
 import { makeBroker } from "./broker.js";
 import { brokerConfiguration, type BrokerConfiguration } from "./configuration.js";
+import { WaitingRoom } from "./waiting-room.js";
 import { readConfigurationFile, type Configured } from "./protocol/configuration.js";
 
 /** How soon a login that was taken out of its file, or altered there, ends the connection it had opened. */
@@ -17,7 +19,8 @@ export const usage = `scanvend broker --config FILE
 
   The MQTT broker between machines and cloud.
 
-  --config FILE   JSON: host, port, webSocketPort, maxConnections, loginsFile
+  --config FILE   JSON: host, port, webSocketPort, maxConnections, beforeLogin, beforeLoginPerAddress,
+                  loginsFile
   --help          this text`;
 
 /** Exit status: 0 stopped as asked, 2 called or configured wrongly. */
@@ -58,7 +61,12 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
     broker.review();
   }, REVIEW_MS);
   const sockets = new Set<Socket>();
-  const tcp = createServer({ noDelay: true }, (socket) => broker.handle(socket)); // Nagle costs 44 ms a message
+  const waiting = new WaitingRoom({
+    perAddress: configuration.beforeLoginPerAddress,
+    inAll: configuration.beforeLogin,
+  });
+  const handle = (stream: Duplex, socket: Socket): void => broker.handle(stream, () => waiting.leave(socket));
+  const tcp = createServer({ noDelay: true }, (socket) => handle(socket, socket)); // Nagle costs 44 ms a message
   const servers: Server[] = [tcp];
   if (configuration.webSocketPort !== undefined) {
     const http = createHttpServer();
@@ -67,13 +75,15 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
       handleProtocols: () => "mqtt",
       maxPayload: 1024 * 1024,
     });
-    webSockets.on("connection", (socket) => broker.handle(createWebSocketStream(socket)));
+    webSockets.on("connection", (webSocket, { socket }) => handle(createWebSocketStream(webSocket), socket));
     servers.push(http);
   }
-  for (const server of servers) server.maxConnections = configuration.maxConnections;
+  for (const server of servers)
+    server.maxConnections = configuration.maxConnections + configuration.beforeLogin;
   for (const server of servers)
     server.on("connection", (socket) => {
       sockets.add(socket);
+      waiting.enter(socket);
       socket.on("close", () => sockets.delete(socket));
     });
   await listen(tcp, configuration.port, configuration.host);

@@ -1,12 +1,13 @@
 /** The broker over real sockets: who gets in, and what each login may say and hear. */
 import { createHash } from "node:crypto";
-import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { generate } from "mqtt-packet";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { loginsFile, type Login } from "../../broker/access.js";
 import { makeBroker, type Broker } from "../../broker/broker.js";
+import { WaitingRoom } from "../../broker/waiting-room.js";
 
 const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
 const logins: Login[] = [
@@ -262,6 +263,38 @@ test("refusals are counted by kind and by the name of a login, and fill no log, 
   expect(counts("machine-1"), "an operator who looks for a machine finds it").toEqual([1, 2]);
   expect(lines.join("\n").length).toBeLessThan(8 * 1024); // of half a megabyte that was sent
   await other.close();
+  door.close();
+});
+
+test("silent strangers make room for each other, the oldest first, and keep nobody out who has a login", async () => {
+  const room = new WaitingRoom({ perAddress: 3, inAll: 5 });
+  const door = createServer((socket) => {
+    room.enter(socket);
+    broker.handle(socket, () => room.leave(socket));
+  });
+  await new Promise<void>((resolve) => door.listen(0, "0.0.0.0", resolve));
+  const { port } = door.address() as AddressInfo; // TCP
+  const ended: string[] = [];
+  const silent: Socket[] = [];
+  const stand = async (localAddress: string, name: string): Promise<void> => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    silent.push(socket);
+    socket.on("error", () => undefined).on("close", () => ended.push(name));
+    await new Promise((resolve) => door.once("connection", resolve));
+  };
+  const machine = (name: string, password: string): Promise<MqttClient> => enter(name, password, { port });
+  const first = await machine("machine-1", "one");
+  for (const name of ["a", "b", "c", "d"]) await stand("127.0.0.1", name);
+  await expect.poll(() => ended).toEqual(["a"]);
+  const second = await machine("machine-2", "two"); // for a moment it waits, too
+  await expect.poll(() => ended).toEqual(["a", "b"]);
+  for (const name of ["e", "f", "g"]) await stand("127.0.0.2", name);
+  await stand("127.0.0.3", "h");
+  await expect.poll(() => ended).toEqual(["a", "b", "c"]);
+  await first.publishAsync("scanvend/machine-1/report", "still here", { qos: 1 });
+  await second.publishAsync("scanvend/machine-2/report", "here, too", { qos: 1 });
+  expect(ended).toEqual(["a", "b", "c"]);
+  for (const socket of silent) socket.destroy();
   door.close();
 });
 
