@@ -62,6 +62,14 @@ export function authenticate(
   return own ? { ok: true, login: found } : { ok: false, reason: "badClientId" };
 }
 
+/** Tells of a login whether it is still one of these, unaltered. */
+export function inForce(logins: readonly Login[]): (login: Login) => boolean {
+  const passwords = new Map(
+    logins.map(({ role, username, passwordSha256 }) => [`${role} ${username}`, passwordSha256]),
+  );
+  return ({ role, username, passwordSha256 }) => passwords.get(`${role} ${username}`) === passwordSha256;
+}
+
 /** A topic to publish on: a machine's own up topics, any machine's down topics for the cloud. Also asked for last wills. */
 export function mayPublish(login: Login, topic: string): boolean {
   const place = readTopic(topic);

@@ -9,8 +9,11 @@ export const brokerConfiguration = z.strictObject({
   port: port.default(1883),
   /** MQTT over WebSocket; leave it out for none. */
   webSocketPort: port.optional(),
-  /** How many may be connected at once; who comes past that is turned away. */
+  /** How many logins may be connected at once; who comes past that is turned away. */
   maxConnections: z.int().positive().default(20_000),
+  /** How many may be on the way to their login, from one address and in all: past that the oldest of them makes room. */
+  beforeLoginPerAddress: z.int().positive().default(1_000),
+  beforeLogin: z.int().positive().default(2_000),
   /** The file of logins, read again whenever it has changed. */
   loginsFile: z.string().min(1),
 });

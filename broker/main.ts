@@ -2,19 +2,25 @@
 import { readFileSync, statSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import { loginsFile, type Login } from "./access.js";
 import { makeBroker } from "./broker.js";
 import { brokerConfiguration, type BrokerConfiguration } from "./configuration.js";
+import { WaitingRoom } from "./waiting-room.js";
 import { readConfigurationFile, type Configured } from "./protocol/configuration.js";
+
+/** How soon a login that was taken out of its file, or altered there, ends the connection it had opened. */
+const REVIEW_MS = 1_000;
 
 export const usage = `scanvend broker --config FILE
 
   The MQTT broker between machines and cloud.
 
-  --config FILE   JSON: host, port, webSocketPort, maxConnections, loginsFile
+  --config FILE   JSON: host, port, webSocketPort, maxConnections, beforeLogin, beforeLoginPerAddress,
+                  loginsFile
   --help          this text`;
 
 /** Exit status: 0 stopped as asked, 2 called or configured wrongly. */
@@ -46,9 +52,21 @@ function refuse(problems: readonly string[]): number {
 
 async function serve(configuration: BrokerConfiguration): Promise<void> {
   const log = pino({ name: "broker" });
-  const broker = await makeBroker(watched(configuration.loginsFile, log), log);
+  const logins = watched(configuration.loginsFile, log);
+  const broker = await makeBroker(logins, log);
+  let reviewed = logins();
+  const reviews = setInterval(() => {
+    if (logins() === reviewed) return;
+    reviewed = logins();
+    broker.review();
+  }, REVIEW_MS);
   const sockets = new Set<Socket>();
-  const tcp = createServer({ noDelay: true }, (socket) => broker.handle(socket)); // Nagle costs 44 ms a message
+  const waiting = new WaitingRoom({
+    perAddress: configuration.beforeLoginPerAddress,
+    inAll: configuration.beforeLogin,
+  });
+  const handle = (stream: Duplex, socket: Socket): void => broker.handle(stream, () => waiting.leave(socket));
+  const tcp = createServer({ noDelay: true }, (socket) => handle(socket, socket)); // Nagle costs 44 ms a message
   const servers: Server[] = [tcp];
   if (configuration.webSocketPort !== undefined) {
     const http = createHttpServer();
@@ -57,23 +75,32 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
       handleProtocols: () => "mqtt",
       maxPayload: 1024 * 1024,
     });
-    webSockets.on("connection", (socket) => broker.handle(createWebSocketStream(socket)));
+    webSockets.on("connection", (webSocket, { socket }) => handle(createWebSocketStream(webSocket), socket));
     servers.push(http);
   }
-  for (const server of servers) server.maxConnections = configuration.maxConnections;
+  for (const server of servers)
+    server.maxConnections = configuration.maxConnections + configuration.beforeLogin;
   for (const server of servers)
     server.on("connection", (socket) => {
       sockets.add(socket);
+      waiting.enter(socket);
       socket.on("close", () => sockets.delete(socket));
     });
   await listen(tcp, configuration.port, configuration.host);
   if (servers[1] !== undefined)
     await listen(servers[1], configuration.webSocketPort ?? 0, configuration.host);
-  log.info({ addresses: servers.map((server) => server.address() as AddressInfo) }, "listening"); // TCP servers have AddressInfo
+  const addresses = servers.map((server) => server.address() as AddressInfo); // TCP servers have AddressInfo
+  log.info({ addresses }, "listening");
+  if (!addresses.every(({ address }) => address.startsWith("127.") || address === "::1"))
+    log.warn(
+      { host: configuration.host },
+      "whoever is on the way reads the logins' passwords: this is MQTT without TLS. Listen on 127.0.0.1, and put TLS in front (docs/running.md)",
+    );
 
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
+  clearInterval(reviews);
   for (const server of servers) server.close();
   await broker.close();
   for (const socket of sockets) socket.destroy();

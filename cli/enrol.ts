@@ -2,33 +2,42 @@
  * `scanvend enrol`: a merchant, and machines, in a cloud's database.
  *
  * Promises  what is secret is said once, when it is made; run again, a merchant of that name is refused and a machine that is
- *           there is left as it is. It may run beside the cloud.
- * Crash     everything or nothing is made: each is one transaction. A merchant whose keys nobody read is enrolled under another name.
+ *           there is left as it is, but for a key that is revoked or replaced. It may run beside the cloud.
+ * Crash     everything or nothing is made in the database: each is one transaction. The broker's logins file is written after that, and
+ *           run again, the command does what is missing there. A merchant whose keys nobody read is enrolled under another name.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { loginsFile, type Login } from "../broker/access.js";
+import { readConfigurationFile } from "../broker/protocol/configuration.js";
 import { currency } from "../broker/protocol/money.js";
+import { machineId } from "../broker/protocol/topics.js";
 import { systemClock as clock, systemRandom as random } from "../broker/protocol/system.js";
 import type { CloudConfiguration } from "../cloud/configuration.js";
 import { openedStore, readCloudConfiguration, storeFailure, webhookUrl } from "../cloud/main.js";
 import { regions } from "../cloud/payments/account-form.js";
 import { provisionMerchant, setWebhookUrl } from "../cloud/payments/provision.js";
 import { StoreFailed, type Store } from "../cloud/store/store.js";
+import { machineBy } from "../cloud/vending/machines.js";
 import { machineCode } from "../cloud/vending/shown.js";
-import { keyText, provisionBusKey } from "../cloud/vending/provision.js";
-import { enrolMachine, enrolmentLine, machineLogin } from "./enrolment.js";
+import { keyText, provisionBusKey, revokeKeys } from "../cloud/vending/provision.js";
+import { changeLogins, enrolMachine, enrolmentLine, machineLogin, type Enrolled } from "./enrolment.js";
 import type { Io } from "./io.js";
 import { MAX_CREDIT_MINOR, MIN_CREDIT_MINOR, SUGGESTED_CREDIT_MINOR } from "./rig-plan.js";
 
 export const usage = `scanvend enrol merchant --config FILE --name NAME --currency CODE [--country CODE] [--json]
 scanvend enrol machine --config FILE --line LINE --code CODE --name NAME --currency CODE [--place PLACE]
-                 [--merchant-config ID] [--decimals N] [--credits N,N,...] [--min-credit N] [--max-credit N] [--json]
+                 [--merchant-config ID] [--decimals N] [--credits N,N,...] [--min-credit N] [--max-credit N]
+                 [--replace] [--logins FILE] [--json]
+scanvend enrol revoke --config FILE --machine ID [--logins FILE] [--json]
 
-  Makes a merchant, or a machine, in a cloud's database. The cloud may be running.
+  Makes a merchant, or a machine, in a cloud's database, or takes a machine's key out of force. The cloud may be running.
 
   merchant prints the keys of its account, once: paymentsApiKey goes into the cloud's secrets, ownerKey is for whoever owns
   the machines. It is paid with test money of its currency. machine prints the machine's login, for the broker's loginsFile.
-  Both print the cloud's public keys, for scanvend install --cloud-key.
+  Both print the cloud's public keys, for scanvend install --cloud-key. revoke is for a box that was stolen: within seconds nothing
+  that it signs is believed, for good. Its machine waits for another box, which is enrolled with --replace.
 
   --config FILE    the cloud's configuration
   --name NAME      what customers read
@@ -43,6 +52,10 @@ scanvend enrol machine --config FILE --line LINE --code CODE --name NAME --curre
   --credits N,...  what a customer is offered to load, in the smallest unit (default ${SUGGESTED_CREDIT_MINOR.join(",")})
   --min-credit N, --max-credit N
                    what may be loaded (default ${MIN_CREDIT_MINOR} and ${MAX_CREDIT_MINOR})
+  --replace        the machine is there and has a new key, since its box is another one or its key was made anew: the old one
+                   is revoked, everything else stays, its sticker too
+  --machine ID     whose key is revoked: its machineId
+  --logins FILE    the broker's loginsFile, where that is on this computer: the machine's login is put in, or taken out
   --json           say what was made as JSON
   --help           this text`;
 
@@ -70,6 +83,8 @@ const machineFlags = z
     name: text,
     place: z.string().max(100, "is too long").default(""),
     currency: money,
+    replace: z.boolean(),
+    logins: z.string().optional(),
     "merchant-config": z.string().optional(),
     decimals: whole.pipe(z.int().max(4, "must be from 0 to 4")).default(2),
     credits: z
@@ -85,6 +100,11 @@ const machineFlags = z
     message: "must not be above --max-credit",
   });
 
+const revokeFlags = z.object({
+  machine: z.string("is needed").pipe(machineId),
+  logins: z.string().optional(),
+});
+
 /** What was made, a name and a value a line; or why not. */
 type Outcome =
   | { readonly ok: true; readonly made: Readonly<Record<string, unknown>>; readonly words: string }
@@ -99,6 +119,8 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
       ...{ config: optional, name: optional, currency: optional, country: optional, line: optional },
       ...{ code: optional, place: optional, "merchant-config": optional, decimals: optional },
       ...{ credits: optional, "min-credit": optional, "max-credit": optional },
+      ...{ machine: optional, logins: optional },
+      replace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -107,8 +129,8 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
     io.out(usage);
     return 0;
   }
-  if (what !== "merchant" && what !== "machine") {
-    io.err(`scanvend enrol: say merchant or machine\n\n${usage}`);
+  if (what !== "merchant" && what !== "machine" && what !== "revoke") {
+    io.err(`scanvend enrol: say merchant, machine or revoke\n\n${usage}`);
     return 2;
   }
   const refuse = (status: number, problems: readonly string[]): number => {
@@ -119,7 +141,9 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
   const asked =
     what === "merchant"
       ? asking(merchantFlags, values, makeMerchant)
-      : asking(machineFlags, values, makeMachine);
+      : what === "machine"
+        ? asking(machineFlags, values, makeMachine)
+        : asking(revokeFlags, values, revoke);
   const configuration = readCloudConfiguration(values.config);
   if (!asked.ok || !configuration.ok)
     return refuse(2, [
@@ -201,9 +225,12 @@ const makeMerchant =
 
 const makeMachine =
   (asked: z.infer<typeof machineFlags>): Make =>
-  (store) => {
-    const { line, code } = asked;
-    return store.write(async (tx) => {
+  async (store) => {
+    const { line, code, replace } = asked;
+    const login = machineLogin(line);
+    const logins = openLogins(asked.logins, line.machineId, login);
+    if (!logins.ok) return logins;
+    const done = await store.write(async (tx): Promise<Outcome> => {
       const known = await tx.selectFrom("merchant_config").select("id").limit(2).execute();
       const configId = asked["merchant-config"] ?? (known.length === 1 ? known[0]?.id : undefined);
       if (configId === undefined)
@@ -231,35 +258,93 @@ const makeMachine =
           items: [],
         },
         clock.nowMs(),
+        { replace },
       );
-      switch (enrolled) {
-        case "codeTaken":
-          return { ok: false, problem: `--code: another machine has ${code}; give this one its own` };
-        case "codeDiffers":
-          return {
-            ok: false,
-            problem: `--code: ${line.machineId} is enrolled under another code; give that one`,
-          };
-        case "keyDiffers":
-          return {
-            ok: false,
-            problem: `--line: ${line.machineId} is enrolled with another key; a new box is enrolled under another machineId`,
-          };
-        case "made":
-        case "known":
-          return {
-            ok: true,
-            words: `machine ${line.machineId} is ${enrolled === "made" ? "enrolled" : "enrolled already, and as it was"}. Its login goes into the broker's loginsFile`,
-            made: {
-              machineId: line.machineId,
-              code,
-              login: machineLogin(line),
-              cloudKeys: (await provisionBusKey(tx, clock.nowMs())).map(keyText),
-            },
-          };
-      }
+      if (enrolled !== "made" && enrolled !== "known" && enrolled !== "replaced")
+        return { ok: false, problem: refusals[enrolled](line.machineId, code) };
+      return {
+        ok: true,
+        words: `machine ${line.machineId} is ${enrolments[enrolled]}. ${logins.words}`,
+        made: {
+          machineId: line.machineId,
+          code,
+          login,
+          cloudKeys: (await provisionBusKey(tx, clock.nowMs())).map(keyText),
+        },
+      };
+    });
+    return done.ok ? logins.write(done) : done;
+  };
+
+const enrolments = {
+  made: "enrolled",
+  known: "enrolled already, and as it was",
+  replaced: "enrolled with its new key, and else as it was; the old key is revoked",
+} as const;
+
+const NEW_KEY =
+  "move identity.json in its dataDir away, and scanvend controller --identify makes a new key and prints its line";
+const refusals: Readonly<
+  Record<Exclude<Enrolled, keyof typeof enrolments>, (id: string, code: string) => string>
+> = {
+  codeTaken: (_, code) => `--code: another machine has ${code}; give this one its own`,
+  codeDiffers: (id) => `--code: ${id} is enrolled under another code; give that one`,
+  keyDiffers: (id) =>
+    `--line: ${id} is enrolled with another key; if this box takes the place of that one, say --replace, and else enrol it under another machineId`,
+  keyInForce: (id) => `--replace: ${id} has this very key; a new one is needed: ${NEW_KEY}`,
+  keyRevoked: (id) => `--line: this key of ${id} was revoked; a new one is needed: ${NEW_KEY}`,
+  keyTaken: (id) => `--line: another machine has the key of ${id}; a new one is needed: ${NEW_KEY}`,
+  nothingToReplace: (id) => `--replace: ${id} is not enrolled; leave it out`,
+};
+
+const revoke =
+  ({ machine, logins: path }: z.infer<typeof revokeFlags>): Make =>
+  async (store) => {
+    const logins = openLogins(path, machine, undefined);
+    if (!logins.ok) return logins;
+    const revoked = await store.write(async (tx) =>
+      (await machineBy(tx, "id", machine)) === undefined ? undefined : revokeKeys(tx, machine, clock.nowMs()),
+    );
+    if (revoked === undefined)
+      return {
+        ok: false,
+        problem: `--machine: no machine ${machine} is enrolled here; its machineId is meant`,
+      };
+    const said = revoked > 0 ? "is revoked" : "was revoked already";
+    return logins.write({
+      ok: true,
+      words: `the key of machine ${machine} ${said}. ${logins.words}`,
+      made: { machineId: machine, revoked },
     });
   };
+
+type Logins =
+  | { readonly ok: false; readonly problem: string }
+  | { readonly ok: true; readonly words: string; readonly write: (done: Outcome) => Outcome };
+
+/** The broker's logins as they are to become; they are written once the database has it. */
+function openLogins(path: string | undefined, machine: string, instead: Login | undefined): Logins {
+  const into = instead === undefined ? "Take its login out of" : "Its login goes into";
+  if (path === undefined)
+    return { ok: true, words: `${into} the broker's loginsFile`, write: (done) => done };
+  const before = readConfigurationFile(loginsFile, () => readFileSync(path, "utf8"));
+  const after = before.ok ? changeLogins(before.value.logins, machine, instead) : before;
+  if (!after.ok) return { ok: false, problem: `--logins: ${after.problems.join("; ")}` };
+  return {
+    ok: true,
+    words: `${path} ${instead === undefined ? "has no login of it any more" : "has its login"}`,
+    write(done) {
+      try {
+        writeFileSync(path, after.value); // in place: whoever may write it need not be allowed to write beside it
+        return done;
+      } catch (error) {
+        const why = error instanceof Error ? error.message : "no reason given";
+        const problem = `--logins: not written (${why}), and the database has it already; run it again as whoever may write the file`;
+        return { ok: false, problem };
+      }
+    },
+  };
+}
 
 function parsed(said: string): unknown {
   try {

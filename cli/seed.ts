@@ -96,6 +96,7 @@ export async function seedRig(
           maxVends: 1,
         },
         nowMs,
+        { replace: false },
       );
       // So that the machine's own display, too, says what it gives out by its name.
       const named = settable.parse({ items: plan.items });

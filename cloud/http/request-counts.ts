@@ -3,13 +3,13 @@
  *
  * Promises  what needs no key is counted by address, whatever key came with it, all of it that this process serves together.
  *           An IPv6 address counts as its network of 64 bits, which one host may have to itself.
- * Bounded   in those who ask by the tally of each count.
+ * Bounded   in those who ask by their counts.
  * Crash     the counts are this process's own: they begin again with it, and of several each counts for itself.
  */
 import rateLimit, { type FastifyRateLimitStore } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Fault } from "./fault.js";
-import { Tally } from "./tally.js";
+import { WindowCounts } from "./window-counts.js";
 
 /** A clock that nobody sets. */
 type Clock = { readonly monoMs: () => number };
@@ -50,21 +50,21 @@ export async function makeRequestCounts(
   return { count, admitStranger: count({ max: openRequestsPerMinute }) };
 }
 
-/** A tally, as the plugin wants it. */
+/** Counts, as the plugin wants it. */
 class Minutes implements FastifyRateLimitStore {
   readonly #clock: Clock;
-  readonly #tally: Tally;
+  readonly #counts: WindowCounts;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#tally = new Tally(clock, MINUTE_MS);
+    this.#counts = new WindowCounts(clock, MINUTE_MS);
   }
 
   incr(
     key: string,
     callback: (error: Error | null, result: { readonly current: number; readonly ttl: number }) => void,
   ): void {
-    const { count: current, leftMs: ttl } = this.#tally.add(key);
+    const { count: current, leftMs: ttl } = this.#counts.add(key);
     callback(null, { current, ttl });
   }
 

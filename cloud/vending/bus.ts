@@ -13,9 +13,10 @@ import type { MqttClient } from "mqtt";
 import { open, seal, type KeyOf, type Message, type Signer } from "../../broker/protocol/envelope.js";
 import type { Body } from "../../broker/protocol/messages.js";
 import { ReplayWindow } from "../../broker/protocol/replay-window.js";
+import { Tally } from "../../broker/protocol/tally.js";
 import { RETAINED, topicOf, UP, type Down } from "../../broker/protocol/topics.js";
-import { isPowerOfTwo } from "../http/tally.js";
 import type { Log } from "./log.js";
+import { OldNumbers } from "./old-numbers.js";
 
 export type Heard = { readonly kid: string; readonly n: number; readonly message: Message };
 export interface Bus {
@@ -37,7 +38,8 @@ export type BusParts = {
 /** A machine forgets nothing of ours by being away, so a window each is kept for as long as we run. */
 export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: BusParts): Bus {
   const windows = new Map<string, ReplayWindow>();
-  const refused = new Map<string, number>();
+  const refusals = new Tally();
+  const oldNumbers = new OldNumbers(log);
   let up = false;
 
   client.on("connect", () => {
@@ -66,15 +68,19 @@ export function makeBus({ client, signer, keyOf, nextNumber, hear, onUp, log }: 
     }
     let window = windows.get(opened.kid);
     if (window === undefined) windows.set(opened.kid, (window = new ReplayWindow()));
-    if (!window.admit(opened.n)) refuse(topic, "replayed", String(opened.n));
-    else hear(opened);
+    const { machine } = opened.message;
+    if (!window.admit(opened.n)) {
+      refuse(topic, "replayed", String(opened.n));
+      oldNumbers.refused(machine, opened.n);
+      return;
+    }
+    oldNumbers.taken(machine);
+    hear(opened);
   });
 
-  /** Counted by kind; said aloud the first time and then at every power of two, so that a flood cannot fill the log. */
   function refuse(topic: string, refusal: string, at: string): void {
-    const count = (refused.get(refusal) ?? 0) + 1;
-    refused.set(refusal, count);
-    if (isPowerOfTwo(count)) log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
+    const count = refusals.count(refusal);
+    if (count !== undefined) log.warn({ topic: topic.slice(0, 128), refusal, at, count }, "message refused");
   }
 
   return {

@@ -17,6 +17,7 @@ import type { Bus, Heard } from "./bus.js";
 import type { Log } from "./log.js";
 import { followConfig, type MachineConfigs } from "./machine-configs.js";
 import { keepStatus } from "./machines.js";
+import { OldNumbers } from "./old-numbers.js";
 import type { ReportLimits } from "./report-limits.js";
 import { holderOf, salesOfGrants, type Change } from "./sales.js";
 import { countResult, forgetFailures, offerAgain } from "./suspects.js";
@@ -41,15 +42,18 @@ type Reported = {
 
 export class Journals {
   readonly #parts: JournalsParts;
+  readonly #oldNumbers: OldNumbers;
   readonly #toSay = new Map<string, Body["heard"]>(); // by machine and journal: the latest word is enough
 
   constructor(parts: JournalsParts) {
     this.#parts = parts;
+    this.#oldNumbers = new OldNumbers(parts.log);
   }
 
   /** One verified message from a machine. Failures are logged here; the machine says it again. */
-  hear({ message, n }: Heard): void {
-    this.#take(message, n).catch((error: unknown) =>
+  hear(heard: Heard): void {
+    const { message } = heard;
+    this.#take(heard).catch((error: unknown) =>
       this.#parts.log.error(
         { err: error, machine: message.machine, leaf: message.leaf },
         "message not taken in",
@@ -57,10 +61,10 @@ export class Journals {
     );
   }
 
-  async #take(message: Heard["message"], n: number): Promise<void> {
+  async #take({ message, kid, n }: Heard): Promise<void> {
     switch (message.leaf) {
       case "status":
-        return this.#status(message.machine, message.body, n);
+        return this.#status(message.machine, message.body, { kid, n });
       case "reserved":
         return this.#reserved(message.machine, message.body);
       case "report":
@@ -73,19 +77,22 @@ export class Journals {
     }
   }
 
-  async #status(machine: string, status: Body["status"], n: number): Promise<void> {
+  async #status(machine: string, status: Body["status"], said: Pick<Heard, "kid" | "n">): Promise<void> {
     const { store, clock, attendant, configs } = this.#parts;
-    const newer = await store.write(async (tx) => {
+    const outcome = await store.write(async (tx) => {
       const nowMs = clock.nowMs();
-      const kept = await keepStatus(tx, machine, status, n, nowMs);
-      if (kept === undefined) return false;
+      const kept = await keepStatus(tx, machine, status, said, nowMs);
+      if (kept === "older" || kept === "ignored") return kept;
       if (kept.hasRestarted) await forgetFailures(tx, machine);
       else await offerAgain(tx, machine, nowMs);
       if (status.config !== undefined) await followConfig(tx, machine, status.config.applied);
-      return true;
+      return "newer";
     });
-    if (newer && status.online) await attendant.takeUp({ machineId: machine });
-    if (newer && status.config !== undefined) await configs.heard(machine, status.config);
+    if (outcome === "older") this.#oldNumbers.refused(machine, said.n);
+    if (outcome !== "newer") return;
+    this.#oldNumbers.taken(machine);
+    if (status.online) await attendant.takeUp({ machineId: machine });
+    if (status.config !== undefined) await configs.heard(machine, status.config);
   }
 
   async #reserved(machine: string, answer: Body["reserved"]): Promise<void> {

@@ -3,6 +3,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Body, Telemetry } from "../../broker/protocol/messages.js";
 import { schemaOf, telemetry } from "../../broker/protocol/messages.js";
+import { lockRow } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import type { MachineState } from "./shown.js";
@@ -122,14 +123,24 @@ export function machineState({ status, statusAtMs }: Machine, held: boolean, now
 /** A status that is newer than the one we had, and whether the machine has started anew in between. */
 export type KeptStatus = { readonly hasRestarted: boolean };
 
-/** Keeps a status if it is newer than the one we have: a machine's numbers only rise. */
+/**
+ * Keeps a status if it is newer than the one we have: a machine's numbers only rise. What a key says that has been revoked
+ * meanwhile counts for nothing: its number could be one that the machine's new key never comes to.
+ */
 export async function keepStatus(
   tx: Tx,
   machineId: string,
   status: Body["status"],
-  n: number,
+  { kid, n }: { readonly kid: string; readonly n: number },
   nowMs: number,
-): Promise<KeptStatus | undefined> {
+): Promise<KeptStatus | "older" | "ignored"> {
+  await lockRow(tx, "machine", "id", machineId);
+  const key = await tx
+    .selectFrom("machine_key")
+    .select("revoked_ms")
+    .where("kid", "=", kid)
+    .executeTakeFirst();
+  if (key?.revoked_ms !== null) return "ignored";
   const before = await machineBy(tx, "id", machineId);
   const kept = await tx
     .updateTable("machine")
@@ -145,7 +156,13 @@ export async function keepStatus(
     .where("status_n", "<", n)
     .returning("id")
     .executeTakeFirst();
-  return kept && { hasRestarted: before?.status?.bootId !== status.bootId };
+  if (kept !== undefined) return { hasRestarted: before?.status?.bootId !== status.bootId };
+  const newest = await tx
+    .selectFrom("machine")
+    .select("status_n")
+    .where("id", "=", machineId)
+    .executeTakeFirst();
+  return newest !== undefined && newest.status_n > n ? "older" : "ignored"; // the very same: another cloud process has it
 }
 
 export type KeptKey = { readonly kid: string; readonly machineId: string; readonly publicKey: string };

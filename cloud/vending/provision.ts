@@ -1,7 +1,7 @@
-/** Setting up the merchant backend: its key for the bus, and machines. Each in the caller's transaction. */
+/** Setting up the merchant backend: its key for the bus, machines, and their keys. Each in the caller's transaction. */
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { thumbprint } from "../../broker/protocol/key.js";
-import { lockName } from "../store/locks.js";
+import { lockName, lockRow } from "../store/locks.js";
 import type { Tx } from "../store/store.js";
 import type { Item, Machine } from "./machines.js";
 
@@ -72,13 +72,36 @@ export async function provisionMachine(tx: Tx, machine: NewMachine, nowMs: numbe
         })),
       )
       .execute();
+  await insertKey(tx, machine.id, machine.key);
+}
+
+/** From here on no key speaks for the machine. Answers how many did. */
+export async function revokeKeys(tx: Tx, machineId: string, nowMs: number): Promise<number> {
+  await lockRow(tx, "machine", "id", machineId);
+  const revoked = await tx
+    .updateTable("machine_key")
+    .set({ revoked_ms: nowMs })
+    .where("machine_id", "=", machineId)
+    .where("revoked_ms", "is", null)
+    .returning("kid")
+    .execute();
+  return revoked.length;
+}
+
+/** From here on this key alone speaks for the machine. It numbers its messages anew, and has said nothing yet. */
+export async function replaceKeys(tx: Tx, machineId: string, key: PublicKey, nowMs: number): Promise<void> {
+  await revokeKeys(tx, machineId, nowMs);
+  await insertKey(tx, machineId, key);
+  await tx
+    .updateTable("machine")
+    .set({ status: null, status_n: -1, status_at_ms: 0 })
+    .where("id", "=", machineId)
+    .execute();
+}
+
+async function insertKey(tx: Tx, machineId: string, { kid, publicKey }: PublicKey): Promise<void> {
   await tx
     .insertInto("machine_key")
-    .values({
-      kid: machine.key.kid,
-      machine_id: machine.id,
-      public_key: JSON.stringify(machine.key.publicKey),
-      revoked_ms: null,
-    })
+    .values({ kid, machine_id: machineId, public_key: JSON.stringify(publicKey), revoked_ms: null })
     .execute();
 }

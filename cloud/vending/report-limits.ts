@@ -2,11 +2,12 @@
  * How much one machine's key can have written here: into the database, and into the log.
  *
  * Promises  a machine that catches up after a week away, or whose card breaks now and then, is not held up.
- * Bounded   in machines and alarms by the tally; in lines of the log by ALARM_LINES an hour and machine, and few past that.
+ * Bounded   in machines and alarms by the counts; in lines of the log by ALARM_LINES an hour and machine, and few past that.
  * Crash     what is counted here begins again; the journals of a day are counted in the database (journals.ts).
  */
 import type { Clock } from "../../broker/protocol/clock.js";
-import { isPowerOfTwo, Tally } from "../http/tally.js";
+import { isPowerOfTwo } from "../../broker/protocol/tally.js";
+import { WindowCounts } from "../http/window-counts.js";
 import type { Log } from "./log.js";
 
 const MINUTE_MS = 60_000;
@@ -20,19 +21,19 @@ export class ReportLimits {
   readonly journalsPerDay: number;
   readonly #perMinute: number;
   readonly #log: Log;
-  readonly #reports: Tally;
-  readonly #refused: Tally;
-  readonly #alarms: Tally;
-  readonly #alarmLines: Tally;
+  readonly #reports: WindowCounts;
+  readonly #refused: WindowCounts;
+  readonly #alarms: WindowCounts;
+  readonly #alarmLines: WindowCounts;
 
   constructor({ perMinute, journalsPerDay }: ReportsAllowed, clock: Clock, log: Log) {
     this.#perMinute = perMinute;
     this.journalsPerDay = journalsPerDay;
     this.#log = log;
-    this.#reports = new Tally(clock, MINUTE_MS);
-    this.#refused = new Tally(clock, 24 * HOUR_MS);
-    this.#alarms = new Tally(clock, HOUR_MS);
-    this.#alarmLines = new Tally(clock, HOUR_MS);
+    this.#reports = new WindowCounts(clock, MINUTE_MS);
+    this.#refused = new WindowCounts(clock, 24 * HOUR_MS);
+    this.#alarms = new WindowCounts(clock, HOUR_MS);
+    this.#alarmLines = new WindowCounts(clock, HOUR_MS);
   }
 
   /** False for one too many; the machine says it again. */

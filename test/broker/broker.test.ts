@@ -1,11 +1,13 @@
 /** The broker over real sockets: who gets in, and what each login may say and hear. */
 import { createHash } from "node:crypto";
-import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { generate } from "mqtt-packet";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { loginsFile, type Login } from "../../broker/access.js";
 import { makeBroker, type Broker } from "../../broker/broker.js";
+import { WaitingRoom } from "../../broker/waiting-room.js";
 
 const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
 const logins: Login[] = [
@@ -179,17 +181,38 @@ test("a session is not kept: what was said while a machine was away is said agai
   expect(await next).toBe("scanvend/machine-1/grant new");
 });
 
-test("a login taken away counts from the next connection on", async () => {
-  logins.push({ role: "machine", username: "machine-3", passwordSha256: hash("three") });
-  await enter("machine-3", "three");
-  logins.pop();
-  await expect(enter("machine-3", "three")).rejects.toThrow();
+test("a login taken away, or altered, ends its connection, with the last will unsaid, and no other's", async () => {
+  const cloud = await enter("cloud", "cloud", { clientId: "cloud.f" });
+  await cloud.subscribeAsync("scanvend/+/status", { qos: 1 });
+  const said: string[] = [];
+  cloud.on("message", (_topic, payload) => said.push(payload.toString()));
+  const before = [...logins];
+  for (const one of ["machine-3", "machine-4"])
+    logins.push({ role: "machine", username: one, passwordSha256: hash("once") });
+  const will = (topic: string): IClientOptions => ({
+    will: { topic, payload: Buffer.from("from the grave"), qos: 1, retain: false },
+  });
+  const taken = await enter("machine-3", "once", will("scanvend/machine-3/status"));
+  const altered = await enter("machine-4", "once", will("scanvend/machine-4/status"));
+  const other = await enter("machine-2", "two");
+  const gone = Promise.all([dropped(taken), dropped(altered)]);
+  logins.splice(before.length, 2, { role: "machine", username: "machine-4", passwordSha256: hash("anew") });
+  broker.review();
+  await gone;
+  await expect(enter("machine-3", "once")).rejects.toThrow();
+  await expect(enter("machine-4", "once")).rejects.toThrow();
+  const again = await enter("machine-4", "anew");
+  broker.review();
+  await again.publishAsync("scanvend/machine-4/status", "here", { qos: 1 });
+  await other.publishAsync("scanvend/machine-2/status", "here, too", { qos: 1 });
+  await expect.poll(() => said).toEqual(["here", "here, too"]);
+  logins.splice(before.length);
 });
 
 /** What a stranger sends, byte by byte; resolves when the broker has hung up, with how much it took. */
-const rudely = (bytes: Buffer, times: number): Promise<number> =>
+const rudely = (bytes: Buffer, times: number, at = server): Promise<number> =>
   new Promise((resolve) => {
-    const { port } = server.address() as AddressInfo; // TCP
+    const { port } = at.address() as AddressInfo; // TCP
     let taken = 0;
     const socket = connect(port, "127.0.0.1", () => {
       const more = (): void => {
@@ -199,7 +222,7 @@ const rudely = (bytes: Buffer, times: number): Promise<number> =>
       };
       more();
     });
-    socket.on("error", () => undefined);
+    socket.resume().on("error", () => undefined);
     socket.on("close", () => resolve(taken));
   });
 
@@ -218,6 +241,61 @@ test("a packet longer than any of ours ends its connection before it is kept", a
 
 test("a length that is no length ends its connection", async () => {
   await rudely(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]), 1);
+});
+
+test("refusals are counted by kind and by the name of a login, and fill no log, whatever a stranger says", async () => {
+  const lines: string[] = [];
+  const say = (what: object, message: string): void => void lines.push(JSON.stringify({ message, ...what }));
+  const other = await makeBroker(() => logins, { info: () => undefined, warn: say });
+  const door = createServer((socket) => other.handle(socket));
+  await new Promise<void>((resolve) => door.listen(0, "127.0.0.1", resolve));
+  const knock = (username: string, clientId = "x"): Promise<number> =>
+    rudely(generate({ cmd: "connect", protocolVersion: 4, clean: true, clientId, username }), 1, door);
+  for (let i = 0; i < 33; i += 1) await knock(`${"\u0001".repeat(15_000)}${i}`);
+  await rudely(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]), 1, door);
+  for (let i = 0; i < 3; i += 1) await knock("machine-1");
+  const refused = lines.map((line) => z.looseObject({ message: z.string() }).parse(JSON.parse(line)));
+  const counts = (username: string): unknown[] =>
+    refused
+      .filter((line) => line.message === "connection refused" && line["username"] === username)
+      .map((line) => line["count"]);
+  expect(counts("\u0001".repeat(64))).toEqual([1, 2, 4, 8, 16, 32]);
+  expect(counts("machine-1"), "an operator who looks for a machine finds it").toEqual([1, 2]);
+  expect(lines.join("\n").length).toBeLessThan(8 * 1024); // of half a megabyte that was sent
+  await other.close();
+  door.close();
+});
+
+test("silent strangers make room for each other, the oldest first, and keep nobody out who has a login", async () => {
+  const room = new WaitingRoom({ perAddress: 3, inAll: 5 });
+  const door = createServer((socket) => {
+    room.enter(socket);
+    broker.handle(socket, () => room.leave(socket));
+  });
+  await new Promise<void>((resolve) => door.listen(0, "0.0.0.0", resolve));
+  const { port } = door.address() as AddressInfo; // TCP
+  const ended: string[] = [];
+  const silent: Socket[] = [];
+  const stand = async (localAddress: string, name: string): Promise<void> => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    silent.push(socket);
+    socket.on("error", () => undefined).on("close", () => ended.push(name));
+    await new Promise((resolve) => door.once("connection", resolve));
+  };
+  const machine = (name: string, password: string): Promise<MqttClient> => enter(name, password, { port });
+  const first = await machine("machine-1", "one");
+  for (const name of ["a", "b", "c", "d"]) await stand("127.0.0.1", name);
+  await expect.poll(() => ended).toEqual(["a"]);
+  const second = await machine("machine-2", "two"); // for a moment it waits, too
+  await expect.poll(() => ended).toEqual(["a", "b"]);
+  for (const name of ["e", "f", "g"]) await stand("127.0.0.2", name);
+  await stand("127.0.0.3", "h");
+  await expect.poll(() => ended).toEqual(["a", "b", "c"]);
+  await first.publishAsync("scanvend/machine-1/report", "still here", { qos: 1 });
+  await second.publishAsync("scanvend/machine-2/report", "here, too", { qos: 1 });
+  expect(ended).toEqual(["a", "b", "c"]);
+  for (const socket of silent) socket.destroy();
+  door.close();
 });
 
 test("a logins file with a name twice is refused by name", () => {

@@ -99,7 +99,7 @@ test("from nothing to a sale, each step a command", async () => {
   const cloudLogin = { role: "cloud", username: "cloud", passwordSha256 };
   file("secrets.json", { mqttPassword, paymentsApiKey });
   file("logins.json", { logins: [cloudLogin] });
-  serve("broker", "--config", at("broker.json"));
+  const broker = serve("broker", "--config", at("broker.json"));
   const cloud = serve("cloud", "--config", at("cloud.json"), "--secrets", at("secrets.json"));
   await expect.poll(() => cloud.said(), WITHIN).toContain('"serving"');
   expect(cloud.said()).toContain(`"cloudKeys":${JSON.stringify(cloudKeys)}`);
@@ -107,26 +107,66 @@ test("from nothing to a sale, each step a command", async () => {
   const adapter = await readyAdapter();
   try {
     const [kid, x] = cloudKeys[0]?.split(":") ?? [];
-    file("controller.json", {
+    const box = {
       machineId: "m-17",
-      dataDir: at("controller"),
       serial: `tcp://127.0.0.1:${(adapter.address() as AddressInfo).port}`, // listening on TCP
       mqttUrl,
       currency: "NZD",
       cloudKeys: [{ kid, publicKey: { kty: "OKP", crv: "Ed25519", x } }],
-    });
+    };
+    file("controller.json", { ...box, dataDir: at("controller") });
     const line = run("controller", "--config", at("controller.json"), "--identify").stdout;
     const enrolled = enrol("machine", "--line", `to enrol it: ${line}`, ...asMachine);
     expect(enrolled).toMatchObject({ status: 0, stderr: "" });
     expect(enrol("machine", "--line", line, ...asMachine).stdout, "again, it is as it was").toBe(
       enrolled.stdout,
     );
-    const { login } = z.looseObject({ login: z.object({}).loose() }).parse(JSON.parse(enrolled.stdout));
-    file("logins.json", { logins: [cloudLogin, login] });
-    serve("controller", "--config", at("controller.json"));
+    const loginOf = (said: string): unknown =>
+      z.looseObject({ login: z.unknown() }).parse(JSON.parse(said)).login;
+    file("logins.json", { logins: [cloudLogin, loginOf(enrolled.stdout)] });
+    const stolen = serve("controller", "--config", at("controller.json"));
     await expect
       .poll(() => api("GET", "/api/vending/machines/HALL1"), WITHIN)
       .toMatchObject({ body: { state: "ready", name: "Hall", place: "By the door" } });
+
+    const logins = ["--logins", at("logins.json")] as const;
+    const loginsNow = (): unknown => JSON.parse(readFileSync(at("logins.json"), "utf8"));
+    expect(enrol("revoke", "--machine", "m-17", ...logins)).toMatchObject({
+      status: 0,
+      stdout: `${JSON.stringify({ machineId: "m-17", revoked: 1 })}\n`,
+    });
+    expect(loginsNow()).toEqual({ logins: [cloudLogin] });
+    await expect.poll(() => broker.said(), WITHIN).toContain("connection ended: its login is gone");
+    expect(enrol("revoke", "--machine", "m-17")).toMatchObject({ status: 0, stderr: "" });
+    for (const replace of [[], ["--replace"]])
+      expect(
+        enrol("machine", "--line", line, ...asMachine, ...replace),
+        "a stolen key stays out",
+      ).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /--line: this key of m-17 was revoked.*--identify makes a new key/,
+        ) as string,
+      });
+    await stolen.stop();
+    file("new-box.json", { ...box, dataDir: at("new-box") });
+    const newLine = run("controller", "--config", at("new-box.json"), "--identify").stdout;
+    expect(enrol("machine", "--line", newLine, ...asMachine)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("say --replace") as string,
+    });
+    const replaced = enrol("machine", "--line", newLine, ...asMachine, "--replace", ...logins);
+    expect(replaced).toMatchObject({ status: 0, stderr: "" });
+    expect(loginsNow()).toEqual({ logins: [cloudLogin, loginOf(replaced.stdout)] });
+    expect(enrol("machine", "--line", newLine, ...asMachine).stdout).toBe(replaced.stdout);
+    expect(enrol("machine", "--line", newLine, ...asMachine, "--replace")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("--replace: m-17 has this very key") as string,
+    });
+    serve("controller", "--config", at("new-box.json"));
+    await expect
+      .poll(() => api("GET", "/api/vending/machines/HALL1"), WITHIN)
+      .toMatchObject({ body: { state: "ready", name: "Hall" } });
 
     const items = [{ item: 11, name: "Crisps", price: "250" }];
     const config = "/api/vending/machines/HALL1/config";
@@ -159,6 +199,18 @@ test("a cloud on a new database makes its key for the bus, says its public half,
   expect(await keySaid()).toBe(first);
 });
 
+test("a broker that others than this computer can reach without TLS says so at its start", async () => {
+  file("none.json", { logins: [] });
+  const [open, own] = ["0.0.0.0", "127.0.0.1"].map((host) => {
+    file(`broker-${host}.json`, { host, port: 0, webSocketPort: 0, loginsFile: at("none.json") });
+    return serve("broker", "--config", at(`broker-${host}.json`));
+  });
+  await expect.poll(() => open?.said(), WITHIN).toContain("this is MQTT without TLS");
+  await expect.poll(() => own?.said(), WITHIN).toContain('"listening"');
+  await own?.stop(); // it has said what it had to say
+  expect(own?.said()).not.toContain("without TLS");
+});
+
 test("what is wrong is named with its cure, all of it at once", () => {
   const wrong = run(
     "enrol",
@@ -181,7 +233,7 @@ test("what is wrong is named with its cure, all of it at once", () => {
   });
   expect(run("enrol")).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining("say merchant or machine") as string,
+    stderr: expect.stringContaining("say merchant, machine or revoke") as string,
   });
 });
 
@@ -233,9 +285,26 @@ test("a machine is not enrolled over another, nor before there is a merchant", (
     status: 1,
     stderr: expect.stringContaining("--code: m-1 is enrolled under another code") as string,
   });
+  expect(as(two, "C").status).toBe(0);
+  const copied = JSON.stringify({ ...z.looseObject({}).parse(JSON.parse(two)), machineId: "m-3" });
+  expect(as(copied, "D")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("--line: another machine has the key of m-3") as string,
+  });
+  const revoke = (...argv: readonly string[]) =>
+    run("enrol", "revoke", "--config", at("other.json"), ...argv);
+  expect(revoke("--machine", "m-9")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("--machine: no machine m-9 is enrolled here") as string,
+  });
+  expect(revoke("--machine", "m-1", "--logins", at("nowhere.json"))).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("--logins: configuration: cannot be read") as string,
+  });
+  expect(revoke()).toMatchObject({ status: 2, stderr: "scanvend enrol revoke: --machine: is needed\n" });
   const stolen = JSON.stringify({ ...z.looseObject({}).parse(JSON.parse(two)), machineId: "m-1" });
   expect(as(stolen, "A")).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining("--line: m-1 is enrolled with another key") as string,
+    stderr: expect.stringContaining("--line: another machine has the key of m-1") as string,
   });
 });

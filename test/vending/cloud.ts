@@ -125,7 +125,7 @@ export class Cloud implements AsyncDisposable {
     readonly streams?: StreamLimits;
     readonly unpaidHolds?: number;
     readonly reports?: ReportsAllowed;
-    /** Gets the lines of the log. */
+    /** Gets the log's lines, of JSON, from warnings on. */
     readonly log?: string[];
     /** What the vending backend goes by. */
     readonly clock?: Clock;

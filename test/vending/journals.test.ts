@@ -2,12 +2,15 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JournalLine } from "../../broker/protocol/messages.js";
+import { keepStatus } from "../../cloud/vending/machines.js";
+import { replaceKeys, revokeKeys } from "../../cloud/vending/provision.js";
 import { Cloud, Machine, MACHINE, OTHER } from "./cloud.js";
 
 let cloud: Cloud;
 let machine: Machine;
+const errors: string[] = [];
 beforeAll(async () => {
-  cloud = await Cloud.start({ webhooks: true });
+  cloud = await Cloud.start({ webhooks: true, log: errors });
   machine = await Machine.connect(cloud);
   await machine.online();
 });
@@ -15,6 +18,14 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
   await cloud[Symbol.asyncDispose]();
 });
+const STATUS = {
+  online: true,
+  bootId: "b",
+  version: "test",
+  mdb: "enabled",
+  canSell: true,
+  reason: "",
+} as const;
 let journals = 0;
 const newJournal = (): string => `journal-${(journals += 1)}`;
 const committed = async (journal: string): Promise<number> =>
@@ -143,17 +154,9 @@ for (const [name, payload] of forged)
   });
 
 test("the very same bytes a second time are a replay: a status from before cannot bring an offline machine back", async () => {
-  const status = {
-    online: true,
-    bootId: "b",
-    version: "test",
-    mdb: "enabled",
-    canSell: true,
-    reason: "",
-  } as const;
-  const online = machine.payload("status", status);
+  const online = machine.payload("status", STATUS);
   await machine.raw("status", online);
-  await machine.say("status", { ...status, online: false });
+  await machine.say("status", { ...STATUS, online: false });
   const state = async () =>
     (await cloud.call("GET", `/api/vending/machines/${MACHINE.toUpperCase()}`)).body["state"];
   while ((await state()) !== "offline") await new Promise((again) => setTimeout(again, 10));
@@ -222,4 +225,52 @@ test("an item that fails three times in a row is not offered until it has come o
   await machine.report(journal, 4, { kind: "succeeded", ...vend, assumed: false, late: false });
   await machine.heard(journal, 4);
   expect(await available()).toBe(true);
+});
+
+test("a machine of which everything has an old number is an error in the log that says what to do; one message twice is none", async () => {
+  const [online, journal] = [{ ...STATUS, bootId: "o" } as const, newJournal()];
+  const alarm = { journal, entry: 1, line: { kind: "alarm", code: "c", detail: "" } } as const;
+  const said = (): unknown[] =>
+    errors.filter((line) => line.includes("has an old number")).map((line) => JSON.parse(line) as unknown);
+  await using other = await Machine.connect(cloud, OTHER);
+  // A cloud that has started again knows the number of the last status alone.
+  await cloud.store.write((tx) => keepStatus(tx, OTHER, STATUS, { kid: `kid-${OTHER}`, n: 2 ** 51 }, 1_000));
+  const older = (n: number) => other.raw("status", other.payload("status", online, { n }));
+  for (let n = 2 ** 40; n < 2 ** 40 + 15; n += 1) await older(n);
+  await other.raw("report", other.payload("report", alarm, { n: 2 ** 40 + 15 }));
+  await other.upTo(journal);
+  expect(said()).toEqual([]);
+  await older(2 ** 40 + 16);
+  await expect.poll(said).toMatchObject([{ machine: OTHER, count: 16 }]);
+  errors.length = 0;
+  // Somebody had the key once: a number that the machine itself never comes to.
+  await other.raw("report", other.payload("report", alarm, { n: 2 ** 52 }));
+  await other.raw("status", other.payload("status", online, { n: 2 ** 52 + 1 }));
+  await other.upTo(journal);
+  for (let n = 1; n < 16; n += 1) await other.raw("report", other.payload("report", alarm, { n }));
+  await other.raw("report", other.payload("report", alarm, { n: 2 ** 52 + 2 }));
+  await other.upTo(journal);
+  for (let n = 17; n < 32; n += 1) await other.raw("report", other.payload("report", alarm, { n }));
+  expect(said()).toEqual([]);
+  await other.raw("report", other.payload("report", alarm, { n: 32 }));
+  await expect.poll(said).toMatchObject([{ machine: OTHER, n: 32, count: 16 }]);
+  expect(JSON.stringify(said())).toContain("Give it a new key (docs/running.md");
+});
+
+test("a key that takes another's place begins at any number, and what the revoked one still says counts for nothing", async () => {
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const keep = (kid: string, n: number) =>
+    cloud.store.write((tx) => keepStatus(tx, OTHER, STATUS, { kid, n }, 1_000));
+  await keep(`kid-${OTHER}`, 2 ** 52 + 10);
+  expect(await keep(`kid-${OTHER}`, 2 ** 52 + 10)).toBe("ignored");
+  expect(await keep(`kid-${OTHER}`, 7)).toBe("older");
+  const key = { kid: "kid-anew", publicKey: publicKey.export({ format: "jwk" }) };
+  await cloud.store.write((tx) => replaceKeys(tx, OTHER, key, 2_000));
+  expect(await keep(`kid-${OTHER}`, 2 ** 52 + 11)).toBe("ignored");
+  expect(await cloud.call("GET", `/api/vending/machines/${OTHER.toUpperCase()}`)).toMatchObject({
+    body: { state: "offline" },
+  });
+  expect(await keep("kid-anew", 0)).toEqual({ hasRestarted: true });
+  expect(await cloud.store.write((tx) => revokeKeys(tx, OTHER, 3_000))).toBe(1);
+  expect(await keep("kid-anew", 1)).toBe("ignored");
 });

@@ -7,7 +7,7 @@ type Clock = { readonly monoMs: () => number };
 
 const COUNTED = 10_000;
 
-export class Tally {
+export class WindowCounts {
   readonly #clock: Clock;
   readonly #windowMs: number;
   readonly #counts = new Map<string, { count: number; readonly sinceMs: number }>();
@@ -31,6 +31,3 @@ export class Tally {
     return { count: counted.count, leftMs: counted.sinceMs + this.#windowMs - nowMs };
   }
 }
-
-/** When something that comes again and again is said aloud: the first time, and then ever more seldom. */
-export const isPowerOfTwo = (count: number): boolean => (count & (count - 1)) === 0;
