@@ -239,6 +239,8 @@ export const MERCHANT_STOPPED = "the merchant takes no payments";
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Parts that leave something due: all of them go back in one step. */
 export const MOST_PARTS = 20;
+/** What comes back to a voucher or a token can be spent for this long at the least, even if its own time was over by then. */
+export const RETURNED_FOR_MS = 30 * 24 * 60 * 60 * 1000;
 /** Money set aside and not confirmed goes back by itself after three months. */
 export const HOLD_MS = 90 * 24 * 60 * 60 * 1000;
 

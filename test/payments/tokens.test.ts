@@ -240,6 +240,39 @@ test("a token is minted once a key, of a collection there is, and runs out when 
   });
 });
 
+test("a token that comes back after its end can be spent for thirty days more, and one without an end for ever", async () => {
+  const { ownerAccountId, merchantId, terminalKey } = platform.merchant;
+  const DAY_MS = 86_400_000;
+  const tokenExpiresAfter = { period: "hour", duration: 1 };
+  const short = { name: "Today", accountId: ownerAccountId, type: "product", tokenExpiresAfter };
+  const of = String((await made("/api/collections", short))["id"]);
+  const allowedProducts = [{ sku: "coffee", name: "Coffee", maxValue: nzd(450) }];
+  await made(`/api/collections/${of}/redemption-conditions`, { merchantId, allowedProducts });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [of, collectionId] }]);
+  const spent = async (token: string): Promise<string> => {
+    const id = await request([line("coffee", 450)], config);
+    expect((await pay(id, token)).status).toBe(200);
+    return id;
+  };
+  const back = async (id: string): Promise<void> => {
+    const answer = await post(at(id, "/refund"), { value: nzd(450), externalRef: "late" }, terminalKey);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  };
+  const asset = async (id: string): Promise<Body> =>
+    (await platform.get(platform.wallet.apiKey, `/api/assets/${id}`)).body;
+  const ended = await mint(platform.wallet.accountId, of);
+  const endless = await mint();
+  const paid = [await spent(ended), await spent(endless)];
+  platform.clock.advance(DAY_MS);
+  for (const id of paid) await back(id);
+  const expiresAt = new Date(platform.clock.nowMs() + 30 * DAY_MS).toISOString();
+  expect(await asset(ended)).toMatchObject({ status: "active", expiresAt });
+  expect(await asset(endless)).not.toHaveProperty("expiresAt");
+  platform.clock.advance(30 * DAY_MS - 1);
+  await spent(ended);
+  await spent(endless);
+});
+
 test("assets are listed together, and an empty wallet or a token can be put away", async () => {
   const token = await mint();
   const { body } = await platform.get(
