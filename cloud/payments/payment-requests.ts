@@ -55,6 +55,7 @@ import {
 } from "./request-rows.js";
 import {
   MERCHANT_STOPPED,
+  paidAt,
   statusAt,
   type Earlier,
   type Effect,
@@ -530,10 +531,9 @@ export class PaymentRequests {
 
   async #render(row: TimedRow): Promise<object> {
     const { payments, hold } = await withMoney(this.#parts.store.read, row);
-    const parts = hold === undefined ? payments : [{ ...hold, lines: null }];
-    // An ended request's parts went back: they paid nothing.
-    const paid = row.status === "paid" || row.status === "new" ? parts : [];
-    return renderRequest(row, readOptions(row), paid, this.#view(row));
+    const view = this.#view(row);
+    const held = hold && { ...hold, lines: null };
+    return renderRequest(row, readOptions(row), paidAt(row, { payments, hold: held }, view.nowMs), view);
   }
 
   async #find(caller: Caller, action: Action, id: string): Promise<TimedRow> {

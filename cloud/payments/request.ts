@@ -400,6 +400,19 @@ export const preAuthStatusAt = <S extends string>(
     ? "released"
     : row.pre_auth_status;
 
+/**
+ * What a reader is told was paid: while money is held, all of that, and once it was let go, what was confirmed of it. What an
+ * ended request's parts paid went back.
+ */
+export const paidAt = <P, H>(
+  row: Parameters<typeof preAuthStatusAt>[0] & { readonly status: string },
+  { payments, hold }: { readonly payments: readonly P[]; readonly hold: H | undefined },
+  nowMs: number,
+): readonly (P | H)[] => {
+  if (row.status !== "paid" && row.status !== "new") return [];
+  return hold !== undefined && preAuthStatusAt(row, nowMs) === "authorized" ? [hold] : payments;
+};
+
 function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
   const { source, mode } = event;

@@ -53,7 +53,12 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
 
   expect((await post(id, "/release")).body).toMatchObject({ type: "release", releasedAmount: "100" });
   expect(await both(wallet.assetId)).toEqual([200, merchant + 300]);
-  expect(await read(id)).toMatchObject({ preAuthStatus: "released" });
+  expect(await read(id)).toMatchObject({
+    status: "paid",
+    preAuthStatus: "released",
+    remainingAmount: "100",
+    paidBy: { assetTotals: [{ total: { amount: "250" } }, { total: { amount: "50" } }] },
+  });
   expect((await post(id, "/release")).body).toMatchObject({ message: "PRE_AUTH_RELEASED" });
   expect((await confirm(id, 1, "c3")).body).toMatchObject({ message: "PRE_AUTH_RELEASED" });
 
@@ -62,6 +67,15 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
   expect((await refund(id, 250, "r1", "c1")).status).toBe(200);
   expect((await refund(id, 1, "r2", "c1")).body).toMatchObject({ message: "ALREADY_REFUNDED" });
   expect(await both(wallet.assetId)).toEqual([450, merchant + 50]);
+});
+
+test("released with nothing confirmed, nothing was paid", async () => {
+  const id = await platform.request("400", { preAuth: true });
+  await platform.pay(id, await platform.newWallet(400));
+  await post(id, "/release");
+  const released = await read(id);
+  expect(released).toMatchObject({ status: "paid", preAuthStatus: "released", remainingAmount: "400" });
+  expect(released).not.toHaveProperty("paidBy");
 });
 
 test("what is refunded to a wallet that was archived meanwhile can be spent", async () => {

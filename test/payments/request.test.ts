@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import {
   MOST_PARTS,
+  paidAt,
   preAuthStatusAt,
   statusAt,
   step,
@@ -401,6 +402,14 @@ describe("a pre-authorisation", () => {
     expect(preAuthStatusAt(row, 9)).toBe("authorized");
     expect(preAuthStatusAt(row, 10)).toBe("released");
     expect(preAuthStatusAt({ pre_auth_status: null, pre_auth_expires_ms: null }, 10)).toBeNull();
+  });
+  test("counts as paid while it is held, and then what was confirmed, whether or not that was written down", () => {
+    const money = { payments: ["confirmed"], hold: "held" };
+    const row = { status: "paid", pre_auth_status: "authorized", pre_auth_expires_ms: 10 } as const;
+    expect(paidAt(row, money, 9)).toEqual(["held"]);
+    expect(paidAt(row, money, 10)).toEqual(["confirmed"]);
+    expect(paidAt({ ...row, pre_auth_status: "released" }, money, 9)).toEqual(["confirmed"]);
+    expect(paidAt({ ...row, status: "cancelled" }, money, 9)).toEqual([]);
   });
   test("releases what was not confirmed, and moves nothing when all was", () => {
     expect(step(states.confirmed, events.release)[1]).toContainEqual(
