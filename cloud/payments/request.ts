@@ -401,15 +401,16 @@ export const preAuthStatusAt = <S extends string>(
     : row.pre_auth_status;
 
 /**
- * What a reader is told was paid: while money is held, all of that, and once it was let go, what was confirmed of it. What an
- * ended request's parts paid went back.
+ * What a reader is told was paid: while money is held, all of that, and once it was let go, what was confirmed of it. What the
+ * parts of an ended request paid goes back.
  */
 export const paidAt = <P, H>(
-  row: Parameters<typeof preAuthStatusAt>[0] & { readonly status: string },
+  row: Parameters<typeof statusAt>[0] & Parameters<typeof preAuthStatusAt>[0],
   { payments, hold }: { readonly payments: readonly P[]; readonly hold: H | undefined },
   nowMs: number,
 ): readonly (P | H)[] => {
-  if (row.status !== "paid" && row.status !== "new") return [];
+  const status = statusAt(row, nowMs);
+  if (status !== "paid" && status !== "new") return [];
   return hold !== undefined && preAuthStatusAt(row, nowMs) === "authorized" ? [hold] : payments;
 };
 

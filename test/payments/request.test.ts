@@ -405,7 +405,8 @@ describe("a pre-authorisation", () => {
   });
   test("counts as paid while it is held, and then what was confirmed, whether or not that was written down", () => {
     const money = { payments: ["confirmed"], hold: "held" };
-    const row = { status: "paid", pre_auth_status: "authorized", pre_auth_expires_ms: 10 } as const;
+    const ends = { pre_auth_expires_ms: 10, expires_ms: 5, pending_minor: 0 };
+    const row = { ...ends, status: "paid", pre_auth_status: "authorized" } as const;
     expect(paidAt(row, money, 9)).toEqual(["held"]);
     expect(paidAt(row, money, 10)).toEqual(["confirmed"]);
     expect(paidAt({ ...row, pre_auth_status: "released" }, money, 9)).toEqual(["confirmed"]);
@@ -468,6 +469,20 @@ test("a merchant that was stopped is paid nothing, not even what is held, and gi
   expect(said(step(states.paid, { ...pay, isStopped })[1])).toBe("REQUEST_PAID");
   const earlier = { asked: "{}", activityId: "a0" };
   expect(said(step(states.paid, { ...pay, isStopped, earlier })[1])).toBe("answerAgain");
+});
+
+test("what parts have paid of a request is said until it ends, whether or not that was written down", () => {
+  const row = {
+    status: "new",
+    expires_ms: 10,
+    pending_minor: 0,
+    pre_auth_status: null,
+    pre_auth_expires_ms: null,
+  };
+  const money = { payments: ["part"], hold: undefined };
+  expect(paidAt(row, money, 9)).toEqual(["part"]);
+  expect(paidAt(row, money, 10)).toEqual([]);
+  expect(paidAt({ ...row, pending_minor: 1 }, money, 10)).toEqual(["part"]);
 });
 
 test("a stored `new` is not believed past its expiry", () => {
