@@ -312,8 +312,12 @@ export class PaymentRequests {
     checkLineItems(lineItems, [value.amount]);
     return this.#act(caller, id, {
       action: "payment-requests:refund",
-      // The reference and the amount make a refund, as the API has it; the rest is a remark, kept from the first time.
-      operation: { kind: "refund", key: externalRef, asked: JSON.stringify(value) },
+      // The reference, the amount and the confirmation it is of make a refund; the rest is a remark, kept from the first time.
+      operation: {
+        kind: "refund",
+        key: externalRef,
+        asked: JSON.stringify({ ...value, confirmationIdempotencyKey }), // of none, the same text as the value's
+      },
       said: { externalRef, invoiceRef, lineItems },
       event: (asking) => ({
         kind: "refund",

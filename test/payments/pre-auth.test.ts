@@ -69,6 +69,21 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
   expect(await both(wallet.assetId)).toEqual([450, merchant + 50]);
 });
 
+test("a refund of one confirmation does not answer for another's, under the same reference", async () => {
+  const wallet = await platform.newWallet(400);
+  const id = await platform.request("400", { preAuth: true });
+  await platform.pay(id, wallet);
+  await confirm(id, 100, "c1");
+  await confirm(id, 100, "c2");
+  const first = await refund(id, 100, "r1", "c1");
+  expect(first.status).toBe(200);
+  expect(await refund(id, 100, "r1", "c1")).toMatchObject({ status: 200, body: first.body });
+  for (const key of ["c2", undefined])
+    expect((await refund(id, 100, "r1", key)).body).toMatchObject({ message: "REPEAT_REFERENCE" });
+  expect(await platform.balance(wallet.assetId)).toBe(100);
+  expect((await refund(id, 100, "r2", "c2")).status).toBe(200);
+});
+
 test("released with nothing confirmed, nothing was paid", async () => {
   const id = await platform.request("400", { preAuth: true });
   await platform.pay(id, await platform.newWallet(400));
