@@ -316,9 +316,9 @@ const table: Table = {
       return [
         { kind: "cancelled", terms, conditions, reason },
         [
-          { kind: "letGo", hold, transferId: e.activityId, amountMinor: hold.amountMinor },
-          record(e.activityId, hold.amountMinor, { type: "release", amountMinor: hold.amountMinor }),
-          record(e.nextActivityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+          { kind: "letGo", hold, transferId: e.nextActivityId, amountMinor: hold.amountMinor },
+          record(e.activityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+          record(e.nextActivityId, hold.amountMinor, { type: "release", amountMinor: hold.amountMinor }),
         ],
       ];
     },

@@ -128,9 +128,18 @@ test("voided before anything was confirmed, all of it comes back", async () => {
   const wallet = await platform.newWallet(400);
   const id = await platform.request("400", { preAuth: true });
   await platform.pay(id, wallet);
-  expect((await post(id, "/void")).status).toBe(200);
+  const voided = await post(id, "/void");
+  expect(voided.body).toMatchObject({ type: "cancellation", cancellationReason: "CANCELLED_BY_MERCHANT" });
+  expect(await post(id, "/void")).toMatchObject({ status: 200, body: voided.body });
   expect(await platform.balance(wallet.assetId)).toBe(400);
   expect(await read(id)).toMatchObject({ status: "cancelled", preAuthStatus: "released" });
+  const { body } = await platform.get(platform.merchant.terminalKey, at(id, "/activities"));
+  expect(body["items"]).toMatchObject([
+    { type: "release", releasedAmount: "400" },
+    { type: "cancellation", id: voided.body["id"] },
+    { type: "authorization" },
+    { type: "preAuthRequest" },
+  ]);
 });
 
 test("what is held comes back by itself when its time is over", async () => {

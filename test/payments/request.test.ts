@@ -185,7 +185,7 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["paid",       "late",    "paid",       "ignored"],
   ["authorized", "pay",     "authorized", "REQUEST_PAID"],
   ["authorized", "refund",  "authorized", "CONFIRMATION_NOT_FOUND"],
-  ["authorized", "void",    "cancelled",  "letGo release cancellation"],
+  ["authorized", "void",    "cancelled",  "letGo cancellation release"],
   ["authorized", "confirm", "authorized", "capture confirmation"],
   ["authorized", "release", "released",   "letGo release"],
   ["authorized", "raise",   "authorized", "ignored"],
