@@ -657,7 +657,8 @@ async function offer(
       lineItems ?? [],
       value.currency,
     );
-    const most = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
+    const worth = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
+    const most = Math.min(worth, toMinor(value)); // a line may be more than all of a basket that something is taken off
     if (most > 0) options.push({ assetType: type, amountMinor: most, acceptedCollections: accepted });
   }
   return options;

@@ -45,7 +45,7 @@ export type Payment = {
   readonly walletId: string;
   readonly amountMinor: number;
   readonly refundedMinor: number;
-  /** The lines a token paid for: they must not be sold again. */
+  /** The lines a token paid for, and a discount for none: they must not be sold again. Of money, null. */
   readonly lines: readonly Line[] | null;
   /** Of a pre-authorised request: the key this confirmation was asked under. */
   readonly confirmationKey: string | null;

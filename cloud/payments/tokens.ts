@@ -3,8 +3,8 @@
  *
  * Owns      the tables collection, redemption_condition and token, and the asset of each token.
  * Promises  a token is minted once a key; it pays for one line of a request, or takes its value off the basket; spent, it is
- *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does. One
- *           that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
+ *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does; what
+ *           is taken off the basket pays for no line. One that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
  *           What merchants were paid with tokens stands in the ledger as the issuer's debt.
  */
 import { z } from "zod";
@@ -321,16 +321,16 @@ async function redeemable(
   });
 }
 
+/** Off the basket, whatever is in it: each line says the same. */
 function discounted(
   { max_value_minor, currency: own }: CollectionRow,
   lineItems: LineItems,
   currency: string,
 ): Redeemable {
   if (max_value_minor === null || own !== currency) return [];
-  return lineItems.flatMap((line) => {
-    const amountMinor = Math.min(Number(line.price), max_value_minor);
-    return amountMinor > 0 ? [{ line, amountMinor }] : [];
-  });
+  return lineItems.flatMap((line) =>
+    Number(line.price) > 0 ? [{ line, amountMinor: max_value_minor }] : [],
+  );
 }
 
 export const tokenProvider: AssetProvider = {
@@ -340,7 +340,9 @@ export const tokenProvider: AssetProvider = {
     const asset = await proven(tx, spending);
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);
     const { currency, merchant_account_id: merchant } = request;
-    const line = collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
+    const isDiscount = asset.collection_type === "discount";
+    const covered = isDiscount ? [] : await coveredLines(tx, request.id);
+    const line = collection && best(collection, covered, form.lineItems);
     return {
       id: await openAccount(
         tx,
@@ -355,7 +357,7 @@ export const tokenProvider: AssetProvider = {
         asset.status === "active" && (asset.token_expires_ms === null || nowMs < asset.token_expires_ms),
       availableMinor: line?.amountMinor ?? 0,
       whole: true,
-      lines: line === undefined ? [] : [line.line],
+      lines: line === undefined || isDiscount ? [] : [line.line], // a discount pays for none
       walletId: await openAccount(tx, "clearing", `claims.${merchant}.${currency.toLowerCase()}`, currency),
     };
   },

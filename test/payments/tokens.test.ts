@@ -148,23 +148,74 @@ test("a token fills no wallet, whatever wallet its option was kept with", async 
   expect(await platform.balance(walletId)).toBe(0);
 });
 
-test("a discount takes its value off any basket", async () => {
-  const { ownerAccountId, walletId } = platform.merchant;
-  const discount = {
-    name: "Two dollars off",
-    accountId: ownerAccountId,
-    type: "discount",
-    maxValue: nzd(200),
+describe("a discount", () => {
+  const mode = "multi-asset-payment";
+  /** A discount's collection, and a config that takes it, coffee for a token, and money. */
+  const discounting = async (minor: number): Promise<{ readonly of: string; readonly config: string }> => {
+    const { ownerAccountId: accountId, walletId } = platform.merchant;
+    const discount = { name: "A little off", accountId, type: "discount", maxValue: nzd(minor) };
+    const of = String((await made("/api/collections", discount))["id"]);
+    const config = await platform.newConfig([
+      { type: ASSET_TYPE, walletId },
+      { type: TYPE, collectionIds: [of, collectionId] },
+    ]);
+    return { of, config };
   };
-  const of = String((await made("/api/collections", discount))["id"]);
-  const config = await platform.newConfig([
-    { type: ASSET_TYPE, walletId },
-    { type: TYPE, collectionIds: [of] },
-  ]);
-  const id = await request([line("cake", 300)], config);
-  const token = await mint(platform.wallet.accountId, of);
-  expect((await pay(id, token, { mode: "multi-asset-payment" })).body).toMatchObject({ value: nzd(200) });
-  expect((await platform.pay(id)).body).toMatchObject({ value: nzd(100) });
+  const off = async (id: string, of: string): Promise<Answer> =>
+    pay(id, await mint(platform.wallet.accountId, of), { mode });
+
+  test("takes its value off any basket, and pays for no line of it", async () => {
+    const { of, config } = await discounting(200);
+    const id = await request([line("cake", 150), line("bun", 150)], config);
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(200) });
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(100) });
+    const { assetTotals } = (await read(id))["paidBy"] as { readonly assetTotals: readonly Body[] }; // as published
+    expect(assetTotals[0]).toMatchObject({ type: TYPE, total: nzd(200), lineItems: [] });
+  });
+
+  test("leaves the line that a product's token is good for", async () => {
+    const { of, config } = await discounting(50);
+    const id = await request([line("coffee", 450), line("cake", 300)], config);
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(50) });
+    expect((await pay(id, await mint(), { mode })).body).toMatchObject({ value: nzd(450) });
+    expect((await pay(id, await mint(), { mode })).body).toMatchObject({
+      message: "INSUFFICIENT_ASSET_VALUE",
+    });
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(50) });
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(200) });
+  });
+
+  test("is spent once, and never for more than is due", async () => {
+    const { of, config } = await discounting(200);
+    const id = await request([line("cake", 300)], config);
+    const token = await mint(platform.wallet.accountId, of);
+    expect((await pay(id, token, { mode })).body).toMatchObject({ value: nzd(200) });
+    expect((await pay(id, token, { mode })).body).toMatchObject({ message: "INACTIVE_ASSET" });
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(100) });
+    expect((await off(id, of)).body).toMatchObject({ message: "REQUEST_PAID" });
+  });
+
+  test("and a product's token are offered for no more than the request", async () => {
+    const { config } = await discounting(50);
+    for (const sku of ["cake", "coffee"])
+      expect(await read(await request([line(sku, 100), line("off", -70)], config))).toMatchObject({
+        value: nzd(30),
+        paymentOptions: [
+          { assetType: ASSET_TYPE, amount: "30" },
+          { assetType: TYPE, amount: "30" },
+        ],
+      });
+  });
+
+  test("is for no product", async () => {
+    const { of } = await discounting(100);
+    const answer = await post(`/api/collections/${of}/redemption-conditions`, {
+      merchantId: platform.merchant.merchantId,
+      allowedProducts: [{ sku: "tea", name: "Tea", maxValue: nzd(450) }],
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body["message"]).toContain("collectionId");
+  });
 });
 
 test("no product that it is good for, no such option", async () => {
@@ -195,18 +246,6 @@ test("other products take the place of a condition's, for requests that are made
   const elsewhere = `/api/collections/${collectionId}/redemption-conditions/${String(condition["id"])}`;
   expect((await post(`${elsewhere}/set-allowed-products`, form)).status).toBe(403);
   expect((await post(change, { allowedProducts: [] })).status).toBe(400);
-});
-
-test("a discount is for no product", async () => {
-  const { ownerAccountId, merchantId } = platform.merchant;
-  const form = { name: "A little off", accountId: ownerAccountId, type: "discount", maxValue: nzd(100) };
-  const { id } = await made("/api/collections", form);
-  const answer = await post(`/api/collections/${String(id)}/redemption-conditions`, {
-    merchantId,
-    allowedProducts: [{ sku: "tea", name: "Tea", maxValue: nzd(450) }],
-  });
-  expect(answer.status).toBe(400);
-  expect(answer.body["message"]).toContain("collectionId");
 });
 
 test("a token is minted once a key, of a collection there is, and runs out when its collection says", async () => {
