@@ -30,7 +30,7 @@ export type Option = {
 };
 export type AcceptedCollection = {
   readonly id: string;
-  /** Each line with what a token is worth to it. */
+  /** Each line with the most that a token is worth to one unit of it. */
   readonly lines: readonly { readonly line: Line; readonly amountMinor: number }[];
 };
 /** Money taken from one source. A confirmation of held money is a payment too. */

@@ -2,9 +2,10 @@
  * Tokens: assets of a collection, each spent whole, for the products (or off the basket) that a merchant gives for it.
  *
  * Owns      the tables collection, redemption_condition and token, and the asset of each token.
- * Promises  a token is minted once a key; it pays for one line of a request, or takes its value off the basket; spent, it is
- *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does; what
- *           is taken off the basket pays for no line. One that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
+ * Promises  a token is minted once a key; it pays for one unit of one line of a request, or takes its value off the basket;
+ *           spent, it is archived, and it comes back whole if the payment is refunded. A unit that one token paid for, no
+ *           other does; what is taken off the basket pays for none. A token that was minted with a code is spent by its owner
+ *           or by whoever has that code, which is kept as its hash.
  *           What merchants were paid with tokens stands in the ledger as the issuer's debt.
  */
 import { z } from "zod";
@@ -316,10 +317,25 @@ async function redeemable(
   return lineItems.flatMap((line) => {
     const most = line.sku === undefined ? undefined : allowed.get(line.sku);
     if (most?.currency !== currency) return [];
-    const amountMinor = Math.min(Number(line.price), Number(most.amount));
-    return amountMinor > 0 ? [{ line, amountMinor }] : [];
+    const amountMinor = Math.min(priceOf(unitOf(line, unitsOf(line) - 1)), Number(most.amount));
+    return priceOf(unitOf(line, 0)) > 0 && amountMinor > 0 ? [{ line, amountMinor }] : [];
   });
 }
+
+/** How many units a line is. A quantity that counts nothing is one thing. */
+function unitsOf(line: Line): number {
+  const count = Number(line["qty"]);
+  return Number.isSafeInteger(count) && count > 1 ? count : 1;
+}
+/** One unit of a line, counted from 0, with its share of the line's price: the last one's is what the others leave. */
+function unitOf(line: Line, at: number): Line {
+  const count = unitsOf(line);
+  if (count === 1) return line;
+  const share = Math.floor(Number(line["price"]) / count);
+  const price = at < count - 1 ? share : Number(line["price"]) - share * (count - 1);
+  return { ...line, qty: "1", price: String(price) };
+}
+const priceOf = (unit: Line): number => Number(unit["price"]);
 
 /** Off the basket, whatever is in it: each line says the same. */
 function discounted(
@@ -341,8 +357,9 @@ export const tokenProvider: AssetProvider = {
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);
     const { currency, merchant_account_id: merchant } = request;
     const isDiscount = asset.collection_type === "discount";
-    const covered = isDiscount ? [] : await coveredLines(tx, request.id);
-    const line = collection && best(collection, covered, form.lineItems);
+    const line = isDiscount
+      ? collection?.lines[0]
+      : collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
     return {
       id: await openAccount(
         tx,
@@ -402,17 +419,25 @@ async function proven(tx: Tx, spending: Spending): Promise<AssetRow> {
 
 const textOf = (line: Line): string => JSON.stringify(line);
 
-/** The line worth most, of those that were asked for and that no other token has paid for. */
+/** The unit worth most, of the lines that were asked for, that no other token has paid for. Of one line, the units go in turn. */
 function best(
   { lines }: AcceptedCollection,
   covered: readonly string[],
   asked: LineItems | undefined,
 ): Redeemable[number] | undefined {
   const left = [...covered];
-  const free = lines.filter(({ line }) => {
-    const at = left.indexOf(textOf(line));
+  const isTaken = (unit: Line): boolean => {
+    const at = left.indexOf(textOf(unit));
     if (at !== -1) left.splice(at, 1); // two lines may be alike: each covered one hides one
-    return at === -1;
+    return at !== -1;
+  };
+  const free = lines.flatMap(({ line, amountMinor }) => {
+    const count = unitsOf(line);
+    let at = 0;
+    while (at < count && isTaken(unitOf(line, at))) at += 1;
+    if (at === count) return [];
+    const unit = unitOf(line, at);
+    return [{ line: unit, amountMinor: Math.min(amountMinor, priceOf(unit)) }];
   });
   const wanted =
     asked === undefined ? free : free.filter(({ line }) => asked.some(({ sku }) => sku === line["sku"]));

@@ -126,6 +126,65 @@ test("a line that one token paid for, another does not; of two alike, each token
   expect(await read(two)).toMatchObject({ status: "paid" });
 });
 
+describe("of a line of several units", () => {
+  const mode = "multi-asset-payment";
+  const of = (qty: string, minor: number, sku = "coffee") => ({ ...line(sku, minor), qty });
+  const spend = async (id: string): Promise<Answer> => pay(id, await mint(), { mode });
+  const none = { message: "INSUFFICIENT_ASSET_VALUE" };
+  /** What each token paid: its amount, and the quantity and price of its line. */
+  const covered = async (id: string): Promise<unknown> =>
+    ((await read(id))["paidBy"] as { readonly assetTotals: readonly Body[] }).assetTotals.map(
+      ({ total, lineItems }) => [
+        (total as Body)["amount"],
+        ...(lineItems as readonly Body[]).flatMap(({ qty, price }) => [qty, price]),
+      ],
+    );
+
+  test("each token pays for one, until they are used up", async () => {
+    const id = await request([of("2", 800), line("cake", 300)]);
+    expect(await read(id)).toMatchObject({ paymentOptions: [{ amount: "1100" }, { amount: "400" }] });
+    for (let n = 0; n < 2; n += 1) expect((await spend(id)).body).toMatchObject({ value: nzd(400) });
+    expect((await spend(id)).body).toMatchObject(none);
+    expect(await covered(id)).toEqual([
+      ["400", "1", "400"],
+      ["400", "1", "400"],
+    ]);
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(300) });
+  });
+
+  test("the last takes what does not divide, and the units' prices are the line's", async () => {
+    const id = await request([of("3.0", 1000)]);
+    for (let n = 0; n < 3; n += 1) expect((await spend(id)).status).toBe(200);
+    expect(await read(id)).toMatchObject({ status: "paid", remainingAmount: "0" });
+    expect(await covered(id)).toEqual([
+      ["333", "1", "333"],
+      ["333", "1", "333"],
+      ["334", "1", "334"],
+    ]);
+  });
+
+  test("a token is worth no more to one than its product's most", async () => {
+    const id = await request([of("2", 1200)]);
+    expect((await spend(id)).body).toMatchObject({ value: nzd(450) });
+    expect(await covered(id)).toEqual([["450", "1", "600"]]);
+  });
+
+  test("and of lines alike, no unit is paid for twice", async () => {
+    const id = await request([of("2", 801), of("2", 801), line("coffee", 400)]);
+    for (let n = 0; n < 5; n += 1) expect((await spend(id)).status).toBe(200);
+    expect(await read(id)).toMatchObject({ status: "paid" });
+  });
+
+  test("a quantity that counts nothing is one thing, and a unit that costs nothing is paid by none", async () => {
+    const id = await request([of("0.5", 400), line("cake", 300)]);
+    expect((await spend(id)).body).toMatchObject({ value: nzd(400) });
+    expect(await covered(id)).toEqual([["400", "0.5", "400"]]);
+    expect((await spend(id)).body).toMatchObject(none);
+    const cheap = await request([of("10", 5), line("cake", 300)]);
+    expect(await read(cheap)).toMatchObject({ paymentOptions: [{ assetType: ASSET_TYPE }] });
+  });
+});
+
 test("a token comes back whole or not at all", async () => {
   const token = await mint();
   const id = await request([line("coffee", 450)]);
