@@ -324,6 +324,7 @@ export class PaymentRequests {
         valueMinor: toMinor(value),
         currency: value.currency,
         confirmationKey: confirmationIdempotencyKey,
+        skus: lineItems?.flatMap(({ sku }) => sku ?? []) ?? [],
         ...asking,
       }),
     });

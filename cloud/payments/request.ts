@@ -154,6 +154,8 @@ export type Event =
       readonly valueMinor: number;
       readonly currency: string;
       readonly confirmationKey: string | undefined;
+      /** The products it is for, where that is said. */
+      readonly skus: readonly string[];
     } & Asking)
   | ({ readonly kind: "void" } & Asking)
   | ({ readonly kind: "release" } & Asking)
@@ -577,8 +579,8 @@ function refund(
   if (left === 0) return refuse(state, "ALREADY_REFUNDED");
   if (event.currency !== state.terms.currency || event.valueMinor > left)
     return refuse(state, "INVALID_AMOUNT");
-  const returns = returnsOf(of, event.valueMinor);
-  if (returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0) < event.valueMinor)
+  const returns = returnsOf(of, event.valueMinor, event.skus);
+  if (returned(returns) < event.valueMinor)
     return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
   return giveBack(state, event, returns, event.valueMinor);
 }
@@ -611,11 +613,32 @@ const refunded = (returns: readonly Return[]): readonly NotificationType[] => [
     : (["payment-request:refund-completed"] as const)),
 ];
 
-/** The last payment goes back first. A token that would be halved is passed over: then it may be less than the amount. */
-function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
+/**
+ * What was paid for the products that are named goes back first, and of the rest the last payment. A token that would be halved is
+ * passed over; where that falls short, those tokens go back that make up the amount with what money paid. Is there no such
+ * choice, it is less than the amount.
+ */
+function returnsOf(
+  payments: readonly Payment[],
+  amountMinor: number,
+  skus: readonly string[] = [],
+): readonly Return[] {
+  const isNamed = ({ lines }: Payment): boolean =>
+    lines?.some(({ sku }) => skus.some((one) => one === sku)) ?? false;
+  const last = payments.toReversed();
+  const inTurn = [...last.filter(isNamed), ...last.filter((payment) => !isNamed(payment))];
+  const returns = upTo(inTurn, amountMinor);
+  if (returned(returns) === amountMinor) return returns;
+  const money = inTurn.filter(({ lines }) => lines === null);
+  const tokens = inTurn.filter(({ lines, refundedMinor }) => lines !== null && refundedMinor === 0);
+  const whole = thatMakeUp(tokens, amountMinor - leftMinor(money), amountMinor);
+  return whole === undefined ? returns : upTo([...whole, ...money], amountMinor);
+}
+
+function upTo(payments: readonly Payment[], amountMinor: number): readonly Return[] {
   const returns: Return[] = [];
   let left = amountMinor;
-  for (const payment of payments.toReversed()) {
+  for (const payment of payments) {
     const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
     if (part === 0 || (payment.lines !== null && part !== payment.amountMinor)) continue;
     left -= part;
@@ -623,6 +646,28 @@ function returnsOf(payments: readonly Payment[], amountMinor: number): readonly 
   }
   return returns;
 }
+
+/** The first choice of tokens worth so much together. There are MOST_PARTS and one at most, and of those alike one order is tried. */
+function thatMakeUp(
+  tokens: readonly Payment[],
+  leastMinor: number,
+  mostMinor: number,
+): readonly Payment[] | undefined {
+  if (leastMinor <= 0) return [];
+  const [first, ...rest] = tokens;
+  if (first === undefined || takenMinor(tokens) < leastMinor) return undefined;
+  const { amountMinor } = first;
+  const others =
+    amountMinor <= mostMinor
+      ? thatMakeUp(rest, leastMinor - amountMinor, mostMinor - amountMinor)
+      : undefined;
+  if (others !== undefined) return [first, ...others];
+  const unlike = rest.filter((token) => token.amountMinor !== amountMinor);
+  return thatMakeUp(unlike, leastMinor, mostMinor);
+}
+
+const returned = (returns: readonly Return[]): number =>
+  returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
 /** Ends a request that was not paid whole: parts that were paid go back, what is pending is called off. */
 function withParts(

@@ -1,4 +1,5 @@
 /** The payment request as a pure machine: every state against every event, and where a refund goes. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   MOST_PARTS,
@@ -95,8 +96,15 @@ const pay = {
   amountMinor: undefined,
   ...asking,
 } as const satisfies Event;
-const refund = (valueMinor: number, confirmationKey?: string) =>
-  ({ kind: "refund", valueMinor, currency: "NZD", confirmationKey, ...asking }) as const satisfies Event;
+const refund = (valueMinor: number, confirmationKey?: string, skus: readonly string[] = []) =>
+  ({
+    kind: "refund",
+    valueMinor,
+    currency: "NZD",
+    confirmationKey,
+    skus,
+    ...asking,
+  }) as const satisfies Event;
 const confirm = (valueMinor: number) =>
   ({
     kind: "confirm",
@@ -328,6 +336,68 @@ describe("a refund", () => {
       back.length === 0
         ? { kind: "refuse", code: "PARTIAL_REFUNDS_NOT_ALLOWED" }
         : { kind: "giveBack", returns },
+    );
+  });
+
+  const tokenOf = (id: string, amountMinor: number, sku = "coffee"): Payment => ({
+    ...payment(id, amountMinor),
+    assetType: "centrapay.token.test",
+    lines: [{ name: sku, sku }],
+  });
+  const coffee = tokenOf("coffee", 40);
+  const cake = tokenOf("cake", 40, "cake");
+  // prettier-ignore
+  test.each<[what: string, payments: readonly Payment[], minor: number, skus: readonly string[], back: readonly (readonly [string, number])[]]>([
+    ["a token's value, though money paid last",   [coffee, payment("p1", 10)],                          40, [],                 [["coffee", 40]]],
+    ["a token and a part of later money",         [coffee, payment("p1", 30)],                          45, [],                 [["coffee", 40], ["p1", 5]]],
+    ["the earlier token, which alone is it",      [tokenOf("t1", 40), tokenOf("t2", 30)],               40, [],                 [["t1", 40]]],
+    ["two tokens that are it, past the last",     [tokenOf("t1", 20), tokenOf("t2", 25), tokenOf("t3", 30)], 45, [],            [["t2", 25], ["t1", 20]]],
+    ["the last of two, where either is it",       [coffee, cake, payment("p1", 10)],                    40, [],                 [["cake", 40]]],
+    ["what a named product's token paid",         [coffee, cake],                                       40, ["coffee"],         [["coffee", 40]]],
+    ["the same, past money",                      [coffee, cake, payment("p1", 10)],                    40, ["coffee"],         [["coffee", 40]]],
+    ["a token of a name, and the last for none",  [coffee, cake],                                       40, ["tea"],            [["cake", 40]]],
+    ["money, where a named token is worth more",  [coffee, payment("p1", 30)],                          30, ["coffee"],         [["p1", 30]]],
+    ["nothing, where no tokens are it",           [coffee, cake, payment("p1", 10)],                    60, [],                 []],
+    ["no token twice",                            [{ ...coffee, refundedMinor: 40 }, cake, payment("p1", 10)], 50, ["coffee"],  [["p1", 10], ["cake", 40]]],
+  ])("gives back %s", (_what, payments, minor, skus, back) => {
+    const [, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor, undefined, skus));
+    const returns = back.map(([id, amountMinor]) => ({ payment: { id }, amountMinor }));
+    expect(gives).toMatchObject(
+      back.length === 0
+        ? { kind: "refuse", code: "PARTIAL_REFUNDS_NOT_ALLOWED" }
+        : { kind: "giveBack", returns },
+    );
+  });
+
+  test("gives back whatever tokens and money can make up, and nothing that they cannot", () => {
+    const part = fc.record({ amount: fc.integer({ min: 1, max: 12 }), isToken: fc.boolean() });
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 7 }),
+        fc.integer({ min: 1, max: 84 }),
+        (parts, minor) => {
+          const payments = parts.map(({ amount, isToken }, n) =>
+            isToken ? tokenOf(`t${n}`, amount) : payment(`p${n}`, amount),
+          );
+          const sumOf = (some: readonly Payment[]) =>
+            some.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+          if (minor > sumOf(payments)) return;
+          const money = sumOf(payments.filter(({ lines }) => lines === null));
+          let sums = new Set([0]);
+          for (const { lines, amountMinor } of payments)
+            if (lines !== null) sums = new Set([...sums, ...[...sums].map((sum) => sum + amountMinor)]);
+          const canBe = [...sums].some((sum) => sum <= minor && minor <= sum + money);
+          const [next, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor));
+          expect(gives?.kind).toBe(canBe ? "giveBack" : "refuse");
+          if (next.kind !== "paid" || gives?.kind !== "giveBack") return;
+          expect(gives.returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0)).toBe(minor);
+          for (const { lines, amountMinor, refundedMinor } of next.payments) {
+            expect(refundedMinor).toBeLessThanOrEqual(amountMinor);
+            if (lines !== null) expect([0, amountMinor]).toContain(refundedMinor);
+          }
+        },
+      ),
+      { numRuns: 2_000 },
     );
   });
 

@@ -200,6 +200,33 @@ test("a token comes back whole or not at all", async () => {
   expect((await pay(await request([line("coffee", 450)]), token)).status).toBe(200);
 });
 
+test("a token comes back though money paid last, and of two alike the one whose product is named", async () => {
+  const { terminalKey } = platform.merchant;
+  const mode = "multi-asset-payment";
+  const refund = (id: string, externalRef: string, lineItems?: readonly object[]): Promise<Answer> =>
+    post(at(id, "/refund"), { value: nzd(400), externalRef, lineItems }, terminalKey);
+  const one = await request([line("coffee", 400), line("cake", 100)]);
+  const first = await mint();
+  await pay(one, first, { mode });
+  await platform.pay(one);
+  expect((await refund(one, "r")).body).toMatchObject({
+    strategy: { refunds: [{ assetId: first, amount: "400" }] },
+  });
+
+  const { ownerAccountId, merchantId } = platform.merchant;
+  const tea = { name: "Free tea", accountId: ownerAccountId, type: "product" };
+  const of = String((await made("/api/collections", tea))["id"]);
+  const allowedProducts = [{ sku: "tea", name: "Tea", maxValue: nzd(400) }];
+  await made(`/api/collections/${of}/redemption-conditions`, { merchantId, allowedProducts });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [collectionId, of] }]);
+  const two = await request([line("coffee", 400), line("tea", 400)], config);
+  const coffee = await mint();
+  await pay(two, coffee, { mode });
+  await pay(two, await mint(platform.wallet.accountId, of), { mode });
+  const named = await refund(two, "r", [line("coffee", 400)]);
+  expect(named.body).toMatchObject({ strategy: { refunds: [{ assetId: coffee, amount: "400" }] } });
+});
+
 test("a token fills no wallet, whatever wallet its option was kept with", async () => {
   const { walletId } = await platform.newMerchant();
   const config = await platform.newConfig([{ type: TYPE, walletId, collectionIds: [collectionId] }]);
