@@ -65,7 +65,7 @@ import {
   type Source,
 } from "./request.js";
 import { payerOf } from "./scanned-code.js";
-import { acceptedCollections } from "./tokens.js";
+import { acceptedCollections, findCollection } from "./tokens.js";
 import { isShortCode, newShortCode } from "./short-code.js";
 import { WrongCode } from "./typed-codes.js";
 import type { Uplink } from "./uplink.js";
@@ -127,7 +127,7 @@ export class PaymentRequests {
     this.#due = new DueRequests(parts.store.read);
   }
 
-  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
+  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, TOKEN_COLLECTION_NOT_FOUND, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
   async create(caller: Caller, form: CreateForm): Promise<object> {
     const { configId, value, externalRef, expirySeconds, createdByAccountName, ...details } = form;
     const { partialAllowed, basketAmount } = details;
@@ -141,6 +141,9 @@ export class PaymentRequests {
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
+      const { collectionId } = details;
+      if (collectionId !== undefined && (await findCollection(tx, collectionId)) === undefined)
+        throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
       const options = await offer(
         tx,
         config.payment_options,
@@ -624,12 +627,12 @@ const insertRequest = insertOf("payment_request", [
   "patron_code_id",
 ]);
 
-/** The config's options that can take this request. */
+/** The config's options that can take this request; of collections, where it names one, that one alone. */
 async function offer(
   tx: Tx,
   paymentOptions: string,
   merchantId: string,
-  { value, preAuth, lineItems }: CreateForm,
+  { value, preAuth, lineItems, collectionId }: CreateForm,
   hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
@@ -654,7 +657,7 @@ async function offer(
     const accepted = await acceptedCollections(
       tx,
       merchantId,
-      collectionIds,
+      collectionIds.filter((id) => collectionId === undefined || id === collectionId),
       lineItems ?? [],
       value.currency,
     );

@@ -59,11 +59,13 @@ export type LineItems = z.infer<typeof lineItems>;
 
 const DEFAULT_EXPIRY_SECONDS = 120;
 
-/** The optional fields that decide nothing here: kept as they came, and returned. */
+export const collectionId = text(64).startsWith("c_", "must begin with c_");
+
+/** The optional fields that a request keeps as they came, and returns. */
 const details = z.object({
   barcode: text(255).optional(),
   barcodeType: text(64).optional(),
-  collectionId: text(64).optional(),
+  collectionId: collectionId.optional(),
   lineItems: lineItems.optional(),
   purchaseOrderRef: text(128).optional(),
   invoiceRef: text(128).optional(),

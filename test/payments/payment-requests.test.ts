@@ -66,10 +66,13 @@ describe("creating", () => {
   });
 
   test("keeps and returns every optional field", async () => {
+    const { ownerKey, ownerAccountId: accountId } = platform.merchant;
+    const collection = { name: "Free coffee", accountId, type: "product" };
+    const { body: made } = await platform.post(ownerKey, "/api/collections", collection);
     const optional = {
       barcode: "9990001234567890",
       barcodeType: "ticketek",
-      collectionId: "c_1",
+      collectionId: made["id"],
       purchaseOrderRef: "PO 7",
       invoiceRef: "INV 7",
       redirectCancelUrl: "https://shop.example/return/no",

@@ -310,6 +310,39 @@ test("no product that it is good for, no such option", async () => {
   });
 });
 
+test("a request that names a collection takes that one's tokens, of those its config takes", async () => {
+  const { ownerAccountId: accountId, terminalKey, walletId } = platform.merchant;
+  const discount = { name: "A little off", accountId, type: "discount", maxValue: nzd(50) };
+  const of = String((await made("/api/collections", discount))["id"]);
+  const other = String((await made("/api/collections", discount))["id"]);
+  const config = await platform.newConfig([
+    { type: ASSET_TYPE, walletId },
+    { type: TYPE, collectionIds: [collectionId, of] },
+  ]);
+  const ask = (named: string): Promise<Answer> =>
+    platform.post(terminalKey, "/api/payment-requests", {
+      configId: config,
+      value: nzd(450),
+      lineItems: [line("coffee", 450)],
+      collectionId: named,
+    });
+  const money = { assetType: ASSET_TYPE };
+  const { body } = await ask(of);
+  const accepted = { assetType: TYPE, amount: "50", acceptedCollections: [{ id: of }] };
+  expect(body).toMatchObject({ collectionId: of, paymentOptions: [money, accepted] });
+  const mode = "multi-asset-payment";
+  const id = String(body["id"]);
+  expect((await pay(id, await mint(), { mode })).body).toMatchObject({ message: "INSUFFICIENT_ASSET_VALUE" });
+  expect((await pay(id, await mint(platform.wallet.accountId, of), { mode })).status).toBe(200);
+  expect((await ask(other)).body["paymentOptions"]).toMatchObject([money]);
+  expect((await ask(other)).body["paymentOptions"]).toHaveLength(1);
+
+  const unknown = { status: 403, body: { message: "TOKEN_COLLECTION_NOT_FOUND" } };
+  expect(await ask("c_none")).toMatchObject(unknown);
+  const wrong = { status: 400, body: { message: "collectionId: must begin with c_" } };
+  expect(await ask(of.slice(2))).toMatchObject(wrong);
+});
+
 test("other products take the place of a condition's, for requests that are made after", async () => {
   const { ownerAccountId, merchantId } = platform.merchant;
   const of = String(
