@@ -19,7 +19,7 @@ export const text = (max: number) =>
 
 const decimal = z
   .string("must be a number as a string")
-  .regex(/^[0-9]{1,8}(\.[0-9]{1,4})?$/, "must be a number as a string");
+  .regex(/^-?[0-9]{1,8}(\.[0-9]{1,12})?$/, "must be a number as a string");
 const signedAmount = z
   .string("must be a string of digits")
   .regex(/^(0|-?[1-9][0-9]{0,7})$/, "must be a whole number of minor units, as a string of digits");
