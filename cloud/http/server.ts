@@ -59,6 +59,11 @@ export async function makeServer(
     if (wrong === undefined) void parse(request, body, done);
     else done(new Fault("MALFORMED", wrong), undefined);
   });
+  // Nothing but JSON is read. Nothing at all is nothing in any type: some clients name one where they send no body.
+  app.removeContentTypeParser("text/plain");
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
+    done(body.length === 0 ? null : new Fault("UNSUPPORTED_MEDIA_TYPE"), undefined);
+  });
   // A route's schemas are zod's. What a route answers is its own business: the document says it, and the tests hold it to that.
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (input: unknown) => {
     try {
@@ -120,13 +125,18 @@ const ANSWERS: Partial<Record<number, FaultCode>> = {
 
 /** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, { reportInput: true });
   if (parsed.success) return storable(parsed.data);
   const wrong = parsed.error.issues.map(
-    (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
+    (issue) =>
+      `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${isMissing(issue) ? "is required" : issue.message}`,
   );
   throw new Fault("MALFORMED", wrong.join("; "));
 }
+
+/** Nothing is there; no body is null. What a schema finds wrong between fields (`custom`) has its own words. */
+const isMissing = ({ code, input, path }: z.core.$ZodIssue): boolean =>
+  code !== "custom" && (input === undefined || (input === null && path.length === 0));
 
 /**
  * U+0000 and half a surrogate pair are in nobody's name or reference, and a database cannot keep them: PostgreSQL has no U+0000, and
