@@ -59,6 +59,11 @@ export async function makeServer(
     if (wrong === undefined) void parse(request, body, done);
     else done(new Fault("MALFORMED", wrong), undefined);
   });
+  // Nothing but JSON is read. Nothing at all is nothing in any type: some clients name one where they send no body.
+  app.removeContentTypeParser("text/plain");
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
+    done(body.length === 0 ? null : new Fault("UNSUPPORTED_MEDIA_TYPE"), undefined);
+  });
   // A route's schemas are zod's. What a route answers is its own business: the document says it, and the tests hold it to that.
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (input: unknown) => {
     try {
@@ -124,24 +129,45 @@ const ANSWERS: Partial<Record<number, FaultCode>> = {
 
 /** The only way a request's part becomes a value: parsed, or refused with every wrong field named. */
 export function read<T>(schema: z.ZodType<T>, input: unknown): T {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return withoutNul(parsed.data);
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return storable(parsed.data);
   const wrong = parsed.error.issues.map(
-    (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
+    (issue) =>
+      `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${isMissing(issue) ? "is required" : issue.message}`,
   );
   throw new Fault("MALFORMED", wrong.join("; "));
 }
 
-/** U+0000 is in nobody's name or reference, and PostgreSQL cannot keep it: refused for both databases alike. */
-function withoutNul<T>(value: T): T {
+/** Nothing is there; no body is null. What a schema finds wrong between fields (`custom`) has its own words. */
+const isMissing = ({ code, input, path }: z.core.$ZodIssue): boolean =>
+  code !== "custom" && (input === undefined || (input === null && path.length === 0));
+
+/**
+ * U+0000 and half a surrogate pair are in nobody's name or reference, and a database cannot keep them: PostgreSQL has no U+0000, and
+ * UTF-8 no half. Refused for both databases alike.
+ */
+function storable<T>(value: T): T {
   const fields: readonly [string, unknown][] =
     typeof value === "object" && value !== null ? Object.entries(value) : [["body", value]];
-  for (const [name, field] of fields)
-    if (hasNul(field)) throw new Fault("MALFORMED", `${name}: must not hold the character U+0000`);
+  for (const [name, field] of fields) {
+    const wrong = wrongText(field);
+    if (wrong !== undefined) throw new Fault("MALFORMED", `${name}: ${wrong}`);
+  }
   return value;
 }
 
-const hasNul = (value: unknown): boolean =>
-  typeof value === "string"
-    ? value.includes("\u0000")
-    : typeof value === "object" && value !== null && Object.values(value).some(hasNul);
+/** Both halves together are read as one character, which is none of these. */
+const HALF = /\p{Surrogate}/u;
+
+function wrongText(value: unknown): string | undefined {
+  if (typeof value === "string") {
+    if (value.includes("\u0000")) return "must not hold the character U+0000";
+    return HALF.test(value) ? "must not hold half of a surrogate pair" : undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const field of Object.values(value)) {
+    const wrong = wrongText(field);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}

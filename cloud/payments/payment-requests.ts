@@ -57,6 +57,7 @@ import {
 } from "./request-rows.js";
 import {
   MERCHANT_STOPPED,
+  paidAt,
   statusAt,
   type Earlier,
   type Effect,
@@ -66,7 +67,7 @@ import {
   type Source,
 } from "./request.js";
 import { payerOf } from "./scanned-code.js";
-import { acceptedCollections } from "./tokens.js";
+import { acceptedCollections, findCollection } from "./tokens.js";
 import { isShortCode, newShortCode } from "./short-code.js";
 import { WrongCode } from "./typed-codes.js";
 import type { Uplink } from "./uplink.js";
@@ -128,7 +129,7 @@ export class PaymentRequests {
     this.#due = new DueRequests(parts.store.read);
   }
 
-  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
+  /** Raises FORBIDDEN, NO_AVAILABLE_PAYMENT_OPTIONS, TOKEN_COLLECTION_NOT_FOUND, LINE_ITEMS_SUM_CHECK_FAILED, REDIRECT_URL_INVALID, CHECKSUM_FAILED, PATRON_CODE_INVALID. */
   async create(caller: Caller, form: CreateForm): Promise<object> {
     const { configId, value, externalRef, expirySeconds, createdByAccountName, ...details } = form;
     const { partialAllowed, basketAmount } = details;
@@ -142,6 +143,9 @@ export class PaymentRequests {
       const allowed = urls.parse(JSON.parse(config.allowed_redirect_urls));
       checkRedirect(details.redirectPaidUrl, allowed);
       checkRedirect(details.redirectCancelUrl, allowed);
+      const { collectionId } = details;
+      if (collectionId !== undefined && (await findCollection(tx, collectionId)) === undefined)
+        throw new Fault("TOKEN_COLLECTION_NOT_FOUND");
       const options = await offer(
         tx,
         config.payment_options,
@@ -327,14 +331,19 @@ export class PaymentRequests {
     checkLineItems(lineItems, [value.amount]);
     return this.#act(caller, id, {
       action: "payment-requests:refund",
-      // The reference and the amount make a refund, as the API has it; the rest is a remark, kept from the first time.
-      operation: { kind: "refund", key: externalRef, asked: JSON.stringify(value) },
+      // The reference, the amount and the confirmation it is of make a refund; the rest is a remark, kept from the first time.
+      operation: {
+        kind: "refund",
+        key: externalRef,
+        asked: JSON.stringify({ ...value, confirmationIdempotencyKey }), // of none, the same text as the value's
+      },
       said: { externalRef, invoiceRef, lineItems },
       event: (asking) => ({
         kind: "refund",
         valueMinor: toMinor(value),
         currency: value.currency,
         confirmationKey: confirmationIdempotencyKey,
+        skus: lineItems?.flatMap(({ sku }) => sku ?? []) ?? [],
         ...asking,
       }),
     });
@@ -546,10 +555,9 @@ export class PaymentRequests {
 
   async #render(row: TimedRow): Promise<object> {
     const { payments, hold } = await withMoney(this.#parts.store.read, row);
-    const parts = hold === undefined ? payments : [{ ...hold, lines: null }];
-    // An ended request's parts went back: they paid nothing.
-    const paid = row.status === "paid" || row.status === "new" ? parts : [];
-    return renderRequest(row, readOptions(row), paid, this.#view(row));
+    const view = this.#view(row);
+    const held = hold && { ...hold, lines: null };
+    return renderRequest(row, readOptions(row), paidAt(row, { payments, hold: held }, view.nowMs), view);
   }
 
   async #find(caller: Caller, action: Action, id: string): Promise<TimedRow> {
@@ -635,12 +643,12 @@ const insertRequest = insertOf("payment_request", [
   "patron_code_id",
 ]);
 
-/** The config's options that can take this request. */
+/** The config's options that can take this request; of collections, where it names one, that one alone. */
 async function offer(
   tx: Tx,
   paymentOptions: string,
   merchantId: string,
-  { value, preAuth, lineItems }: CreateForm,
+  { value, preAuth, lineItems, collectionId }: CreateForm,
   hasUplink: boolean,
 ): Promise<readonly Option[]> {
   const options: Option[] = [];
@@ -665,11 +673,12 @@ async function offer(
     const accepted = await acceptedCollections(
       tx,
       merchantId,
-      collectionIds,
+      collectionIds.filter((id) => collectionId === undefined || id === collectionId),
       lineItems ?? [],
       value.currency,
     );
-    const most = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
+    const worth = Math.max(0, ...accepted.flatMap((one) => one.lines.map(({ amountMinor }) => amountMinor)));
+    const most = Math.min(worth, toMinor(value)); // a line may be more than all of a basket that something is taken off
     if (most > 0) options.push({ assetType: type, amountMinor: most, acceptedCollections: accepted });
   }
   return options;

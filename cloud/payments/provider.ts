@@ -30,6 +30,8 @@ export type Returning = {
   /** The refund's activity, which may give back several payments. */
   readonly refundId: string;
   readonly request: RequestRow;
+  /** The request's time: by it, what has an end is over. */
+  readonly nowMs: number;
 };
 
 export interface AssetProvider {

@@ -19,7 +19,7 @@ export const text = (max: number) =>
 
 const decimal = z
   .string("must be a number as a string")
-  .regex(/^[0-9]{1,8}(\.[0-9]{1,4})?$/, "must be a number as a string");
+  .regex(/^-?[0-9]{1,8}(\.[0-9]{1,12})?$/, "must be a number as a string");
 const signedAmount = z
   .string("must be a string of digits")
   .regex(/^(0|-?[1-9][0-9]{0,7})$/, "must be a whole number of minor units, as a string of digits");
@@ -59,11 +59,13 @@ export type LineItems = z.infer<typeof lineItems>;
 
 const DEFAULT_EXPIRY_SECONDS = 120;
 
-/** The optional fields that decide nothing here: kept as they came, and returned. */
+export const collectionId = text(64).startsWith("c_", "must begin with c_");
+
+/** The optional fields that a request keeps as they came, and returns. */
 const details = z.object({
   barcode: text(255).optional(),
   barcodeType: text(64).optional(),
-  collectionId: text(64).optional(),
+  collectionId: collectionId.optional(),
   lineItems: lineItems.optional(),
   purchaseOrderRef: text(128).optional(),
   invoiceRef: text(128).optional(),

@@ -280,7 +280,7 @@ async function perform(effects: readonly Effect[], doing: Doing): Promise<object
           afterwards.push(() =>
             providerOf(providers, payment.assetType)?.returned?.(
               tx,
-              { payment, amountMinor, refundId: effect.transferId, request: row },
+              { payment, amountMinor, refundId: effect.transferId, request: row, nowMs: doing.nowMs },
               realMs,
             ),
           );

@@ -30,7 +30,7 @@ export type Option = {
 };
 export type AcceptedCollection = {
   readonly id: string;
-  /** Each line with what a token is worth to it. */
+  /** Each line with the most that a token is worth to one unit of it. */
   readonly lines: readonly { readonly line: Line; readonly amountMinor: number }[];
 };
 /** Money taken from one source. A confirmation of held money is a payment too. */
@@ -45,7 +45,7 @@ export type Payment = {
   readonly walletId: string;
   readonly amountMinor: number;
   readonly refundedMinor: number;
-  /** The lines a token paid for: they must not be sold again. */
+  /** The lines a token paid for, and a discount for none: they must not be sold again. Of money, null. */
   readonly lines: readonly Line[] | null;
   /** Of a pre-authorised request: the key this confirmation was asked under. */
   readonly confirmationKey: string | null;
@@ -154,6 +154,8 @@ export type Event =
       readonly valueMinor: number;
       readonly currency: string;
       readonly confirmationKey: string | undefined;
+      /** The products it is for, where that is said. */
+      readonly skus: readonly string[];
     } & Asking)
   | ({ readonly kind: "void" } & Asking)
   | ({ readonly kind: "release" } & Asking)
@@ -239,6 +241,8 @@ export const MERCHANT_STOPPED = "the merchant takes no payments";
 export const VOID_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Parts that leave something due: all of them go back in one step. */
 export const MOST_PARTS = 20;
+/** What comes back to a voucher or a token can be spent for this long at the least, even if its own time was over by then. */
+export const RETURNED_FOR_MS = 30 * 24 * 60 * 60 * 1000;
 /** Money set aside and not confirmed goes back by itself after three months. */
 export const HOLD_MS = 90 * 24 * 60 * 60 * 1000;
 
@@ -314,9 +318,9 @@ const table: Table = {
       return [
         { kind: "cancelled", terms, conditions, reason },
         [
-          { kind: "letGo", hold, transferId: e.activityId, amountMinor: hold.amountMinor },
-          record(e.activityId, hold.amountMinor, { type: "release", amountMinor: hold.amountMinor }),
-          record(e.nextActivityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+          { kind: "letGo", hold, transferId: e.nextActivityId, amountMinor: hold.amountMinor },
+          record(e.activityId, terms.valueMinor, { type: "cancellation", cancellationReason: reason }),
+          record(e.nextActivityId, hold.amountMinor, { type: "release", amountMinor: hold.amountMinor }),
         ],
       ];
     },
@@ -397,6 +401,20 @@ export const preAuthStatusAt = <S extends string>(
   row.pre_auth_status !== null && nowMs >= (row.pre_auth_expires_ms ?? Infinity)
     ? "released"
     : row.pre_auth_status;
+
+/**
+ * What a reader is told was paid: while money is held, all of that, and once it was let go, what was confirmed of it. What the
+ * parts of an ended request paid goes back.
+ */
+export const paidAt = <P, H>(
+  row: Parameters<typeof statusAt>[0] & Parameters<typeof preAuthStatusAt>[0],
+  { payments, hold }: { readonly payments: readonly P[]; readonly hold: H | undefined },
+  nowMs: number,
+): readonly (P | H)[] => {
+  const status = statusAt(row, nowMs);
+  if (status !== "paid" && status !== "new") return [];
+  return hold !== undefined && preAuthStatusAt(row, nowMs) === "authorized" ? [hold] : payments;
+};
 
 function pay(state: In<"new">, event: On<"pay">): Step {
   const { terms } = state;
@@ -561,8 +579,8 @@ function refund(
   if (left === 0) return refuse(state, "ALREADY_REFUNDED");
   if (event.currency !== state.terms.currency || event.valueMinor > left)
     return refuse(state, "INVALID_AMOUNT");
-  const returns = returnsOf(of, event.valueMinor);
-  if (returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0) < event.valueMinor)
+  const returns = returnsOf(of, event.valueMinor, event.skus);
+  if (returned(returns) < event.valueMinor)
     return refuse(state, "PARTIAL_REFUNDS_NOT_ALLOWED", "a token comes back whole or not at all");
   return giveBack(state, event, returns, event.valueMinor);
 }
@@ -595,11 +613,32 @@ const refunded = (returns: readonly Return[]): readonly NotificationType[] => [
     : (["payment-request:refund-completed"] as const)),
 ];
 
-/** The last payment goes back first. A token that would be halved is passed over: then it may be less than the amount. */
-function returnsOf(payments: readonly Payment[], amountMinor: number): readonly Return[] {
+/**
+ * What was paid for the products that are named goes back first, and of the rest the last payment. A token that would be halved is
+ * passed over; where that falls short, those tokens go back that make up the amount with what money paid. Is there no such
+ * choice, it is less than the amount.
+ */
+function returnsOf(
+  payments: readonly Payment[],
+  amountMinor: number,
+  skus: readonly string[] = [],
+): readonly Return[] {
+  const isNamed = ({ lines }: Payment): boolean =>
+    lines?.some(({ sku }) => skus.some((one) => one === sku)) ?? false;
+  const last = payments.toReversed();
+  const inTurn = [...last.filter(isNamed), ...last.filter((payment) => !isNamed(payment))];
+  const returns = upTo(inTurn, amountMinor);
+  if (returned(returns) === amountMinor) return returns;
+  const money = inTurn.filter(({ lines }) => lines === null);
+  const tokens = inTurn.filter(({ lines, refundedMinor }) => lines !== null && refundedMinor === 0);
+  const whole = thatMakeUp(tokens, amountMinor - leftMinor(money), amountMinor);
+  return whole === undefined ? returns : upTo([...whole, ...money], amountMinor);
+}
+
+function upTo(payments: readonly Payment[], amountMinor: number): readonly Return[] {
   const returns: Return[] = [];
   let left = amountMinor;
-  for (const payment of payments.toReversed()) {
+  for (const payment of payments) {
     const part = Math.min(left, payment.amountMinor - payment.refundedMinor);
     if (part === 0 || (payment.lines !== null && part !== payment.amountMinor)) continue;
     left -= part;
@@ -607,6 +646,28 @@ function returnsOf(payments: readonly Payment[], amountMinor: number): readonly 
   }
   return returns;
 }
+
+/** The first choice of tokens worth so much together. There are MOST_PARTS and one at most, and of those alike one order is tried. */
+function thatMakeUp(
+  tokens: readonly Payment[],
+  leastMinor: number,
+  mostMinor: number,
+): readonly Payment[] | undefined {
+  if (leastMinor <= 0) return [];
+  const [first, ...rest] = tokens;
+  if (first === undefined || takenMinor(tokens) < leastMinor) return undefined;
+  const { amountMinor } = first;
+  const others =
+    amountMinor <= mostMinor
+      ? thatMakeUp(rest, leastMinor - amountMinor, mostMinor - amountMinor)
+      : undefined;
+  if (others !== undefined) return [first, ...others];
+  const unlike = rest.filter((token) => token.amountMinor !== amountMinor);
+  return thatMakeUp(unlike, leastMinor, mostMinor);
+}
+
+const returned = (returns: readonly Return[]): number =>
+  returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
 /** Ends a request that was not paid whole: parts that were paid go back, what is pending is called off. */
 function withParts(

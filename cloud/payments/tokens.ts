@@ -2,9 +2,10 @@
  * Tokens: assets of a collection, each spent whole, for the products (or off the basket) that a merchant gives for it.
  *
  * Owns      the tables collection, redemption_condition and token, and the asset of each token.
- * Promises  a token is minted once a key; it pays for one line of a request, or takes its value off the basket; spent, it is
- *           archived, and it comes back whole if the payment is refunded. A line that one token paid for, no other does. One
- *           that was minted with a code is spent by its owner or by whoever has that code, which is kept as its hash.
+ * Promises  a token is minted once a key; it pays for one unit of one line of a request, or takes its value off the basket;
+ *           spent, it is archived, and it comes back whole if the payment is refunded. A unit that one token paid for, no
+ *           other does; what is taken off the basket pays for none. A token that was minted with a code is spent by its owner
+ *           or by whoever has that code, which is kept as its hash.
  *           What merchants were paid with tokens stands in the ledger as the issuer's debt.
  */
 import { z } from "zod";
@@ -21,7 +22,7 @@ import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider, Spending } from "./provider.js";
 import type { LineItems } from "./request-form.js";
-import type { AcceptedCollection, Line } from "./request.js";
+import { RETURNED_FOR_MS, type AcceptedCollection, type Line } from "./request.js";
 import { byTypedCode } from "./typed-codes.js";
 import { hashOf, newVoucherCode } from "./voucher-code.js";
 import { renderAsset, renderCollection, type AssetRow, type CollectionRow } from "./wire.js";
@@ -316,21 +317,36 @@ async function redeemable(
   return lineItems.flatMap((line) => {
     const most = line.sku === undefined ? undefined : allowed.get(line.sku);
     if (most?.currency !== currency) return [];
-    const amountMinor = Math.min(Number(line.price), Number(most.amount));
-    return amountMinor > 0 ? [{ line, amountMinor }] : [];
+    const amountMinor = Math.min(priceOf(unitOf(line, unitsOf(line) - 1)), Number(most.amount));
+    return priceOf(unitOf(line, 0)) > 0 && amountMinor > 0 ? [{ line, amountMinor }] : [];
   });
 }
 
+/** How many units a line is. A quantity that counts nothing is one thing. */
+function unitsOf(line: Line): number {
+  const count = Number(line["qty"]);
+  return Number.isSafeInteger(count) && count > 1 ? count : 1;
+}
+/** One unit of a line, counted from 0, with its share of the line's price: the last one's is what the others leave. */
+function unitOf(line: Line, at: number): Line {
+  const count = unitsOf(line);
+  if (count === 1) return line;
+  const share = Math.floor(Number(line["price"]) / count);
+  const price = at < count - 1 ? share : Number(line["price"]) - share * (count - 1);
+  return { ...line, qty: "1", price: String(price) };
+}
+const priceOf = (unit: Line): number => Number(unit["price"]);
+
+/** Off the basket, whatever is in it: each line says the same. */
 function discounted(
   { max_value_minor, currency: own }: CollectionRow,
   lineItems: LineItems,
   currency: string,
 ): Redeemable {
   if (max_value_minor === null || own !== currency) return [];
-  return lineItems.flatMap((line) => {
-    const amountMinor = Math.min(Number(line.price), max_value_minor);
-    return amountMinor > 0 ? [{ line, amountMinor }] : [];
-  });
+  return lineItems.flatMap((line) =>
+    Number(line.price) > 0 ? [{ line, amountMinor: max_value_minor }] : [],
+  );
 }
 
 export const tokenProvider: AssetProvider = {
@@ -340,7 +356,10 @@ export const tokenProvider: AssetProvider = {
     const asset = await proven(tx, spending);
     const collection = option.acceptedCollections?.find(({ id }) => id === asset.collection_id);
     const { currency, merchant_account_id: merchant } = request;
-    const line = collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
+    const isDiscount = asset.collection_type === "discount";
+    const line = isDiscount
+      ? collection?.lines[0]
+      : collection && best(collection, await coveredLines(tx, request.id), form.lineItems);
     return {
       id: await openAccount(
         tx,
@@ -355,15 +374,22 @@ export const tokenProvider: AssetProvider = {
         asset.status === "active" && (asset.token_expires_ms === null || nowMs < asset.token_expires_ms),
       availableMinor: line?.amountMinor ?? 0,
       whole: true,
-      lines: line === undefined ? [] : [line.line],
+      lines: line === undefined || isDiscount ? [] : [line.line], // a discount pays for none
       walletId: await openAccount(tx, "clearing", `claims.${merchant}.${currency.toLowerCase()}`, currency),
     };
   },
   async taken(tx, { assetId }) {
     await tx.updateTable("asset").set({ status: "archived" }).where("id", "=", assetId).execute();
   },
-  async returned(tx, { payment: { assetId } }) {
+  async returned(tx, { payment: { assetId }, nowMs }) {
+    const expires_ms = nowMs + RETURNED_FOR_MS;
     await tx.updateTable("asset").set({ status: "active" }).where("id", "=", assetId).execute();
+    await tx
+      .updateTable("token")
+      .set({ expires_ms })
+      .where("id", "=", assetId)
+      .where("expires_ms", "<", expires_ms) // one without an end keeps none
+      .execute();
   },
 };
 
@@ -393,17 +419,25 @@ async function proven(tx: Tx, spending: Spending): Promise<AssetRow> {
 
 const textOf = (line: Line): string => JSON.stringify(line);
 
-/** The line worth most, of those that were asked for and that no other token has paid for. */
+/** The unit worth most, of the lines that were asked for, that no other token has paid for. Of one line, the units go in turn. */
 function best(
   { lines }: AcceptedCollection,
   covered: readonly string[],
   asked: LineItems | undefined,
 ): Redeemable[number] | undefined {
   const left = [...covered];
-  const free = lines.filter(({ line }) => {
-    const at = left.indexOf(textOf(line));
+  const isTaken = (unit: Line): boolean => {
+    const at = left.indexOf(textOf(unit));
     if (at !== -1) left.splice(at, 1); // two lines may be alike: each covered one hides one
-    return at === -1;
+    return at !== -1;
+  };
+  const free = lines.flatMap(({ line, amountMinor }) => {
+    const count = unitsOf(line);
+    let at = 0;
+    while (at < count && isTaken(unitOf(line, at))) at += 1;
+    if (at === count) return [];
+    const unit = unitOf(line, at);
+    return [{ line: unit, amountMinor: Math.min(amountMinor, priceOf(unit)) }];
   });
   const wanted =
     asked === undefined ? free : free.filter(({ line }) => asked.some(({ sku }) => sku === line["sku"]));

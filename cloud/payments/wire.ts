@@ -44,7 +44,7 @@ export type View = { readonly nowMs: number; readonly publicUrl: string };
 export function renderRequest(
   row: RequestRow,
   options: readonly Option[],
-  /** What was taken; of a pre-authorised request, what is held. */
+  /** What was taken; while money is held, that. */
   payments: readonly PaidPart[],
   view: View,
 ): object {

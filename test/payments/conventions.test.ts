@@ -87,6 +87,43 @@ describe("a body", () => {
     expect(response.status).toBe(415);
   });
 
+  test.each(["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])(
+    "is read as JSON alone, and nothing is nothing, also by the name of %s",
+    async (type) => {
+      const { terminalKey } = platform.merchant;
+      const send = (path: string, body: string): Promise<Response> => {
+        const headers = { "x-api-key": terminalKey, "content-type": type };
+        return fetch(platform.url + path, { method: "POST", headers, body });
+      };
+      const form = { configId: platform.merchant.configId, value: { amount: "100", currency: "NZD" } };
+      const written = await send("/api/payment-requests", JSON.stringify(form));
+      expect([written.status, await written.json()]).toMatchObject([
+        415,
+        { message: "UNSUPPORTED_MEDIA_TYPE" },
+      ]);
+      for (const [verb, more] of [
+        ["void", {}],
+        ["release", { preAuth: true }],
+      ] as const) {
+        const ended = await send(`/api/payment-requests/${await platform.request("100", more)}/${verb}`, "");
+        expect([ended.status, await ended.json()]).toMatchObject([200, { type: "cancellation" }]);
+      }
+      const missing = await send("/api/payment-requests", "");
+      expect([missing.status, await missing.json()]).toMatchObject([400, { message: "body: is required" }]);
+    },
+  );
+
+  // prettier-ignore
+  test.each<[what: string, form: object, message: string]>([
+    ["an amount",             { configId: "c", value: { currency: "NZD" } }, "value.amount: is required"],
+    ["a currency and config", { value: { amount: "1" } },                    "value.currency: is required; configId: is required"],
+    ["what only goes with another field", { configId: "c", value: { amount: "1", currency: "NZD" }, partialAllowed: true }, "basketAmount: is required when partialAllowed is true"],
+  ])("without %s says so", async (_what, form, message) => {
+    const { status, body } = await platform.post(platform.merchant.terminalKey, "/api/payment-requests", form);
+    expect(status).toBe(400);
+    expect(String(body["message"]).split("; ").sort()).toEqual(message.split("; ").sort());
+  });
+
   test("that is announced as too large is refused before it is sent", async () => {
     const { hostname, port } = new URL(platform.url);
     const answer = await new Promise<string>((resolve, reject) => {

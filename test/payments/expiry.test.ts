@@ -61,8 +61,10 @@ test("a part that its merchant has spent keeps back nobody's expiry and nobody's
   await swept(() => platform.balance(holder.assetId)).toBe(500);
   await swept(() => stored(theirs)).toBe("expired");
   expect(await stored(spent)).toBe("new");
-  expect((await platform.get(merchant.terminalKey, at(spent))).body).toMatchObject({ status: "expired" });
-  expect(logged).toContainEqual(expect.objectContaining({ level: 50, request: spent }));
+  const { body } = await platform.get(merchant.terminalKey, at(spent));
+  expect(body).toMatchObject({ status: "expired", remainingAmount: "100" });
+  expect(body).not.toHaveProperty("paidBy");
+  await expect.poll(() => logged).toContainEqual(expect.objectContaining({ level: 50, request: spent }));
 
   const topUp = { value: { amount: "60", currency: CURRENCY }, idempotencyKey: "again" };
   await platform.post(merchant.ownerKey, `/api/assets/${merchant.walletId}/top-up`, topUp);

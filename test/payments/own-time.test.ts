@@ -287,4 +287,22 @@ describe("what is given out with an end", () => {
     platform.clock.advance(30_000);
     expect((await spend(code)).status).toBe(200);
   });
+
+  test("what comes back to a voucher after its end can be spent for thirty days of the merchant's time", async () => {
+    const { ownerAccountId: accountId, ownerKey, terminalKey } = owner();
+    const accountNow = async (): Promise<number> =>
+      Date.parse(String((await platform.get(ownerKey, "/api/test/clock")).body["now"]));
+    const type = "voucher.nzd.test";
+    const expiresAt = new Date((await accountNow()) + 1_000).toISOString();
+    const { id, code } = await made("/api/vouchers", { accountId, type, value: nzd("350"), expiresAt });
+    const paid = await basket();
+    expect((await redeem(paid, { assetType: type, authorization: code })).status).toBe(200);
+    await advance(3_600, owner());
+    const back = { value: nzd("350"), externalRef: "not vended" };
+    expect((await platform.post(terminalKey, at(paid, "/refund"), back)).status).toBe(200);
+    expect((await platform.get(ownerKey, `/api/vouchers/${String(id)}`)).body).toMatchObject({
+      status: "active",
+      expiresAt: new Date((await accountNow()) + 30 * DAY_SECONDS * 1000).toISOString(),
+    });
+  });
 });

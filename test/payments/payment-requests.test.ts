@@ -83,10 +83,13 @@ describe("creating", () => {
   });
 
   test("keeps and returns every optional field", async () => {
+    const { ownerKey, ownerAccountId: accountId } = platform.merchant;
+    const collection = { name: "Free coffee", accountId, type: "product" };
+    const { body: made } = await platform.post(ownerKey, "/api/collections", collection);
     const optional = {
       barcode: "9990001234567890",
       barcodeType: "ticketek",
-      collectionId: "c_1",
+      collectionId: made["id"],
       purchaseOrderRef: "PO 7",
       invoiceRef: "INV 7",
       redirectCancelUrl: "https://shop.example/return/no",
@@ -121,6 +124,19 @@ describe("creating", () => {
     expect(body).toMatchObject(optional);
     expect(await read(String(body["id"]))).toMatchObject(optional);
   });
+
+  test.each(["-1", "0.33333", "1.000000000001", "0"])("takes and returns a quantity of %s", async (qty) => {
+    const line = { name: "Cola", qty, price: "350", tax: qty };
+    expect((await create({ lineItems: [line] })).body).toMatchObject({ lineItems: [line] });
+  });
+
+  test.each(["", "-", "+1", "1.", ".5", "1e3", "1.0000000000001", "123456789"])(
+    "refuses a quantity of %j",
+    async (qty) => {
+      const { status, body } = await create({ lineItems: [{ name: "Cola", qty, price: "350" }] });
+      expect([status, body["message"]]).toEqual([400, "lineItems.0.qty: must be a number as a string"]);
+    },
+  );
 
   test.each([
     ["a number", 60, 60],

@@ -53,7 +53,12 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
 
   expect((await post(id, "/release")).body).toMatchObject({ type: "release", releasedAmount: "100" });
   expect(await both(wallet.assetId)).toEqual([200, merchant + 300]);
-  expect(await read(id)).toMatchObject({ preAuthStatus: "released" });
+  expect(await read(id)).toMatchObject({
+    status: "paid",
+    preAuthStatus: "released",
+    remainingAmount: "100",
+    paidBy: { assetTotals: [{ total: { amount: "250" } }, { total: { amount: "50" } }] },
+  });
   expect((await post(id, "/release")).body).toMatchObject({ message: "PRE_AUTH_RELEASED" });
   expect((await confirm(id, 1, "c3")).body).toMatchObject({ message: "PRE_AUTH_RELEASED" });
 
@@ -62,6 +67,30 @@ test("held, confirmed twice, and the rest let go: every balance agrees at every 
   expect((await refund(id, 250, "r1", "c1")).status).toBe(200);
   expect((await refund(id, 1, "r2", "c1")).body).toMatchObject({ message: "ALREADY_REFUNDED" });
   expect(await both(wallet.assetId)).toEqual([450, merchant + 50]);
+});
+
+test("a refund of one confirmation does not answer for another's, under the same reference", async () => {
+  const wallet = await platform.newWallet(400);
+  const id = await platform.request("400", { preAuth: true });
+  await platform.pay(id, wallet);
+  await confirm(id, 100, "c1");
+  await confirm(id, 100, "c2");
+  const first = await refund(id, 100, "r1", "c1");
+  expect(first.status).toBe(200);
+  expect(await refund(id, 100, "r1", "c1")).toMatchObject({ status: 200, body: first.body });
+  for (const key of ["c2", undefined])
+    expect((await refund(id, 100, "r1", key)).body).toMatchObject({ message: "REPEAT_REFERENCE" });
+  expect(await platform.balance(wallet.assetId)).toBe(100);
+  expect((await refund(id, 100, "r2", "c2")).status).toBe(200);
+});
+
+test("released with nothing confirmed, nothing was paid", async () => {
+  const id = await platform.request("400", { preAuth: true });
+  await platform.pay(id, await platform.newWallet(400));
+  await post(id, "/release");
+  const released = await read(id);
+  expect(released).toMatchObject({ status: "paid", preAuthStatus: "released", remainingAmount: "400" });
+  expect(released).not.toHaveProperty("paidBy");
 });
 
 test("what is refunded to a wallet that was archived meanwhile can be spent", async () => {
@@ -99,9 +128,18 @@ test("voided before anything was confirmed, all of it comes back", async () => {
   const wallet = await platform.newWallet(400);
   const id = await platform.request("400", { preAuth: true });
   await platform.pay(id, wallet);
-  expect((await post(id, "/void")).status).toBe(200);
+  const voided = await post(id, "/void");
+  expect(voided.body).toMatchObject({ type: "cancellation", cancellationReason: "CANCELLED_BY_MERCHANT" });
+  expect(await post(id, "/void")).toMatchObject({ status: 200, body: voided.body });
   expect(await platform.balance(wallet.assetId)).toBe(400);
   expect(await read(id)).toMatchObject({ status: "cancelled", preAuthStatus: "released" });
+  const { body } = await platform.get(platform.merchant.terminalKey, at(id, "/activities"));
+  expect(body["items"]).toMatchObject([
+    { type: "release", releasedAmount: "400" },
+    { type: "cancellation", id: voided.body["id"] },
+    { type: "authorization" },
+    { type: "preAuthRequest" },
+  ]);
 });
 
 test("what is held comes back by itself when its time is over", async () => {

@@ -1,7 +1,9 @@
 /** The payment request as a pure machine: every state against every event, and where a refund goes. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   MOST_PARTS,
+  paidAt,
   preAuthStatusAt,
   statusAt,
   step,
@@ -94,8 +96,15 @@ const pay = {
   amountMinor: undefined,
   ...asking,
 } as const satisfies Event;
-const refund = (valueMinor: number, confirmationKey?: string) =>
-  ({ kind: "refund", valueMinor, currency: "NZD", confirmationKey, ...asking }) as const satisfies Event;
+const refund = (valueMinor: number, confirmationKey?: string, skus: readonly string[] = []) =>
+  ({
+    kind: "refund",
+    valueMinor,
+    currency: "NZD",
+    confirmationKey,
+    skus,
+    ...asking,
+  }) as const satisfies Event;
 const confirm = (valueMinor: number) =>
   ({
     kind: "confirm",
@@ -184,7 +193,7 @@ test.each<[keyof typeof states, keyof typeof events, next: Request["kind"], effe
   ["paid",       "late",    "paid",       "ignored"],
   ["authorized", "pay",     "authorized", "REQUEST_PAID"],
   ["authorized", "refund",  "authorized", "CONFIRMATION_NOT_FOUND"],
-  ["authorized", "void",    "cancelled",  "letGo release cancellation"],
+  ["authorized", "void",    "cancelled",  "letGo cancellation release"],
   ["authorized", "confirm", "authorized", "capture confirmation"],
   ["authorized", "release", "released",   "letGo release"],
   ["authorized", "raise",   "authorized", "ignored"],
@@ -330,6 +339,68 @@ describe("a refund", () => {
     );
   });
 
+  const tokenOf = (id: string, amountMinor: number, sku = "coffee"): Payment => ({
+    ...payment(id, amountMinor),
+    assetType: "centrapay.token.test",
+    lines: [{ name: sku, sku }],
+  });
+  const coffee = tokenOf("coffee", 40);
+  const cake = tokenOf("cake", 40, "cake");
+  // prettier-ignore
+  test.each<[what: string, payments: readonly Payment[], minor: number, skus: readonly string[], back: readonly (readonly [string, number])[]]>([
+    ["a token's value, though money paid last",   [coffee, payment("p1", 10)],                          40, [],                 [["coffee", 40]]],
+    ["a token and a part of later money",         [coffee, payment("p1", 30)],                          45, [],                 [["coffee", 40], ["p1", 5]]],
+    ["the earlier token, which alone is it",      [tokenOf("t1", 40), tokenOf("t2", 30)],               40, [],                 [["t1", 40]]],
+    ["two tokens that are it, past the last",     [tokenOf("t1", 20), tokenOf("t2", 25), tokenOf("t3", 30)], 45, [],            [["t2", 25], ["t1", 20]]],
+    ["the last of two, where either is it",       [coffee, cake, payment("p1", 10)],                    40, [],                 [["cake", 40]]],
+    ["what a named product's token paid",         [coffee, cake],                                       40, ["coffee"],         [["coffee", 40]]],
+    ["the same, past money",                      [coffee, cake, payment("p1", 10)],                    40, ["coffee"],         [["coffee", 40]]],
+    ["a token of a name, and the last for none",  [coffee, cake],                                       40, ["tea"],            [["cake", 40]]],
+    ["money, where a named token is worth more",  [coffee, payment("p1", 30)],                          30, ["coffee"],         [["p1", 30]]],
+    ["nothing, where no tokens are it",           [coffee, cake, payment("p1", 10)],                    60, [],                 []],
+    ["no token twice",                            [{ ...coffee, refundedMinor: 40 }, cake, payment("p1", 10)], 50, ["coffee"],  [["p1", 10], ["cake", 40]]],
+  ])("gives back %s", (_what, payments, minor, skus, back) => {
+    const [, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor, undefined, skus));
+    const returns = back.map(([id, amountMinor]) => ({ payment: { id }, amountMinor }));
+    expect(gives).toMatchObject(
+      back.length === 0
+        ? { kind: "refuse", code: "PARTIAL_REFUNDS_NOT_ALLOWED" }
+        : { kind: "giveBack", returns },
+    );
+  });
+
+  test("gives back whatever tokens and money can make up, and nothing that they cannot", () => {
+    const part = fc.record({ amount: fc.integer({ min: 1, max: 12 }), isToken: fc.boolean() });
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 7 }),
+        fc.integer({ min: 1, max: 84 }),
+        (parts, minor) => {
+          const payments = parts.map(({ amount, isToken }, n) =>
+            isToken ? tokenOf(`t${n}`, amount) : payment(`p${n}`, amount),
+          );
+          const sumOf = (some: readonly Payment[]) =>
+            some.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+          if (minor > sumOf(payments)) return;
+          const money = sumOf(payments.filter(({ lines }) => lines === null));
+          let sums = new Set([0]);
+          for (const { lines, amountMinor } of payments)
+            if (lines !== null) sums = new Set([...sums, ...[...sums].map((sum) => sum + amountMinor)]);
+          const canBe = [...sums].some((sum) => sum <= minor && minor <= sum + money);
+          const [next, [gives]] = step({ kind: "paid", terms, ...none, payments }, refund(minor));
+          expect(gives?.kind).toBe(canBe ? "giveBack" : "refuse");
+          if (next.kind !== "paid" || gives?.kind !== "giveBack") return;
+          expect(gives.returns.reduce((sum, { amountMinor }) => sum + amountMinor, 0)).toBe(minor);
+          for (const { lines, amountMinor, refundedMinor } of next.payments) {
+            expect(refundedMinor).toBeLessThanOrEqual(amountMinor);
+            if (lines !== null) expect([0, amountMinor]).toContain(refundedMinor);
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
   test("in another currency is refused", () => {
     expect(said(step(mixed, { ...refund(1), currency: "AUD" })[1])).toBe("INVALID_AMOUNT");
   });
@@ -402,6 +473,15 @@ describe("a pre-authorisation", () => {
     expect(preAuthStatusAt(row, 10)).toBe("released");
     expect(preAuthStatusAt({ pre_auth_status: null, pre_auth_expires_ms: null }, 10)).toBeNull();
   });
+  test("counts as paid while it is held, and then what was confirmed, whether or not that was written down", () => {
+    const money = { payments: ["confirmed"], hold: "held" };
+    const ends = { pre_auth_expires_ms: 10, expires_ms: 5, pending_minor: 0 };
+    const row = { ...ends, status: "paid", pre_auth_status: "authorized" } as const;
+    expect(paidAt(row, money, 9)).toEqual(["held"]);
+    expect(paidAt(row, money, 10)).toEqual(["confirmed"]);
+    expect(paidAt({ ...row, pre_auth_status: "released" }, money, 9)).toEqual(["confirmed"]);
+    expect(paidAt({ ...row, status: "cancelled" }, money, 9)).toEqual([]);
+  });
   test("releases what was not confirmed, and moves nothing when all was", () => {
     expect(step(states.confirmed, events.release)[1]).toContainEqual(
       expect.objectContaining({ kind: "letGo", amountMinor: 40 }),
@@ -459,6 +539,20 @@ test("a merchant that was stopped is paid nothing, not even what is held, and gi
   expect(said(step(states.paid, { ...pay, isStopped })[1])).toBe("REQUEST_PAID");
   const earlier = { asked: "{}", activityId: "a0" };
   expect(said(step(states.paid, { ...pay, isStopped, earlier })[1])).toBe("answerAgain");
+});
+
+test("what parts have paid of a request is said until it ends, whether or not that was written down", () => {
+  const row = {
+    status: "new",
+    expires_ms: 10,
+    pending_minor: 0,
+    pre_auth_status: null,
+    pre_auth_expires_ms: null,
+  };
+  const money = { payments: ["part"], hold: undefined };
+  expect(paidAt(row, money, 9)).toEqual(["part"]);
+  expect(paidAt(row, money, 10)).toEqual([]);
+  expect(paidAt({ ...row, pending_minor: 1 }, money, 10)).toEqual(["part"]);
 });
 
 test("a stored `new` is not believed past its expiry", () => {

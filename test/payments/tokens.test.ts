@@ -126,6 +126,65 @@ test("a line that one token paid for, another does not; of two alike, each token
   expect(await read(two)).toMatchObject({ status: "paid" });
 });
 
+describe("of a line of several units", () => {
+  const mode = "multi-asset-payment";
+  const of = (qty: string, minor: number, sku = "coffee") => ({ ...line(sku, minor), qty });
+  const spend = async (id: string): Promise<Answer> => pay(id, await mint(), { mode });
+  const none = { message: "INSUFFICIENT_ASSET_VALUE" };
+  /** What each token paid: its amount, and the quantity and price of its line. */
+  const covered = async (id: string): Promise<unknown> =>
+    ((await read(id))["paidBy"] as { readonly assetTotals: readonly Body[] }).assetTotals.map(
+      ({ total, lineItems }) => [
+        (total as Body)["amount"],
+        ...(lineItems as readonly Body[]).flatMap(({ qty, price }) => [qty, price]),
+      ],
+    );
+
+  test("each token pays for one, until they are used up", async () => {
+    const id = await request([of("2", 800), line("cake", 300)]);
+    expect(await read(id)).toMatchObject({ paymentOptions: [{ amount: "1100" }, { amount: "400" }] });
+    for (let n = 0; n < 2; n += 1) expect((await spend(id)).body).toMatchObject({ value: nzd(400) });
+    expect((await spend(id)).body).toMatchObject(none);
+    expect(await covered(id)).toEqual([
+      ["400", "1", "400"],
+      ["400", "1", "400"],
+    ]);
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(300) });
+  });
+
+  test("the last takes what does not divide, and the units' prices are the line's", async () => {
+    const id = await request([of("3.0", 1000)]);
+    for (let n = 0; n < 3; n += 1) expect((await spend(id)).status).toBe(200);
+    expect(await read(id)).toMatchObject({ status: "paid", remainingAmount: "0" });
+    expect(await covered(id)).toEqual([
+      ["333", "1", "333"],
+      ["333", "1", "333"],
+      ["334", "1", "334"],
+    ]);
+  });
+
+  test("a token is worth no more to one than its product's most", async () => {
+    const id = await request([of("2", 1200)]);
+    expect((await spend(id)).body).toMatchObject({ value: nzd(450) });
+    expect(await covered(id)).toEqual([["450", "1", "600"]]);
+  });
+
+  test("and of lines alike, no unit is paid for twice", async () => {
+    const id = await request([of("2", 801), of("2", 801), line("coffee", 400)]);
+    for (let n = 0; n < 5; n += 1) expect((await spend(id)).status).toBe(200);
+    expect(await read(id)).toMatchObject({ status: "paid" });
+  });
+
+  test("a quantity that counts nothing is one thing, and a unit that costs nothing is paid by none", async () => {
+    const id = await request([of("0.5", 400), line("cake", 300)]);
+    expect((await spend(id)).body).toMatchObject({ value: nzd(400) });
+    expect(await covered(id)).toEqual([["400", "0.5", "400"]]);
+    expect((await spend(id)).body).toMatchObject(none);
+    const cheap = await request([of("10", 5), line("cake", 300)]);
+    expect(await read(cheap)).toMatchObject({ paymentOptions: [{ assetType: ASSET_TYPE }] });
+  });
+});
+
 test("a token comes back whole or not at all", async () => {
   const token = await mint();
   const id = await request([line("coffee", 450)]);
@@ -141,6 +200,33 @@ test("a token comes back whole or not at all", async () => {
   expect((await pay(await request([line("coffee", 450)]), token)).status).toBe(200);
 });
 
+test("a token comes back though money paid last, and of two alike the one whose product is named", async () => {
+  const { terminalKey } = platform.merchant;
+  const mode = "multi-asset-payment";
+  const refund = (id: string, externalRef: string, lineItems?: readonly object[]): Promise<Answer> =>
+    post(at(id, "/refund"), { value: nzd(400), externalRef, lineItems }, terminalKey);
+  const one = await request([line("coffee", 400), line("cake", 100)]);
+  const first = await mint();
+  await pay(one, first, { mode });
+  await platform.pay(one);
+  expect((await refund(one, "r")).body).toMatchObject({
+    strategy: { refunds: [{ assetId: first, amount: "400" }] },
+  });
+
+  const { ownerAccountId, merchantId } = platform.merchant;
+  const tea = { name: "Free tea", accountId: ownerAccountId, type: "product" };
+  const of = String((await made("/api/collections", tea))["id"]);
+  const allowedProducts = [{ sku: "tea", name: "Tea", maxValue: nzd(400) }];
+  await made(`/api/collections/${of}/redemption-conditions`, { merchantId, allowedProducts });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [collectionId, of] }]);
+  const two = await request([line("coffee", 400), line("tea", 400)], config);
+  const coffee = await mint();
+  await pay(two, coffee, { mode });
+  await pay(two, await mint(platform.wallet.accountId, of), { mode });
+  const named = await refund(two, "r", [line("coffee", 400)]);
+  expect(named.body).toMatchObject({ strategy: { refunds: [{ assetId: coffee, amount: "400" }] } });
+});
+
 test("a token fills no wallet, whatever wallet its option was kept with", async () => {
   const { walletId } = await platform.newMerchant();
   const config = await platform.newConfig([{ type: TYPE, walletId, collectionIds: [collectionId] }]);
@@ -148,29 +234,113 @@ test("a token fills no wallet, whatever wallet its option was kept with", async 
   expect(await platform.balance(walletId)).toBe(0);
 });
 
-test("a discount takes its value off any basket", async () => {
-  const { ownerAccountId, walletId } = platform.merchant;
-  const discount = {
-    name: "Two dollars off",
-    accountId: ownerAccountId,
-    type: "discount",
-    maxValue: nzd(200),
+describe("a discount", () => {
+  const mode = "multi-asset-payment";
+  /** A discount's collection, and a config that takes it, coffee for a token, and money. */
+  const discounting = async (minor: number): Promise<{ readonly of: string; readonly config: string }> => {
+    const { ownerAccountId: accountId, walletId } = platform.merchant;
+    const discount = { name: "A little off", accountId, type: "discount", maxValue: nzd(minor) };
+    const of = String((await made("/api/collections", discount))["id"]);
+    const config = await platform.newConfig([
+      { type: ASSET_TYPE, walletId },
+      { type: TYPE, collectionIds: [of, collectionId] },
+    ]);
+    return { of, config };
   };
-  const of = String((await made("/api/collections", discount))["id"]);
-  const config = await platform.newConfig([
-    { type: ASSET_TYPE, walletId },
-    { type: TYPE, collectionIds: [of] },
-  ]);
-  const id = await request([line("cake", 300)], config);
-  const token = await mint(platform.wallet.accountId, of);
-  expect((await pay(id, token, { mode: "multi-asset-payment" })).body).toMatchObject({ value: nzd(200) });
-  expect((await platform.pay(id)).body).toMatchObject({ value: nzd(100) });
+  const off = async (id: string, of: string): Promise<Answer> =>
+    pay(id, await mint(platform.wallet.accountId, of), { mode });
+
+  test("takes its value off any basket, and pays for no line of it", async () => {
+    const { of, config } = await discounting(200);
+    const id = await request([line("cake", 150), line("bun", 150)], config);
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(200) });
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(100) });
+    const { assetTotals } = (await read(id))["paidBy"] as { readonly assetTotals: readonly Body[] }; // as published
+    expect(assetTotals[0]).toMatchObject({ type: TYPE, total: nzd(200), lineItems: [] });
+  });
+
+  test("leaves the line that a product's token is good for", async () => {
+    const { of, config } = await discounting(50);
+    const id = await request([line("coffee", 450), line("cake", 300)], config);
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(50) });
+    expect((await pay(id, await mint(), { mode })).body).toMatchObject({ value: nzd(450) });
+    expect((await pay(id, await mint(), { mode })).body).toMatchObject({
+      message: "INSUFFICIENT_ASSET_VALUE",
+    });
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(50) });
+    expect((await platform.pay(id)).body).toMatchObject({ value: nzd(200) });
+  });
+
+  test("is spent once, and never for more than is due", async () => {
+    const { of, config } = await discounting(200);
+    const id = await request([line("cake", 300)], config);
+    const token = await mint(platform.wallet.accountId, of);
+    expect((await pay(id, token, { mode })).body).toMatchObject({ value: nzd(200) });
+    expect((await pay(id, token, { mode })).body).toMatchObject({ message: "INACTIVE_ASSET" });
+    expect((await off(id, of)).body).toMatchObject({ value: nzd(100) });
+    expect((await off(id, of)).body).toMatchObject({ message: "REQUEST_PAID" });
+  });
+
+  test("and a product's token are offered for no more than the request", async () => {
+    const { config } = await discounting(50);
+    for (const sku of ["cake", "coffee"])
+      expect(await read(await request([line(sku, 100), line("off", -70)], config))).toMatchObject({
+        value: nzd(30),
+        paymentOptions: [
+          { assetType: ASSET_TYPE, amount: "30" },
+          { assetType: TYPE, amount: "30" },
+        ],
+      });
+  });
+
+  test("is for no product", async () => {
+    const { of } = await discounting(100);
+    const answer = await post(`/api/collections/${of}/redemption-conditions`, {
+      merchantId: platform.merchant.merchantId,
+      allowedProducts: [{ sku: "tea", name: "Tea", maxValue: nzd(450) }],
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body["message"]).toContain("collectionId");
+  });
 });
 
 test("no product that it is good for, no such option", async () => {
   expect(await read(await request([line("cake", 300)]))).toMatchObject({
     paymentOptions: [{ assetType: ASSET_TYPE }],
   });
+});
+
+test("a request that names a collection takes that one's tokens, of those its config takes", async () => {
+  const { ownerAccountId: accountId, terminalKey, walletId } = platform.merchant;
+  const discount = { name: "A little off", accountId, type: "discount", maxValue: nzd(50) };
+  const of = String((await made("/api/collections", discount))["id"]);
+  const other = String((await made("/api/collections", discount))["id"]);
+  const config = await platform.newConfig([
+    { type: ASSET_TYPE, walletId },
+    { type: TYPE, collectionIds: [collectionId, of] },
+  ]);
+  const ask = (named: string): Promise<Answer> =>
+    platform.post(terminalKey, "/api/payment-requests", {
+      configId: config,
+      value: nzd(450),
+      lineItems: [line("coffee", 450)],
+      collectionId: named,
+    });
+  const money = { assetType: ASSET_TYPE };
+  const { body } = await ask(of);
+  const accepted = { assetType: TYPE, amount: "50", acceptedCollections: [{ id: of }] };
+  expect(body).toMatchObject({ collectionId: of, paymentOptions: [money, accepted] });
+  const mode = "multi-asset-payment";
+  const id = String(body["id"]);
+  expect((await pay(id, await mint(), { mode })).body).toMatchObject({ message: "INSUFFICIENT_ASSET_VALUE" });
+  expect((await pay(id, await mint(platform.wallet.accountId, of), { mode })).status).toBe(200);
+  expect((await ask(other)).body["paymentOptions"]).toMatchObject([money]);
+  expect((await ask(other)).body["paymentOptions"]).toHaveLength(1);
+
+  const unknown = { status: 403, body: { message: "TOKEN_COLLECTION_NOT_FOUND" } };
+  expect(await ask("c_none")).toMatchObject(unknown);
+  const wrong = { status: 400, body: { message: "collectionId: must begin with c_" } };
+  expect(await ask(of.slice(2))).toMatchObject(wrong);
 });
 
 test("other products take the place of a condition's, for requests that are made after", async () => {
@@ -195,18 +365,6 @@ test("other products take the place of a condition's, for requests that are made
   const elsewhere = `/api/collections/${collectionId}/redemption-conditions/${String(condition["id"])}`;
   expect((await post(`${elsewhere}/set-allowed-products`, form)).status).toBe(403);
   expect((await post(change, { allowedProducts: [] })).status).toBe(400);
-});
-
-test("a discount is for no product", async () => {
-  const { ownerAccountId, merchantId } = platform.merchant;
-  const form = { name: "A little off", accountId: ownerAccountId, type: "discount", maxValue: nzd(100) };
-  const { id } = await made("/api/collections", form);
-  const answer = await post(`/api/collections/${String(id)}/redemption-conditions`, {
-    merchantId,
-    allowedProducts: [{ sku: "tea", name: "Tea", maxValue: nzd(450) }],
-  });
-  expect(answer.status).toBe(400);
-  expect(answer.body["message"]).toContain("collectionId");
 });
 
 test("a token is minted once a key, of a collection there is, and runs out when its collection says", async () => {
@@ -238,6 +396,39 @@ test("a token is minted once a key, of a collection there is, and runs out when 
   expect((await pay(await request([line("coffee", 450)], config), token)).body).toMatchObject({
     message: "INACTIVE_ASSET",
   });
+});
+
+test("a token that comes back after its end can be spent for thirty days more, and one without an end for ever", async () => {
+  const { ownerAccountId, merchantId, terminalKey } = platform.merchant;
+  const DAY_MS = 86_400_000;
+  const tokenExpiresAfter = { period: "hour", duration: 1 };
+  const short = { name: "Today", accountId: ownerAccountId, type: "product", tokenExpiresAfter };
+  const of = String((await made("/api/collections", short))["id"]);
+  const allowedProducts = [{ sku: "coffee", name: "Coffee", maxValue: nzd(450) }];
+  await made(`/api/collections/${of}/redemption-conditions`, { merchantId, allowedProducts });
+  const config = await platform.newConfig([{ type: TYPE, collectionIds: [of, collectionId] }]);
+  const spent = async (token: string): Promise<string> => {
+    const id = await request([line("coffee", 450)], config);
+    expect((await pay(id, token)).status).toBe(200);
+    return id;
+  };
+  const back = async (id: string): Promise<void> => {
+    const answer = await post(at(id, "/refund"), { value: nzd(450), externalRef: "late" }, terminalKey);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  };
+  const asset = async (id: string): Promise<Body> =>
+    (await platform.get(platform.wallet.apiKey, `/api/assets/${id}`)).body;
+  const ended = await mint(platform.wallet.accountId, of);
+  const endless = await mint();
+  const paid = [await spent(ended), await spent(endless)];
+  platform.clock.advance(DAY_MS);
+  for (const id of paid) await back(id);
+  const expiresAt = new Date(platform.clock.nowMs() + 30 * DAY_MS).toISOString();
+  expect(await asset(ended)).toMatchObject({ status: "active", expiresAt });
+  expect(await asset(endless)).not.toHaveProperty("expiresAt");
+  platform.clock.advance(30 * DAY_MS - 1);
+  await spent(ended);
+  await spent(endless);
 });
 
 test("assets are listed together, and an empty wallet or a token can be put away", async () => {

@@ -41,12 +41,28 @@ test.each(["/api/payment-requests/%00", "/api/payment-requests/x%00y/activities"
   },
 );
 
-test("a half of a character pair is kept as the mark of a broken one", async () => {
+test.each(["half \ud800", "\udc00 half", "\udc00\ud800"])(
+  "nor half of a surrogate pair: %j",
+  async (half) => {
+    const { merchant } = platform;
+    const line = { name: half, qty: "1", price: "100" };
+    for (const [field, more] of [
+      ["externalRef", { externalRef: half }],
+      ["lineItems", { lineItems: [line] }],
+    ] as const) {
+      const form = { configId: merchant.configId, value, ...more };
+      expect(await platform.post(merchant.terminalKey, "/api/payment-requests", form)).toMatchObject({
+        status: 400,
+        body: { message: `${field}: must not hold half of a surrogate pair` },
+      });
+    }
+  },
+);
+
+test("both halves are one character, and come back as they came", async () => {
   const { merchant } = platform;
-  const { status } = await platform.post(merchant.terminalKey, "/api/payment-requests", {
-    configId: merchant.configId,
-    value,
-    externalRef: "half \ud800",
-  });
+  const form = { configId: merchant.configId, value, externalRef: "both \ud83d\ude00" };
+  const { status, body } = await platform.post(merchant.terminalKey, "/api/payment-requests", form);
   expect(status).toBe(200);
+  expect(body["externalRef"]).toBe(form.externalRef);
 });

@@ -84,6 +84,36 @@ test("what comes back of its payment can be spent with the same code again", asy
   expect((await redeem(await request(150), code)).status).toBe(200);
 });
 
+describe("what comes back can be spent for thirty days at the least:", () => {
+  const MINUTE_MS = 60_000;
+  const MONTH_MS = 30 * 24 * 60 * MINUTE_MS;
+  const iso = (ms: number): string => new Date(platform.clock.nowMs() + ms).toISOString();
+
+  // prettier-ignore
+  test.each<[what: string, endsMs: number, leftMs: number]>([
+    ["whose time was over by then",  MINUTE_MS,             MONTH_MS],
+    ["whose time was nearly over",   3 * MINUTE_MS,         MONTH_MS],
+    ["that is good for longer",      MONTH_MS + 3 * MINUTE_MS, MONTH_MS + MINUTE_MS],
+  ])("with the code of a voucher %s", async (_what, endsMs, leftMs) => {
+    const { id, code } = await issue(400, { expiresAt: iso(endsMs) });
+    const paid = await request(400);
+    expect((await redeem(paid, code)).status).toBe(200);
+    platform.clock.advance(2 * MINUTE_MS);
+    await refund(paid, 400, "not vended");
+    expect(await voucher(id)).toMatchObject({ status: "active", balance: "400", expiresAt: iso(leftMs) });
+    platform.clock.advance(leftMs - 1);
+    expect((await redeem(await request(400), code)).status).toBe(200);
+  });
+
+  test("a voucher without an end gets none", async () => {
+    const { id, code } = await issue(400);
+    const paid = await request(400);
+    await redeem(paid, code);
+    await refund(paid, 400, "not vended");
+    expect(await voucher(id)).not.toHaveProperty("expiresAt");
+  });
+});
+
 describe("what its issuer took back is not what a customer is given back:", () => {
   test("once the change was taken, a refund can be spent with the code", async () => {
     const { id, code } = await issue(500);

@@ -26,6 +26,7 @@ export function paymentRequestRoutes({ keyed, open }: Endpoints<Caller>, request
         "CHECKSUM_FAILED",
         "PATRON_CODE_INVALID",
         "NO_AVAILABLE_PAYMENT_OPTIONS",
+        "TOKEN_COLLECTION_NOT_FOUND",
         "REDIRECT_URL_INVALID",
       ],
     },

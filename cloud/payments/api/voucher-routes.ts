@@ -5,7 +5,7 @@ import type { Endpoints } from "../../http/endpoint.js";
 import { EXPERIMENTAL } from "../../http/experimental.js";
 import type { Caller } from "../api-key.js";
 import { pageQuery } from "../../http/page.js";
-import { text } from "../request-form.js";
+import { collectionId, text } from "../request-form.js";
 import type { Tokens } from "../tokens.js";
 import type { Vouchers } from "../vouchers.js";
 import { collection, newToken, newVoucher, pageOf, redemptionCondition, voucher } from "./answers.js";
@@ -164,7 +164,7 @@ export function tokenRoutes({ keyed }: Endpoints<Caller>, tokens: Tokens): void 
       says: "Mint a token of a collection, into an account.",
       tag,
       body: z.object({
-        collectionId: text(64).startsWith("c_", "must begin with c_"),
+        collectionId,
         idempotencyKey: text(255),
         accountId: text(64).optional(),
         externalId: text(255).optional(),
