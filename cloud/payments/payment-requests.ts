@@ -210,7 +210,9 @@ export class PaymentRequests {
 
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
-    return this.#render(await this.#find(caller, "payment-requests:read", id));
+    const row = await this.#find(caller, "payment-requests:read", id);
+    // The merchant's own reference may open more than the request: a sale's can be cancelled by whoever has it.
+    return this.#render((await this.#isParty(caller, row)) ? row : { ...row, external_ref: null });
   }
 
   /** The caller's latest with this code: another merchant may have the same one. Raises CHECKSUM_FAILED, FORBIDDEN. */
@@ -558,6 +560,17 @@ export class PaymentRequests {
     const view = this.#view(row);
     const held = hold && { ...hold, lines: null };
     return renderRequest(row, readOptions(row), paidAt(row, { payments, hold: held }, view.nowMs), view);
+  }
+
+  /** Whoever is paid, asks for it, is asked by their code, or has paid: not somebody who has merely seen its address. */
+  async #isParty({ accountId }: Caller, row: TimedRow): Promise<boolean> {
+    if (accountId === row.merchant_account_id || accountId === row.created_by_account_id) return true;
+    const { read } = this.#parts.store;
+    if (row.patron_code_id !== null && (await findPatron(read, row.id)) === accountId) return true;
+    const { payments, hold } = await withMoney(read, row);
+    return [...payments, ...(hold === undefined ? [] : [hold])].some(
+      (one) => one.payer_account_id === accountId,
+    );
   }
 
   async #find(caller: Caller, action: Action, id: string): Promise<TimedRow> {

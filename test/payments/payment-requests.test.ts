@@ -65,6 +65,19 @@ describe("creating", () => {
     expect(await read(String(body["id"]))).toEqual(body);
   });
 
+  test("shows its merchant's reference to whoever pays it, and not to whoever has seen its address", async () => {
+    const id = await platform.request("1", { externalRef: "sale-9" });
+    const seenBy = async (key: string) =>
+      (await platform.get(key, `/api/payment-requests/${id}`)).body["externalRef"];
+    const { apiKey } = await platform.newWallet(5);
+    for (const key of [platform.merchant.ownerKey, platform.merchant.terminalKey])
+      expect(await seenBy(key)).toBe("sale-9");
+    for (const key of [platform.wallet.apiKey, apiKey]) expect(await seenBy(key)).toBeUndefined();
+    await platform.pay(id);
+    expect(await seenBy(platform.wallet.apiKey)).toBe("sale-9");
+    expect(await seenBy(apiKey)).toBeUndefined();
+  });
+
   test("sends the payer's browser back with its id, to where its merchant says, by whether it is paid", async () => {
     const [paid, no] = ["https://shop.example/return/yes?order=7%20a#top", "https://shop.example/return/no"];
     const way = async (id: string) => platform.get("", `/api/payment-requests/${id}/return`);

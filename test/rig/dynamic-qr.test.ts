@@ -33,7 +33,7 @@ describe.each(["qibixx", "mdb-hex"])("%s", (driver) => {
     return read(id ?? "");
   }
   const read = async (id: string): Promise<z.infer<typeof request>> =>
-    request.parse((await rig.api("GET", `/api/payment-requests/${id}`, undefined, rig.wallet().apiKey)).body);
+    request.parse((await rig.api("GET", `/api/payment-requests/${id}`, undefined, rig.file.keys.owner)).body);
   const pay = (id: string): Promise<Answer> =>
     rig.api(
       "POST",
