@@ -11,6 +11,7 @@ import { makeBroker } from "./broker.js";
 import { brokerConfiguration, type BrokerConfiguration } from "./configuration.js";
 import { WaitingRoom } from "./waiting-room.js";
 import { readConfigurationFile, type Configured } from "./protocol/configuration.js";
+import { cannotListen } from "./protocol/listening.js";
 
 /** How soon a login that was taken out of its file, or altered there, ends the connection it had opened. */
 const REVIEW_MS = 1_000;
@@ -39,8 +40,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (!configured.ok) return refuse(configured.problems);
   const first = readLogins(configured.value.loginsFile);
   if (!first.ok) return refuse(first.problems.map((problem) => `loginsFile: ${problem}`));
-  await serve(configured.value);
-  return 0;
+  return serve(configured.value);
 }
 
 function refuse(problems: readonly string[]): number {
@@ -50,7 +50,8 @@ function refuse(problems: readonly string[]): number {
   return 2;
 }
 
-async function serve(configuration: BrokerConfiguration): Promise<void> {
+/** Until it is told to end. Answers the exit status. */
+async function serve(configuration: BrokerConfiguration): Promise<number> {
   const log = pino({ name: "broker" });
   const logins = watched(configuration.loginsFile, log);
   const broker = await makeBroker(logins, log);
@@ -75,6 +76,7 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
       handleProtocols: () => "mqtt",
       maxPayload: 1024 * 1024,
     });
+    webSockets.on("error", () => undefined); // the HTTP server's own, which is listened to there
     webSockets.on("connection", (webSocket, { socket }) => handle(createWebSocketStream(webSocket), socket));
     servers.push(http);
   }
@@ -86,9 +88,19 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
       waiting.enter(socket);
       socket.on("close", () => sockets.delete(socket));
     });
-  await listen(tcp, configuration.port, configuration.host);
-  if (servers[1] !== undefined)
-    await listen(servers[1], configuration.webSocketPort ?? 0, configuration.host);
+  const end = async (): Promise<void> => {
+    clearInterval(reviews);
+    for (const server of servers) server.close();
+    await broker.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  for (const [index, key] of (["port", "webSocketPort"] as const).entries()) {
+    const [server, port = 0] = [servers[index], configuration[key]];
+    const problem = server && (await listening(server, configuration.host, port, key));
+    if (problem === undefined) continue;
+    await end();
+    return refuse([problem]);
+  }
   const addresses = servers.map((server) => server.address() as AddressInfo); // TCP servers have AddressInfo
   log.info({ addresses }, "listening");
   if (!addresses.every(({ address }) => address.startsWith("127.") || address === "::1"))
@@ -100,17 +112,27 @@ async function serve(configuration: BrokerConfiguration): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
-  clearInterval(reviews);
-  for (const server of servers) server.close();
-  await broker.close();
-  for (const socket of sockets) socket.destroy();
+  await end();
+  return 0;
 }
 
-const listen = (server: Server, port: number, host: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => resolve());
-  });
+/** Why nobody can be served there, if so. */
+async function listening(
+  server: Server,
+  host: string,
+  port: number,
+  key: string,
+): Promise<string | undefined> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, () => resolve());
+    });
+    return undefined;
+  } catch (error) {
+    return cannotListen(error, host, port, key);
+  }
+}
 
 function readLogins(path: string): Configured<readonly Login[]> {
   const read = readConfigurationFile(loginsFile, () => readFileSync(path, "utf8"));

@@ -2,7 +2,7 @@
  * `scanvend enrol`: a merchant, and machines, in a cloud's database.
  *
  * Promises  what is secret is said once, when it is made; run again, a merchant of that name is refused and a machine that is
- *           there is left as it is, but for a key that is revoked or replaced. It may run beside the cloud.
+ *           there is left as it is, but for a key that is revoked or replaced and what --update says. It may run beside the cloud.
  * Crash     everything or nothing is made in the database: each is one transaction. The broker's logins file is written after that, and
  *           run again, the command does what is missing there. A merchant whose keys nobody read is enrolled under another name.
  */
@@ -18,10 +18,16 @@ import type { CloudConfiguration } from "../cloud/configuration.js";
 import { openedStore, readCloudConfiguration, storeFailure, webhookUrl } from "../cloud/main.js";
 import { regions } from "../cloud/payments/account-form.js";
 import { provisionMerchant, setWebhookUrl } from "../cloud/payments/provision.js";
-import { StoreFailed, type Store } from "../cloud/store/store.js";
-import { machineBy } from "../cloud/vending/machines.js";
+import { StoreFailed, type Store, type Tx } from "../cloud/store/store.js";
+import { machineBy, type Machine } from "../cloud/vending/machines.js";
 import { machineCode } from "../cloud/vending/shown.js";
-import { keyText, provisionBusKey, revokeKeys } from "../cloud/vending/provision.js";
+import {
+  changeMachine,
+  keyText,
+  provisionBusKey,
+  revokeKeys,
+  type NewMachine,
+} from "../cloud/vending/provision.js";
 import { changeLogins, enrolMachine, enrolmentLine, machineLogin, type Enrolled } from "./enrolment.js";
 import type { Io } from "./io.js";
 import { MAX_CREDIT_MINOR, MIN_CREDIT_MINOR, SUGGESTED_CREDIT_MINOR } from "./rig-plan.js";
@@ -29,7 +35,7 @@ import { MAX_CREDIT_MINOR, MIN_CREDIT_MINOR, SUGGESTED_CREDIT_MINOR } from "./ri
 export const usage = `scanvend enrol merchant --config FILE --name NAME --currency CODE [--country CODE] [--json]
 scanvend enrol machine --config FILE --line LINE --code CODE --name NAME --currency CODE [--place PLACE]
                  [--merchant-config ID] [--decimals N] [--credits N,N,...] [--min-credit N] [--max-credit N]
-                 [--replace] [--logins FILE] [--json]
+                 [--replace] [--update] [--logins FILE] [--json]
 scanvend enrol revoke --config FILE --machine ID [--logins FILE] [--json]
 
   Makes a merchant, or a machine, in a cloud's database, or takes a machine's key out of force. The cloud may be running.
@@ -54,6 +60,7 @@ scanvend enrol revoke --config FILE --machine ID [--logins FILE] [--json]
                    what may be loaded (default ${MIN_CREDIT_MINOR} and ${MAX_CREDIT_MINOR})
   --replace        the machine is there and has a new key, since its box is another one or its key was made anew: the old one
                    is revoked, everything else stays, its sticker too
+  --update         the machine is there, and is to be as it is said now; what it sells in, and for whom, only before its first sale
   --machine ID     whose key is revoked: its machineId
   --logins FILE    the broker's loginsFile, where that is on this computer: the machine's login is put in, or taken out
   --json           say what was made as JSON
@@ -84,6 +91,7 @@ const machineFlags = z
     place: z.string().max(100, "is too long").default(""),
     currency: money,
     replace: z.boolean(),
+    update: z.boolean(),
     logins: z.string().optional(),
     "merchant-config": z.string().optional(),
     decimals: whole.pipe(z.int().max(4, "must be from 0 to 4")).default(2),
@@ -121,6 +129,7 @@ export async function enrol([what, ...argv]: readonly string[], io: Io): Promise
       ...{ credits: optional, "min-credit": optional, "max-credit": optional },
       ...{ machine: optional, logins: optional },
       replace: { type: "boolean", default: false },
+      update: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -241,30 +250,31 @@ const makeMachine =
               ? "--merchant-config: there is no merchant yet; scanvend enrol merchant makes one"
               : "--merchant-config: must be given, there are several; scanvend enrol merchant said each one's configId",
         };
-      const enrolled = await enrolMachine(
-        tx,
-        line,
-        {
-          code,
-          name: asked.name,
-          place: asked.place,
-          currency: asked.currency,
-          decimals: asked.decimals,
-          configId,
-          suggestedCreditMinor: asked.credits,
-          minCreditMinor: asked["min-credit"],
-          maxCreditMinor: asked["max-credit"],
-          maxVends: 1,
-          items: [],
-        },
-        clock.nowMs(),
-        { replace },
-      );
+      const machine = {
+        code,
+        name: asked.name,
+        place: asked.place,
+        currency: asked.currency,
+        decimals: asked.decimals,
+        configId,
+        suggestedCreditMinor: asked.credits,
+        minCreditMinor: asked["min-credit"],
+        maxCreditMinor: asked["max-credit"],
+        maxVends: 1,
+        items: [],
+      };
+      const before = await machineBy(tx, "id", line.machineId);
+      const enrolled = await enrolMachine(tx, line, machine, clock.nowMs(), { replace });
       if (enrolled !== "made" && enrolled !== "known" && enrolled !== "replaced")
         return { ok: false, problem: refusals[enrolled](line.machineId, code) };
+      const problem =
+        before !== undefined && (enrolled === "known" || asked.update)
+          ? await asSaidNow(tx, before, machine, asked.update)
+          : undefined;
+      if (problem !== undefined) return { ok: false, problem };
       return {
         ok: true,
-        words: `machine ${line.machineId} is ${enrolments[enrolled]}. ${logins.words}`,
+        words: `machine ${line.machineId} is ${enrolments[enrolled]}${asked.update && before !== undefined ? ", with what was said now" : ""}. ${logins.words}`,
         made: {
           machineId: line.machineId,
           code,
@@ -276,10 +286,28 @@ const makeMachine =
     return done.ok ? logins.write(done) : done;
   };
 
+/** A machine that is there is made as it is said now, if that is meant. Answers what is wrong: nobody believes to have changed what stays. */
+async function asSaidNow(
+  tx: Tx,
+  before: Machine,
+  machine: Omit<NewMachine, "id" | "key">,
+  update: boolean,
+): Promise<string | undefined> {
+  const { id } = before;
+  if (update)
+    return (await changeMachine(tx, id, machine))
+      ? undefined
+      : `--update: ${id} has sold in ${before.currency} under ${before.configId}; that stays, or it is enrolled as another machine`;
+  const other = (["name", "currency"] as const).filter((flag) => before[flag] !== machine[flag]);
+  if (other.length === 0) return undefined;
+  const said = other.map((flag) => `${flag} ${before[flag]}`).join(" and ");
+  return `--${other[0] ?? ""}: ${id} is enrolled with ${said}; say --update to change that`;
+}
+
 const enrolments = {
   made: "enrolled",
-  known: "enrolled already, and as it was",
-  replaced: "enrolled with its new key, and else as it was; the old key is revoked",
+  known: "enrolled already",
+  replaced: "enrolled with its new key, and the old one is revoked",
 } as const;
 
 const NEW_KEY =

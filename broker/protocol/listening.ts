@@ -3,13 +3,13 @@
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : undefined;
 
-/** Throws what is no word about the address. */
-export function cannotListen(error: unknown, host: string, port: number): string {
+/** `key`: what the port is called there. Throws what is no word about the address. */
+export function cannotListen(error: unknown, host: string, port: number, key = "port"): string {
   switch (codeOf(error)) {
     case "EADDRINUSE":
-      return `port: ${port} of ${host} is taken by another program: end that, or name another port`;
+      return `${key}: ${port} of ${host} is taken by another program: end that, or name another port`;
     case "EACCES":
-      return `port: ${port} may not be used by this user: name one from 1024 on`;
+      return `${key}: ${port} may not be used by this user: name one from 1024 on`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return `host: ${host} is no address of this computer`;

@@ -37,6 +37,45 @@ export async function provisionBusKey(tx: Tx, nowMs: number): Promise<readonly P
   return [made];
 }
 
+type Changeable = Omit<NewMachine, "id" | "code" | "items" | "key" | "maxVends">;
+
+/** What customers read of a machine and may load. False where it would change what it has sold for, or for whom: nothing is changed then. */
+export async function changeMachine(tx: Tx, id: string, machine: Changeable): Promise<boolean> {
+  await lockRow(tx, "machine", "id", id);
+  const { currency, decimals, configId } = machine;
+  const before = await tx
+    .selectFrom("machine")
+    .select(["currency", "decimals", "config_id"])
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
+  const isSame =
+    before.currency === currency && before.decimals === decimals && before.config_id === configId;
+  if (!isSame && (await hasSale(tx, id))) return false;
+  await tx
+    .updateTable("machine")
+    .set({
+      name: machine.name,
+      place: machine.place,
+      currency,
+      decimals,
+      config_id: configId,
+      suggested_credit: JSON.stringify(machine.suggestedCreditMinor),
+      min_credit_minor: machine.minCreditMinor,
+      max_credit_minor: machine.maxCreditMinor,
+    })
+    .where("id", "=", id)
+    .execute();
+  return true;
+}
+
+const hasSale = async (tx: Tx, machineId: string): Promise<boolean> =>
+  (await tx
+    .selectFrom("sale")
+    .select("id")
+    .where("machine_id", "=", machineId)
+    .limit(1)
+    .executeTakeFirst()) !== undefined;
+
 export async function provisionMachine(tx: Tx, machine: NewMachine, nowMs: number): Promise<void> {
   await tx
     .insertInto("machine")

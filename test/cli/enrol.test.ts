@@ -253,7 +253,7 @@ test("a machine is not enrolled over another, nor before there is a merchant", (
     });
     return run("controller", "--config", at(`${machineId}.json`), "--identify").stdout;
   });
-  const as = (line: string, code: string) =>
+  const as = (line: string, code: string, name = "n", currency = "NZD", ...more: readonly string[]) =>
     run(
       "enrol",
       "machine",
@@ -264,9 +264,10 @@ test("a machine is not enrolled over another, nor before there is a merchant", (
       "--code",
       code,
       "--name",
-      "n",
+      name,
       "--currency",
-      "NZD",
+      currency,
+      ...more,
     );
   const [one = "", two = ""] = boxes;
   expect(as(one, "A")).toMatchObject({
@@ -286,6 +287,19 @@ test("a machine is not enrolled over another, nor before there is a merchant", (
     stderr: expect.stringContaining("--code: m-1 is enrolled under another code") as string,
   });
   expect(as(two, "C").status).toBe(0);
+  // A mistake is no success the second time, and can be mended.
+  expect(as(two, "C", "Hall", "AUD")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(
+      "--name: m-2 is enrolled with name n and currency NZD; say --update",
+    ) as string,
+  });
+  expect(as(two, "C", "Hall", "AUD", "--update")).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("is enrolled already, with what was said now") as string,
+  });
+  expect(as(two, "C", "Hall", "AUD").status).toBe(0);
+  expect(as(two, "C", "Hall", "NZD").status).toBe(1);
   const copied = JSON.stringify({ ...z.looseObject({}).parse(JSON.parse(two)), machineId: "m-3" });
   expect(as(copied, "D")).toMatchObject({
     status: 1,

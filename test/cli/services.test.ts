@@ -94,6 +94,18 @@ test("scanvend cloud says which port is taken, and by which key it is named", as
   expect(stderr.split("\n")).toHaveLength(3);
 });
 
+test.each(["port", "webSocketPort"])("scanvend broker says that its %s is taken", async (key) => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  const { port } = taken.address() as AddressInfo; // TCP: an AddressInfo
+  const logins = join(dir, "logins.json");
+  writeFileSync(logins, JSON.stringify({ logins: [] }));
+  const { status, stderr } = run("broker", "--config", file({ port: 0, [key]: port, loginsFile: logins }));
+  taken.close();
+  expect(status).toBe(2);
+  expect(stderr).toContain(`${key}: ${port} of 127.0.0.1 is taken by another program`);
+});
+
 test("scanvend controller does not hand out another machine's identity", () => {
   const at = {
     serial: "tcp://127.0.0.1:1",
