@@ -189,7 +189,7 @@ class World {
 
   // ---- the cloud
   pay(grantId: string): void {
-    const paid = { kind: "paid", amountMinor: CREDIT, currency: "NZD", payer: null, skus: [] } as const;
+    const paid = { kind: "paid", amountMinor: CREDIT, currency: "NZD", payer: null, skus: null } as const;
     const asked: readonly Untimed<Event>[] = [
       { kind: "reserved" },
       { kind: "requested", paymentRequestId: grantId },

@@ -18,10 +18,14 @@ export const paidBy = z.looseObject({
   ),
 });
 /** What a sale wants to know of it. */
-export const paidWith = (said: z.infer<typeof paidBy> | undefined) => ({
-  payer: said?.assetTotals[0]?.payerAccountId ?? null,
-  skus: said?.assetTotals.flatMap(({ lineItems = [] }) => lineItems.flatMap(({ sku }) => sku ?? [])) ?? [],
-});
+export const paidWith = (said: z.infer<typeof paidBy> | undefined) => {
+  const lines =
+    said?.assetTotals.flatMap(({ lineItems }) => (lineItems === undefined ? [] : [lineItems])) ?? [];
+  return {
+    payer: said?.assetTotals[0]?.payerAccountId ?? null,
+    skus: lines.length === 0 ? null : lines.flat().flatMap(({ sku }) => sku ?? []),
+  };
+};
 
 /** As much of a payment request as we act on; the rest is passed on as it came. */
 export const paymentRequest = z.looseObject({

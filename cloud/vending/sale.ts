@@ -103,8 +103,8 @@ export type Event =
       readonly amountMinor: number;
       readonly currency: string;
       readonly payer: string | null;
-      /** What a product's code has paid for. */
-      readonly skus: readonly string[];
+      /** What a product's code has paid for; `null` where that was not said. */
+      readonly skus: readonly string[] | null;
       readonly nowMs: number;
     }
   /** The voucher pays nothing; its payment request is still to be voided. */
@@ -354,16 +354,17 @@ function paid(s: Sale, event: Extract<Event, { kind: "paid" }>): Step {
   if (s.state !== "awaitingPayment" && !wasOver) return same(s); // while cancelling, the void under way gives it back
   const { amountMinor } = event;
   // A notification need not say what was paid for; the request itself does, and is asked for.
-  if (s.products !== null && event.skus.length === 0 && !wasOver) return same(s);
+  const { skus } = event;
+  if (s.products !== null && skus === null && !wasOver) return same(s);
   const isRight = s.byVoucher
     ? amountMinor > 0 && amountMinor <= s.creditMinor
     : amountMinor === s.creditMinor;
   if (!isRight || event.currency !== s.currency)
     return [flag(enter(s, "cancelling", event.nowMs), "amountMismatch"), []];
   const products = s.products?.filter(
-    ({ sku, priceMinor }) => event.skus.includes(sku) && priceMinor <= amountMinor,
+    ({ sku, priceMinor }) => skus?.includes(sku) === true && priceMinor <= amountMinor,
   );
-  // Worth less here than what it is for: nothing could come of it.
+  // Worth less here than what it is for, or for none of this (money off a basket): nothing could come of it.
   if (products?.length === 0 && !wasOver)
     return [{ ...enter(s, "cancelling", event.nowMs), refusal: "INVALID_ASSET_TYPE" }, []];
   const credited = { ...s, creditMinor: amountMinor, payer: event.payer, products: products ?? null };

@@ -52,7 +52,7 @@ const paid = {
   amountMinor: 400,
   currency: "NZD",
   payer: "p",
-  skus: [],
+  skus: null,
 } as const satisfies Untimed;
 const toPayment: readonly Untimed[] = [{ kind: "reserved" }, { kind: "requested", paymentRequestId: "pr" }];
 const accepted = line({ kind: "accepted", grantId });
@@ -442,7 +442,7 @@ const gives = (amountMinor: number, ...skus: readonly string[]): Untimed => ({
   amountMinor,
   currency: "NZD",
   payer: null,
-  skus,
+  skus: skus.length === 0 ? null : skus,
 });
 
 test("a voucher is tried until its sale knows what came of it, and then its code is forgotten", () => {
@@ -541,6 +541,9 @@ describe("a product's code", () => {
   test("waits for the request itself where a notification does not say what was paid for", () => {
     expect(typed(gives(250))).toMatchObject({ state: "awaitingPayment", voucherCode: "9234" });
     expect(typed(gives(250), gives(250, "crisps"))).toMatchObject({ state: "paid" });
+    // Money off a basket, and for no product at all.
+    const off = typed({ ...paid, amountMinor: 50, skus: [] });
+    expect(off).toMatchObject({ state: "cancelling", refusal: "INVALID_ASSET_TYPE" });
   });
 
   test("that pays after the sale was given up comes back whole", () =>
