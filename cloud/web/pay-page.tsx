@@ -127,25 +127,28 @@ function useRequest(id: string): Followed {
   const { api, wallet } = useApp();
   const [request, setRequest] = useState<PaymentRequest>();
   const [answer, setAnswer] = useState<Answer<PaymentRequest>>();
-  const over = request !== undefined && request.status !== "new";
+  const [paidHere, setPaidHere] = useState(false); // and not read since: what it is for is told to its payer alone
+  const over = request !== undefined && request.status !== "new" && !paidHere;
 
   useEffect(() => {
     if (over) return;
     const ended = new AbortController();
     const onAnswer = (next: Answer<PaymentRequest>): void => {
-      setAnswer(next);
+      if (next.ok || next.certain) setPaidHere(false);
       if (next.ok) setRequest(next.value);
-      else if (next.certain)
+      if (paidHere) return; // whatever is answered, it is paid
+      setAnswer(next);
+      if (!next.ok && next.certain)
         setRequest((known) => (known === undefined ? undefined : lapsed(known, api.nowMs())));
     };
     poll(() => api.paymentRequest(id, wallet), ASK_MS, onAnswer, ended.signal);
     return () => ended.abort();
-  }, [api, id, wallet, over]);
+  }, [api, id, wallet, over, paidHere]);
 
-  const markPaid = useCallback(
-    () => setRequest((known) => (known === undefined ? undefined : { ...known, status: "paid" })),
-    [],
-  );
+  const markPaid = useCallback(() => {
+    setRequest((known) => (known === undefined ? undefined : { ...known, status: "paid" }));
+    setPaidHere(true);
+  }, []);
   return { request, refused: answer?.ok === false ? answer : undefined, markPaid };
 }
 
