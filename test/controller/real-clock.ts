@@ -11,7 +11,7 @@ export const quiet: Log = { debugging: false, debug: nothing, info: nothing, war
 
 /** Resolves as soon as `holds` does; fails with `what` when it does not within ten seconds. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
