@@ -9,7 +9,7 @@ export const random: Random = { ...systemRandom, fraction: () => 0.5 };
 const nothing = (): void => undefined;
 export const quiet: Log = { debugging: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-/** Resolves as soon as `holds` does; fails with `what` when it does not within ten seconds. */
+/** Resolves as soon as `holds` does; fails with `what` when it does not within half a minute. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (!holds()) {
