@@ -137,7 +137,9 @@ export function ownerRoutes({ keyed }: Endpoints<unknown>, parts: OwnerRoutePart
       name: "refundVend",
       says: "Give back what one vend of a sale cost, to where it was paid from. Said again, it is done once.",
       tag,
-      params: atMachine.extend({ id: z.string().min(1).max(64) }),
+      params: atMachine.extend({
+        id: z.string().min(1).max(64).meta({ description: "The sale's." }),
+      }),
       body: z.object({ vend: z.int().meta({ description: "As in the sale's `returnable`." }) }),
       answer: ownedSale,
       faults: ["NOT_CHARGED", "PAYMENTS_UNAVAILABLE"],

@@ -25,7 +25,7 @@ test("what is chosen is printed with the payment request's own address as its co
 
   const wallet = rig.wallet();
   const id = slip?.qr?.split("/").at(-1) ?? "";
-  const { body } = await rig.api("GET", `/api/payment-requests/${id}`, undefined, wallet.apiKey);
+  const { body } = await rig.api("GET", `/api/payment-requests/${id}`, undefined, rig.file.keys.owner);
   expect(body).toMatchObject({ url: slip?.qr, status: "new", value: { amount: "250", currency: "NZD" } });
   const { externalRef } = z.looseObject({ externalRef: z.string() }).parse(body);
   const pay = { assetType: "centrapay.nzd.test", assetId: wallet.assetId, idempotencyKey: id };

@@ -44,7 +44,10 @@ export function assetRoutes({ keyed, open }: Endpoints<Caller>, assets: Assets):
       name: "getAssetByExternalId",
       says: "The caller's newest asset of this type that has this name elsewhere.",
       tag,
-      params: z.object({ assetType: text(64), externalId: text(255) }),
+      params: z.object({
+        assetType: text(64).meta({ description: "Such as centrapay.token.test." }),
+        externalId: text(255).meta({ description: "What the asset is called elsewhere." }),
+      }),
       answer: asset,
     },
     ({ caller, params }) => assets.byExternalId(caller, params.assetType, params.externalId),
