@@ -94,9 +94,14 @@ async function serve(configuration: BrokerConfiguration): Promise<number> {
     await broker.close();
     for (const socket of sockets) socket.destroy();
   };
+  const { host } = configuration;
   for (const [index, key] of (["port", "webSocketPort"] as const).entries()) {
     const [server, port = 0] = [servers[index], configuration[key]];
-    const problem = server && (await listening(server, configuration.host, port, key));
+    if (server === undefined) continue;
+    const problem = await listen(server, port, host).then(
+      () => undefined,
+      (error: unknown) => cannotListen(error, host, port, key),
+    );
     if (problem === undefined) continue;
     await end();
     return refuse([problem]);
@@ -105,7 +110,7 @@ async function serve(configuration: BrokerConfiguration): Promise<number> {
   log.info({ addresses }, "listening");
   if (!addresses.every(({ address }) => address.startsWith("127.") || address === "::1"))
     log.warn(
-      { host: configuration.host },
+      { host },
       "whoever is on the way reads the logins' passwords: this is MQTT without TLS. Listen on 127.0.0.1, and put TLS in front (docs/running.md)",
     );
 
@@ -116,23 +121,11 @@ async function serve(configuration: BrokerConfiguration): Promise<number> {
   return 0;
 }
 
-/** Why nobody can be served there, if so. */
-async function listening(
-  server: Server,
-  host: string,
-  port: number,
-  key: string,
-): Promise<string | undefined> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, host, () => resolve());
-    });
-    return undefined;
-  } catch (error) {
-    return cannotListen(error, host, port, key);
-  }
-}
+const listen = (server: Server, port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => resolve());
+  });
 
 function readLogins(path: string): Configured<readonly Login[]> {
   const read = readConfigurationFile(loginsFile, () => readFileSync(path, "utf8"));

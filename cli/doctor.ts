@@ -23,6 +23,7 @@ import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import SQLite from "better-sqlite3";
 import { readConfiguration, readConfigurationFile } from "../broker/protocol/configuration.js";
+import { codeOf } from "../broker/protocol/error-code.js";
 import { decimalToMinor } from "../broker/protocol/money.js";
 import { systemClock as clock } from "../broker/protocol/system.js";
 import { peekKept } from "../controller/config/kept-file.js";
@@ -466,6 +467,3 @@ function readOptions(argv: readonly string[]): Options | "help" | { readonly pro
   if (config === undefined || problems.length > 0) return { problems };
   return { config, serial, credit, waitMs, patienceMs, items, skip, answers, yes, json };
 }
-
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error ? String(error.code) : undefined;

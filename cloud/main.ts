@@ -2,7 +2,6 @@
 import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { FastifyInstance } from "fastify";
 import { connect } from "mqtt";
 import { pino } from "pino";
 import type { z } from "zod";
@@ -203,7 +202,11 @@ async function serve(
   vending?.routes(app, counts);
   if (configuration.webDir !== undefined)
     await pages(app, { ...configuration, webDir: configuration.webDir }, counts.admitStranger);
-  const problem = await listening(app, configuration);
+  const { host, port } = configuration;
+  const problem = await app.listen({ host, port }).then(
+    () => undefined,
+    (error: unknown) => cannotListen(error, host, port),
+  );
   if (problem !== undefined) {
     process.stderr.write(`scanvend cloud cannot start:\n  ${problem}\n`);
     await store.close();
@@ -221,19 +224,6 @@ async function serve(
   await payments?.close();
   await store.close();
   return 0;
-}
-
-/** Why nobody can be served there, if so. */
-async function listening(
-  app: FastifyInstance,
-  { host, port }: CloudConfiguration,
-): Promise<string | undefined> {
-  try {
-    await app.listen({ host, port });
-    return undefined;
-  } catch (error) {
-    return cannotListen(error, host, port);
-  }
 }
 
 function uplinkOf(

@@ -17,7 +17,6 @@ const headersFor = (framedBy: readonly string[]): Readonly<Record<string, string
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
     `frame-ancestors ${framedBy.length === 0 ? "'none'" : framedBy.join(" ")}`,
   "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
 });
 export type PageSettings = {
   readonly webDir: string;

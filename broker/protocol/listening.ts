@@ -1,7 +1,5 @@
 /** Why nobody can be served at an address, in words for whoever wrote it into a configuration. Pure. */
-
-const codeOf = (error: unknown): unknown =>
-  error instanceof Error && "code" in error ? error.code : undefined;
+import { codeOf } from "./error-code.js";
 
 /** `key`: what the port is called there. Throws what is no word about the address. */
 export function cannotListen(error: unknown, host: string, port: number, key = "port"): string {

@@ -14,6 +14,7 @@ import type { Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
+import { codeOf } from "../../broker/protocol/error-code.js";
 import { BadRelease } from "./bad-release.js";
 import { MANIFEST, MOST_MANIFEST_BYTES, verify, type Keys, type Manifest } from "./manifest.js";
 import { END, entriesOf, headerOf, paddingAfter, type Entry } from "./tar.js";
@@ -53,14 +54,12 @@ export async function unpack(source: AsyncIterable<Uint8Array>, unpacking: Unpac
     gunzip.destroy();
     await rm(into, { recursive: true, force: true });
     const first = error instanceof BadRelease ? error : ((await fed) ?? error);
-    if (String(codeOf(first)).startsWith("Z_"))
-      throw new BadRelease(`the archive is cut short, damaged or no archive (${String(codeOf(first))})`);
-    throw codeOf(first) === "ERR_STREAM_PREMATURE_CLOSE" ? error : first;
+    const code = codeOf(first);
+    if (code?.startsWith("Z_") === true)
+      throw new BadRelease(`the archive is cut short, damaged or no archive (${code})`);
+    throw code === "ERR_STREAM_PREMATURE_CLOSE" ? error : first;
   }
 }
-
-const codeOf = (error: unknown): unknown =>
-  error instanceof Error && "code" in error ? error.code : undefined;
 
 async function unpackAll(entries: AsyncGenerator<Entry, void>, unpacking: Unpacking): Promise<Manifest> {
   const { into, keys, admit, progress } = unpacking;

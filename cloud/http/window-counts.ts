@@ -3,6 +3,8 @@
  *
  * Bounded   by COUNTED of them, the one that came longest ago forgotten first.
  */
+import { putLast } from "./latest.js";
+
 type Clock = { readonly monoMs: () => number };
 
 const COUNTED = 10_000;
@@ -24,10 +26,7 @@ export class WindowCounts {
     const isOver = known === undefined || known.sinceMs + this.#windowMs <= nowMs;
     const counted = isOver ? { count: 0, sinceMs: nowMs } : known;
     counted.count += 1;
-    this.#counts.delete(name); // to the end of the line
-    this.#counts.set(name, counted);
-    if (this.#counts.size > COUNTED)
-      for (const oldest of this.#counts.keys()) if (this.#counts.delete(oldest)) break;
+    putLast(this.#counts, name, counted, COUNTED);
     return { count: counted.count, leftMs: counted.sinceMs + this.#windowMs - nowMs };
   }
 }

@@ -53,6 +53,7 @@ import {
   readOptions,
   selectRequests,
   withMoney,
+  type StoredRequest,
   type TimedRow,
 } from "./request-rows.js";
 import {
@@ -210,9 +211,7 @@ export class PaymentRequests {
 
   /** Raises FORBIDDEN. */
   async get(caller: Caller, id: string): Promise<object> {
-    const row = await this.#find(caller, "payment-requests:read", id);
-    // The merchant's own reference may open more than the request: a sale's can be cancelled by whoever has it.
-    return this.#render((await this.#isParty(caller, row)) ? row : { ...row, external_ref: null });
+    return this.#render(await this.#find(caller, "payment-requests:read", id), caller);
   }
 
   /** The caller's latest with this code: another merchant may have the same one. Raises CHECKSUM_FAILED, FORBIDDEN. */
@@ -555,22 +554,22 @@ export class PaymentRequests {
     return renderRequest(raised, readOptions(raised), [], this.#view(raised));
   }
 
-  async #render(row: TimedRow): Promise<object> {
-    const { payments, hold } = await withMoney(this.#parts.store.read, row);
+  /** `reader`: who may be neither side of it, and is then not told the merchant's reference, which may open more than the request. */
+  async #render(row: TimedRow, reader?: Caller): Promise<object> {
+    const stored = await withMoney(this.#parts.store.read, row);
+    const { payments, hold } = stored;
     const view = this.#view(row);
     const held = hold && { ...hold, lines: null };
-    return renderRequest(row, readOptions(row), paidAt(row, { payments, hold: held }, view.nowMs), view);
+    const shown =
+      reader === undefined || (await this.#isParty(reader, stored)) ? row : { ...row, external_ref: null };
+    return renderRequest(shown, readOptions(row), paidAt(row, { payments, hold: held }, view.nowMs), view);
   }
 
   /** Whoever is paid, asks for it, is asked by their code, or has paid: not somebody who has merely seen its address. */
-  async #isParty({ accountId }: Caller, row: TimedRow): Promise<boolean> {
-    if (accountId === row.merchant_account_id || accountId === row.created_by_account_id) return true;
-    const { read } = this.#parts.store;
-    if (row.patron_code_id !== null && (await findPatron(read, row.id)) === accountId) return true;
-    const { payments, hold } = await withMoney(read, row);
-    return [...payments, ...(hold === undefined ? [] : [hold])].some(
-      (one) => one.payer_account_id === accountId,
-    );
+  async #isParty({ accountId }: Caller, { row, payments, hold }: StoredRequest): Promise<boolean> {
+    const known = [row.merchant_account_id, row.created_by_account_id, hold?.payer_account_id];
+    if (known.includes(accountId) || payments.some((one) => one.payer_account_id === accountId)) return true;
+    return row.patron_code_id !== null && (await findPatron(this.#parts.store.read, row.id)) === accountId;
   }
 
   async #find(caller: Caller, action: Action, id: string): Promise<TimedRow> {

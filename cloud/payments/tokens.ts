@@ -22,7 +22,8 @@ import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider, Spending } from "./provider.js";
 import type { LineItems } from "./request-form.js";
-import { RETURNED_FOR_MS, type AcceptedCollection, type Line } from "./request.js";
+import type { AcceptedCollection, Line } from "./request.js";
+import { keepGood } from "./returned-value.js";
 import { byTypedCode } from "./typed-codes.js";
 import { hashOf, newVoucherCode } from "./voucher-code.js";
 import { renderAsset, renderCollection, type AssetRow, type CollectionRow } from "./wire.js";
@@ -382,14 +383,8 @@ export const tokenProvider: AssetProvider = {
     await tx.updateTable("asset").set({ status: "archived" }).where("id", "=", assetId).execute();
   },
   async returned(tx, { payment: { assetId }, nowMs }) {
-    const expires_ms = nowMs + RETURNED_FOR_MS;
     await tx.updateTable("asset").set({ status: "active" }).where("id", "=", assetId).execute();
-    await tx
-      .updateTable("token")
-      .set({ expires_ms })
-      .where("id", "=", assetId)
-      .where("expires_ms", "<", expires_ms) // one without an end keeps none
-      .execute();
+    await keepGood(tx, "token", assetId, nowMs);
   },
 };
 

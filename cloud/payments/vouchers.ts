@@ -21,7 +21,7 @@ import { openAccount, openTestIssuance, post, postings, type Transfer } from "./
 import type { Making } from "./making.js";
 import { newestFirst, pageSize, toPage, type Page, type PageQuery } from "../http/page.js";
 import type { AssetProvider } from "./provider.js";
-import { RETURNED_FOR_MS } from "./request.js";
+import { keepGood } from "./returned-value.js";
 import { byTypedCode } from "./typed-codes.js";
 import { hashOf, newVoucherCode } from "./voucher-code.js";
 import { renderVoucher, type VoucherRow } from "./wire.js";
@@ -208,14 +208,8 @@ export const voucherProvider: AssetProvider = {
   },
   /** Whatever its issuer did meanwhile, and however late it is: what comes back is what a customer paid. */
   async returned(tx, { payment: { sourceId }, nowMs }) {
-    const expires_ms = nowMs + RETURNED_FOR_MS;
     await tx.updateTable("voucher").set({ status: "active" }).where("id", "=", sourceId).execute();
-    await tx
-      .updateTable("voucher")
-      .set({ expires_ms })
-      .where("id", "=", sourceId)
-      .where("expires_ms", "<", expires_ms) // one without an end keeps none
-      .execute();
+    await keepGood(tx, "voucher", sourceId, nowMs);
   },
 };
 

@@ -13,7 +13,7 @@ import { paymentRequest as asKept, type PaymentRequest, type PaymentsClient } fr
 import { machineView, saleView } from "./render.js";
 import { RequestLooks } from "./request-looks.js";
 import { mayBeTakenOver } from "./sale.js";
-import { holderOf, keepPaymentRequest, saleBy, storyOf, type StoredSale } from "./sales.js";
+import { keepPaymentRequest, saleHolding, storyOf, type StoredSale } from "./sales.js";
 import * as shown from "./shown.js";
 import { StreamSeats, type StreamLimits } from "./stream-seats.js";
 
@@ -192,9 +192,8 @@ export function customerRoutes({ open, stream }: Endpoints<unknown>, parts: Cust
 
   /** Whether somebody who asked for it now would be told no. */
   async function isBusy(machineId: string): Promise<boolean> {
-    const holder = await holderOf(store.read, machineId);
-    const held = holder === undefined ? undefined : await saleBy(store.read, "id", holder);
-    return held !== undefined && !mayBeTakenOver(held.sale, clock.nowMs(), parts.terms.policy);
+    const held = await saleHolding(store.read, machineId);
+    return held !== undefined && !mayBeTakenOver(held, clock.nowMs(), parts.terms.policy);
   }
 
   /** A sale as its customer sees it. */

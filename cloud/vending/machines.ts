@@ -3,7 +3,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Body, Telemetry } from "../../broker/protocol/messages.js";
 import { schemaOf, telemetry } from "../../broker/protocol/messages.js";
-import { lockRow } from "../store/locks.js";
+import { forUpdate } from "../store/locks.js";
 import type { Reader, Tx } from "../store/store.js";
 import type { Tables } from "../store/tables.js";
 import type { MachineState } from "./shown.js";
@@ -134,15 +134,21 @@ export async function keepStatus(
   { kid, n }: { readonly kid: string; readonly n: number },
   nowMs: number,
 ): Promise<KeptStatus | "older" | "ignored"> {
-  await lockRow(tx, "machine", "id", machineId);
+  const before = await tx
+    .selectFrom("machine")
+    .selectAll()
+    .where("id", "=", machineId)
+    .$call(forUpdate(tx))
+    .executeTakeFirst();
   const key = await tx
     .selectFrom("machine_key")
     .select("revoked_ms")
     .where("kid", "=", kid)
     .executeTakeFirst();
-  if (key?.revoked_ms !== null) return "ignored";
-  const before = await machineBy(tx, "id", machineId);
-  const kept = await tx
+  if (before === undefined || key?.revoked_ms !== null) return "ignored";
+  if (before.status_n > n) return "older";
+  if (before.status_n === n) return "ignored"; // the very same: another cloud process has it
+  await tx
     .updateTable("machine")
     .set({
       status: JSON.stringify(status),
@@ -153,16 +159,8 @@ export async function keepStatus(
         : { telemetry: JSON.stringify(status.telemetry), telemetry_at_ms: nowMs }),
     })
     .where("id", "=", machineId)
-    .where("status_n", "<", n)
-    .returning("id")
-    .executeTakeFirst();
-  if (kept !== undefined) return { hasRestarted: before?.status?.bootId !== status.bootId };
-  const newest = await tx
-    .selectFrom("machine")
-    .select("status_n")
-    .where("id", "=", machineId)
-    .executeTakeFirst();
-  return newest !== undefined && newest.status_n > n ? "older" : "ignored"; // the very same: another cloud process has it
+    .execute();
+  return { hasRestarted: toMachine(before).status?.bootId !== status.bootId };
 }
 
 export type KeptKey = { readonly kid: string; readonly machineId: string; readonly publicKey: string };

@@ -51,22 +51,20 @@ export async function changeMachine(tx: Tx, id: string, machine: Changeable): Pr
   const isSame =
     before.currency === currency && before.decimals === decimals && before.config_id === configId;
   if (!isSame && (await hasSale(tx, id))) return false;
-  await tx
-    .updateTable("machine")
-    .set({
-      name: machine.name,
-      place: machine.place,
-      currency,
-      decimals,
-      config_id: configId,
-      suggested_credit: JSON.stringify(machine.suggestedCreditMinor),
-      min_credit_minor: machine.minCreditMinor,
-      max_credit_minor: machine.maxCreditMinor,
-    })
-    .where("id", "=", id)
-    .execute();
+  await tx.updateTable("machine").set(columnsOf(machine)).where("id", "=", id).execute();
   return true;
 }
+
+const columnsOf = (machine: Changeable) => ({
+  name: machine.name,
+  place: machine.place,
+  currency: machine.currency,
+  decimals: machine.decimals,
+  config_id: machine.configId,
+  suggested_credit: JSON.stringify(machine.suggestedCreditMinor),
+  min_credit_minor: machine.minCreditMinor,
+  max_credit_minor: machine.maxCreditMinor,
+});
 
 const hasSale = async (tx: Tx, machineId: string): Promise<boolean> =>
   (await tx
@@ -82,14 +80,7 @@ export async function provisionMachine(tx: Tx, machine: NewMachine, nowMs: numbe
     .values({
       id: machine.id,
       code: machine.code,
-      name: machine.name,
-      place: machine.place,
-      currency: machine.currency,
-      decimals: machine.decimals,
-      config_id: machine.configId,
-      suggested_credit: JSON.stringify(machine.suggestedCreditMinor),
-      min_credit_minor: machine.minCreditMinor,
-      max_credit_minor: machine.maxCreditMinor,
+      ...columnsOf(machine),
       max_vends: machine.maxVends,
       status: null,
       status_n: -1,

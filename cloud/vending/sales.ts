@@ -99,6 +99,16 @@ export async function holderOf(db: Reader, machineId: string): Promise<string | 
     .executeTakeFirst();
   return row?.id;
 }
+/** The same, whole. */
+export async function saleHolding(db: Reader, machineId: string): Promise<Sale | undefined> {
+  const row = await db
+    .selectFrom("sale")
+    .select(COLUMNS)
+    .where("machine_id", "=", machineId)
+    .where("holds_machine", "=", sql.lit(1))
+    .executeTakeFirst();
+  return row && stored(row).sale;
+}
 export const isHeld = async (db: Reader, machineId: string): Promise<boolean> =>
   (await holderOf(db, machineId)) !== undefined;
 

@@ -6,6 +6,7 @@
  * Bounded   by COUNTED rows, the one that was added to longest ago forgotten first.
  * Crash     the rows are this process's own: they begin again with it, and of several each counts for itself.
  */
+import { putLast } from "../http/latest.js";
 import type { Reader } from "../store/store.js";
 import { wasPaid } from "./sale.js";
 import { saleBy } from "./sales.js";
@@ -43,11 +44,7 @@ export class UnpaidHolds {
 
   /** A new sale holds the machine. */
   add(holder: Holder, row: Row): void {
-    const name = nameOf(holder);
-    this.#rows.delete(name); // to the end of the line
-    this.#rows.set(name, row);
-    if (this.#rows.size > COUNTED)
-      for (const oldest of this.#rows.keys()) if (this.#rows.delete(oldest)) break;
+    putLast(this.#rows, nameOf(holder), row, COUNTED);
   }
 }
 

@@ -37,7 +37,11 @@ export function settingsOf(own: Configuration, from: MachineConfiguration | null
     terms: {
       currency: own.currency,
       vendResultMs: limits.vendResultMs ?? own.vendResultMs,
-      selectionMs: Math.min(selectionMs, Math.min(patienceSeconds, toldSeconds) * SELECTION_PER_SECOND_MS),
+      selectionMs: Math.min(
+        selectionMs,
+        patienceSeconds * SELECTION_PER_SECOND_MS,
+        toldSeconds * SELECTION_PER_SECOND_MS,
+      ),
       suspendAfter: limits.suspendAfter ?? own.suspendAfter,
       ...(maxVends === undefined ? {} : { maxVends }),
     },

@@ -431,6 +431,16 @@ async function pass(
 }
 
 /** A machine in a test's hands: signs as a real one does, and keeps what it hears. */
+/** What a machine says of itself that can sell. */
+export const SELLS = {
+  online: true,
+  bootId: "b",
+  version: "test",
+  mdb: "enabled",
+  canSell: true,
+  reason: "",
+} as const;
+
 export class Machine implements AsyncDisposable {
   readonly #client: MqttClient;
   readonly #cloud: Cloud;
@@ -499,14 +509,7 @@ export class Machine implements AsyncDisposable {
     return this.#client.publishAsync(topicOf(this.#id, leaf), payload, { qos: 1 });
   }
   async online(): Promise<void> {
-    await this.say("status", {
-      online: true,
-      bootId: "b",
-      version: "test",
-      mdb: "enabled",
-      canSell: true,
-      reason: "",
-    });
+    await this.say("status", SELLS);
     const untilMs = performance.now() + 10_000;
     while (
       (await this.#cloud.call("GET", `/api/vending/machines/${this.#id.toUpperCase()}`)).body["state"] ===

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JournalLine } from "../../broker/protocol/messages.js";
 import { keepStatus } from "../../cloud/vending/machines.js";
 import { replaceKeys, revokeKeys } from "../../cloud/vending/provision.js";
-import { Cloud, Machine, MACHINE, OTHER } from "./cloud.js";
+import { Cloud, Machine, MACHINE, OTHER, SELLS } from "./cloud.js";
 
 let cloud: Cloud;
 let machine: Machine;
@@ -18,14 +18,6 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
   await cloud[Symbol.asyncDispose]();
 });
-const STATUS = {
-  online: true,
-  bootId: "b",
-  version: "test",
-  mdb: "enabled",
-  canSell: true,
-  reason: "",
-} as const;
 let journals = 0;
 const newJournal = (): string => `journal-${(journals += 1)}`;
 const committed = async (journal: string): Promise<number> =>
@@ -154,9 +146,9 @@ for (const [name, payload] of forged)
   });
 
 test("the very same bytes a second time are a replay: a status from before cannot bring an offline machine back", async () => {
-  const online = machine.payload("status", STATUS);
+  const online = machine.payload("status", SELLS);
   await machine.raw("status", online);
-  await machine.say("status", { ...STATUS, online: false });
+  await machine.say("status", { ...SELLS, online: false });
   const state = async () =>
     (await cloud.call("GET", `/api/vending/machines/${MACHINE.toUpperCase()}`)).body["state"];
   while ((await state()) !== "offline") await new Promise((again) => setTimeout(again, 10));
@@ -228,13 +220,13 @@ test("an item that fails three times in a row is not offered until it has come o
 });
 
 test("a machine of which everything has an old number is an error in the log that says what to do; one message twice is none", async () => {
-  const [online, journal] = [{ ...STATUS, bootId: "o" } as const, newJournal()];
+  const [online, journal] = [{ ...SELLS, bootId: "o" } as const, newJournal()];
   const alarm = { journal, entry: 1, line: { kind: "alarm", code: "c", detail: "" } } as const;
   const said = (): unknown[] =>
     errors.filter((line) => line.includes("has an old number")).map((line) => JSON.parse(line) as unknown);
   await using other = await Machine.connect(cloud, OTHER);
   // A cloud that has started again knows the number of the last status alone.
-  await cloud.store.write((tx) => keepStatus(tx, OTHER, STATUS, { kid: `kid-${OTHER}`, n: 2 ** 51 }, 1_000));
+  await cloud.store.write((tx) => keepStatus(tx, OTHER, SELLS, { kid: `kid-${OTHER}`, n: 2 ** 51 }, 1_000));
   const older = (n: number) => other.raw("status", other.payload("status", online, { n }));
   for (let n = 2 ** 40; n < 2 ** 40 + 15; n += 1) await older(n);
   await other.raw("report", other.payload("report", alarm, { n: 2 ** 40 + 15 }));
@@ -260,7 +252,7 @@ test("a machine of which everything has an old number is an error in the log tha
 test("a key that takes another's place begins at any number, and what the revoked one still says counts for nothing", async () => {
   const { publicKey } = generateKeyPairSync("ed25519");
   const keep = (kid: string, n: number) =>
-    cloud.store.write((tx) => keepStatus(tx, OTHER, STATUS, { kid, n }, 1_000));
+    cloud.store.write((tx) => keepStatus(tx, OTHER, SELLS, { kid, n }, 1_000));
   await keep(`kid-${OTHER}`, 2 ** 52 + 10);
   expect(await keep(`kid-${OTHER}`, 2 ** 52 + 10)).toBe("ignored");
   expect(await keep(`kid-${OTHER}`, 7)).toBe("older");

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Body } from "../../broker/protocol/messages.js";
 import { machineConfiguration } from "../../broker/protocol/machine-configuration.js";
 import { machineBy } from "../../cloud/vending/machines.js";
-import { Cloud, Machine, MACHINE, OTHER } from "./cloud.js";
+import { Cloud, Machine, MACHINE, OTHER, SELLS } from "./cloud.js";
 
 let cloud: Cloud;
 let machine: Machine;
@@ -23,15 +23,7 @@ const get = async (more = ""): Promise<Record<string, unknown>> =>
   (await cloud.call("GET", `${at()}${more}`, undefined, cloud.merchant.ownerKey)).body;
 const CRISPS = { item: 11, name: "Salt & vinegar", price: "275" };
 const says = (config: NonNullable<Body["status"]["config"]>): Promise<unknown> =>
-  machine.say("status", {
-    online: true,
-    bootId: "b",
-    version: "test",
-    mdb: "enabled",
-    canSell: true,
-    reason: "",
-    config,
-  });
+  machine.say("status", { ...SELLS, config });
 /** The next configuration the machine hears, as it checks it. */
 const told = async (version: number): Promise<void> => {
   const body = await machine.next("config", (one) => one.version >= version);
